@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+# A folder is one target. It sees its own headers and those of the folders that it USES, and nothing else:
+# includes are written "folder/file.h", and each folder's include path is a directory that holds only
+# a link to that folder, so an include that climbs does not compile.
+
+#   quark_folder(scheduler SOURCES a.c b.c USES devices LIBS PkgConfig::HWLOC)
+function(quark_folder name)
+    cmake_parse_arguments(F "" "" "SOURCES;USES;LIBS" ${ARGN})
+    set(door ${PROJECT_BINARY_DIR}/doors/${name})
+    file(MAKE_DIRECTORY ${door})
+    file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR} ${door}/${name} SYMBOLIC)
+
+    if(NOT F_SOURCES)
+        add_library(quark_${name} INTERFACE)
+        target_include_directories(quark_${name} INTERFACE ${door})
+        foreach(used ${F_USES})
+            target_link_libraries(quark_${name} INTERFACE quark_${used})
+        endforeach()
+        return()
+    endif()
+    add_library(quark_${name} STATIC ${F_SOURCES})
+    target_include_directories(quark_${name} PUBLIC ${door})
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/include)
+        target_include_directories(quark_${name} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/include)
+    endif()
+    foreach(used ${F_USES})
+        target_link_libraries(quark_${name} PUBLIC quark_${used})
+    endforeach()
+    target_link_libraries(quark_${name} PUBLIC ${F_LIBS})
+    set_property(GLOBAL APPEND PROPERTY QUARK_FOLDERS quark_${name})
+endfunction()
+
+#   quark_embed(kernels conv.cl)   makes `const char qk__embedded_conv_cl[]` (zero ended) and `..._size`
+function(quark_embed folder)
+    foreach(file ${ARGN})
+        get_filename_component(base ${file} NAME)
+        string(MAKE_C_IDENTIFIER ${base} symbol)
+        set(out ${CMAKE_CURRENT_BINARY_DIR}/embedded/${symbol}.c)
+        add_custom_command(OUTPUT ${out}
+            COMMAND ${CMAKE_COMMAND} -DIN=${CMAKE_CURRENT_SOURCE_DIR}/${file} -DOUT=${out}
+                    -DSYMBOL=qk__embedded_${symbol} -P ${PROJECT_SOURCE_DIR}/tools/cmake/embed.cmake
+            DEPENDS ${file} ${PROJECT_SOURCE_DIR}/tools/cmake/embed.cmake VERBATIM)
+        target_sources(quark_${folder} PRIVATE ${out})
+    endforeach()
+endfunction()
+
+#   quark_test(base test_map SOURCES test_map.c USES base LIBS ... ARGS ... LABELS ...)   one cmocka program
+function(quark_test folder name)
+    cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;USES;LIBS;LABELS;ARGS" ${ARGN})
+    if(NOT T_SOURCES)
+        set(T_SOURCES ${name}.c)
+    endif()
+    add_executable(${name} ${T_SOURCES})
+    foreach(used ${T_USES})
+        target_link_libraries(${name} PRIVATE quark_${used})
+    endforeach()
+    target_link_libraries(${name} PRIVATE ${T_LIBS} cmocka)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    add_test(NAME ${folder}/${name} COMMAND ${name} ${T_ARGS})
+    quark_test_properties(${folder}/${name} LABELS ${folder} ${T_LABELS} TIMEOUT ${T_TIMEOUT})
+endfunction()
+
+#   quark_script_test(tools help COMMAND bash x.sh)   the programs as a user runs them
+function(quark_script_test folder name)
+    cmake_parse_arguments(T "" "TIMEOUT" "COMMAND;LABELS" ${ARGN})
+    add_test(NAME ${folder}/${name} COMMAND ${T_COMMAND} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    quark_test_properties(${folder}/${name} LABELS ${folder} ${T_LABELS} TIMEOUT ${T_TIMEOUT})
+endfunction()
+
+# 77 is "skipped": data or a program that only some machines have. With CI=true a test must not use it for data.
+function(quark_test_properties test)
+    cmake_parse_arguments(P "" "TIMEOUT" "LABELS" ${ARGN})
+    if(NOT P_TIMEOUT)
+        set(P_TIMEOUT 120)
+    endif()
+    set_tests_properties(${test} PROPERTIES
+        LABELS "${P_LABELS}" TIMEOUT ${P_TIMEOUT} SKIP_RETURN_CODE 77
+        ENVIRONMENT "QUARK_BUILD_DIR=${PROJECT_BINARY_DIR};QUARK_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+endfunction()
