@@ -104,6 +104,7 @@ struct qk__inference {
     struct qk__inference_times {
         uint64_t submitted_ns, started_ns, ended_ns;    /* device work, by the host's clock where the device can't tell */
     } times;
+    void *residence_state, *backend_state;    /* theirs while the inference is under way */
 };
 
 /*
