@@ -47,6 +47,7 @@ static void drop_unfinished_character(char *text, size_t length)
         text[start - 1] = '\0';
 }
 
+QK_PRINTF(3, 0)
 static void format_into(char *text, size_t size, const char *format, va_list args)
 {
     const int length = vsnprintf(text, size, format, args);
