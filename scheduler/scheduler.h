@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * scheduler.h - the door of scheduler/: workers that run work, coroutines that may wait, timers, lanes.
+ *
+ * A worker is a thread pinned to one core. It runs work: a function with a link, embedded in whatever owns it. Work
+ * runs on the worker's own coroutine; when it waits (wait.h) that coroutine is put aside whole, and the worker goes on
+ * with a fresh one. So work that never waits costs no switch, and an idle owner has no stack.
+ *
+ *     submit --> [run queue of a worker] --pop or steal--> run() --wait--> aside --signal--> [ready queue] --> goes on
+ *
+ * What may block (files, driver builds, libraries with threads of their own) goes to a lane. The scheduler knows nothing
+ * of actors. Two schedulers live in one process.
+ */
+#ifndef QUARK_SCHEDULER_SCHEDULER_H
+#define QUARK_SCHEDULER_SCHEDULER_H
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "devices/topology.h"
+#include "scheduler/wait.h"
+
+#include <stddef.h>
+
+typedef struct qk__scheduler qk__scheduler;
+typedef struct qk__worker qk__worker;
+
+struct qk__work {
+    struct qk__work *next;                     /* the scheduler's while queued */
+    void (*run)(struct qk__work *work);        /* on a worker; may wait; may submit itself again */
+};
+
+struct qk__scheduler_opts {
+    const qk__topology     *topology;          /* borrowed */
+    uint32_t                worker_count;      /* 0: one for each core in the cpuset */
+    bool                    pin_workers;
+    size_t                  stack_bytes;       /* of a coroutine, without guard; 0: 64 KiB */
+    uint32_t                lane_threads;      /* at most, for blocking work; 0: 8 */
+    const struct qk__clock *clock;             /* NULL: the system's */
+    bool                    is_manual;         /* no threads: the caller steps, see qk__scheduler_step() */
+};
+
+qk_status qk__scheduler_create(const struct qk__scheduler_opts *opts, qk__scheduler **out_scheduler,
+                               struct qk_error *error);
+qk_status qk__scheduler_start(qk__scheduler *scheduler, struct qk_error *error);
+
+/* Stops when no work is queued or set aside. The caller has seen to it that no new work comes. Blocks. */
+void qk__scheduler_stop(qk__scheduler *scheduler);
+void qk__scheduler_destroy(qk__scheduler *scheduler);
+
+/* Manual mode: runs one piece of work or one due timer on the calling thread; false when there is nothing to do. */
+bool qk__scheduler_step(qk__scheduler *scheduler);
+
+/* Queues work: on the caller's worker when it is one, else on the one with least to do. Thread: any. Never blocks. */
+void qk__scheduler_submit(qk__scheduler *scheduler, struct qk__work *work);
+
+/* The same, on a given worker (0 .. worker_count - 1); others may still steal it. */
+void qk__scheduler_submit_to(qk__scheduler *scheduler, uint32_t worker, struct qk__work *work);
+
+uint32_t                qk__scheduler_worker_count(const qk__scheduler *scheduler);
+const struct qk__clock *qk__scheduler_clock(const qk__scheduler *scheduler);
+
+/* The worker that runs the caller, NULL on another thread. Never keep it across a wait. */
+qk__worker *qk__worker_current(void);
+uint32_t    qk__worker_index(const qk__worker *worker);
+
+/* Stack left below the caller, for calls in place; SIZE_MAX on a thread that is no worker. */
+size_t qk__worker_stack_left(void);
+
+/* Lets other work of this worker go first. A no-op on another thread. */
+void qk__worker_yield(void);
+
+/*
+ * Runs `fn` on a lane. submit: returns at once, `done` may be NULL and is called on the lane's thread afterwards.
+ * call: waits (puts the coroutine aside) until it ran, and gives its result. QK_NO_MEMORY, QK_UNAVAILABLE (stopping).
+ */
+qk_status qk__lane_submit(qk__scheduler *scheduler, qk_status (*fn)(void *arg), void *arg,
+                          void (*done)(void *arg, qk_status status));
+qk_status qk__lane_call(qk__scheduler *scheduler, qk_status (*fn)(void *arg), void *arg);
+
+/* A timer of the scheduler's wheel, embedded in its owner. Fires on a worker, at or after its time, never before. */
+struct qk__timer {
+    struct qk__list link;
+    uint64_t        due_ns;
+    void (*fire)(struct qk__timer *timer);     /* must not wait: submits work or signals */
+    uint32_t        home;                      /* the scheduler's: whose wheel it is on */
+    uint32_t        state;
+};
+
+void qk__timer_init(struct qk__timer *timer, void (*fire)(struct qk__timer *timer));
+
+/* (Re)arms. Thread: any. */
+void qk__timer_start(qk__scheduler *scheduler, struct qk__timer *timer, uint64_t due_ns);
+
+/* True: it will not fire. False: it has fired, is firing now, or was not armed. Thread: any. */
+bool qk__timer_cancel(qk__scheduler *scheduler, struct qk__timer *timer);
+
+struct qk__worker_stats {
+    uint64_t work_run, steals, parks, switches, busy_ns;
+};
+void qk__scheduler_stats(const qk__scheduler *scheduler, uint32_t worker, struct qk__worker_stats *out_stats);
+
+#endif
