@@ -15,11 +15,12 @@ def write(kind, name, data):
 
 # --- pictures ---------------------------------------------------------------------------------------------------------
 
+def chunk(tag, data):
+    return struct.pack(">I", len(data)) + tag + data + struct.pack(">I", zlib.crc32(tag + data))
+
+
 def png(width, height, depth, colour, interlaced=0, extra=b""):
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
-
-    def chunk(tag, data):
-        return struct.pack(">I", len(data)) + tag + data + struct.pack(">I", zlib.crc32(tag + data))
 
     def rows(w, h):
         row_bytes = (w * channels * depth + 7) // 8
@@ -32,8 +33,9 @@ def png(width, height, depth, colour, interlaced=0, extra=b""):
                        for dx, dy, x, y in passes if width > x and height > y)
     else:
         raw = rows(width, height)
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced))
-            + extra + chunk(b"IDAT", zlib.compress(raw, 9)) + chunk(b"IEND", b"")), chunk
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(raw, 9))
+            + chunk(b"IEND", b""))
 
 
 def jpeg(components, scan, frame=0xC0, spectral_end=63):
@@ -53,18 +55,19 @@ def jpeg(components, scan, frame=0xC0, spectral_end=63):
 
 
 def images():
-    palette_chunk = png(1, 1, 8, 0)[1](b"PLTE", bytes(range(48)))
-    transparency = png(1, 1, 8, 0)[1](b"tRNS", bytes(range(16)))
+    palette = chunk(b"PLTE", bytes(range(48)))
+    transparency = chunk(b"tRNS", bytes(range(16)))
     for name, args in {"gray1": (9, 5, 1, 0), "gray8": (7, 5, 8, 0), "gray16": (3, 3, 16, 0), "rgb8": (8, 8, 8, 2),
                        "rgb16": (2, 2, 16, 2), "gray-alpha8": (4, 4, 8, 4), "rgba8": (5, 6, 8, 6),
                        "rgba16": (3, 2, 16, 6), "gray2-interlaced": (13, 11, 2, 0, 1),
                        "rgb8-interlaced": (9, 9, 8, 2, 1)}.items():
-        write("image", f"{name}.png", png(*args)[0])
-    write("image", "palette4.png", png(6, 6, 4, 3, 0, palette_chunk)[0])
-    write("image", "palette4-alpha.png", png(6, 6, 4, 3, 0, palette_chunk + transparency)[0])
-    whole = png(8, 8, 8, 2)[0]
+        write("image", f"{name}.png", png(*args))
+    write("image", "palette4.png", png(6, 6, 4, 3, 0, palette))
+    write("image", "palette4-alpha.png", png(6, 6, 4, 3, 0, palette + transparency))
+    whole = png(8, 8, 8, 2)
     write("image", "truncated.png", whole[:len(whole) // 2])
-    write("image", "huge-header.png", whole[:16] + struct.pack(">II", 0x7FFFFFFF, 0x7FFFFFFF) + whole[24:])
+    huge = chunk(b"IHDR", struct.pack(">IIBBBBB", 0x7FFFFFFF, 0x7FFFFFFF, 8, 2, 0, 0, 0))
+    write("image", "huge-header.png", whole[:8] + huge + whole[8 + len(huge):])
     write("image", "gray.jpg", jpeg(1, b"\x3f"))
     write("image", "ycc420.jpg", jpeg(3, b"\x00\x0f"))
     write("image", "cmyk.jpg", jpeg(4, b"\x00\x00\x00\x0f"))
