@@ -61,6 +61,7 @@ struct qk__value {
     uint32_t        producer;     /* node, or QK__NO_NODE */
     uint32_t        use_count;    /* by nodes and as an output of the graph */
     bool            is_output;
+    bool            by_value;     /* of an input: shapes depend on its contents, so a plan is made for those too */
 };
 
 struct qk__graph {

@@ -48,7 +48,9 @@ struct qk__op {
     int          since, until;         /* versions of the domain whose meaning this row honours, inclusive */
     int          min_inputs, max_inputs, min_outputs, max_outputs;
     const char  *attrs;                /* "axis:i kernel_shape:I auto_pad:s value:t": all that the node may have */
+    unsigned     types;                /* of input 0, bits of enum qk_dtype; 0: there is no input 0 */
     unsigned     flags;
+    unsigned     value_inputs;         /* bits of the inputs that a plan must know by value: shapes, axes and the like */
     uint32_t     kind;                 /* which of the family; read by `infer` */
     qk__infer_fn infer;
     const struct qk__cpu_op    *cpu;       /* every operator has one: folding uses it */
@@ -63,7 +65,7 @@ const struct qk__op *qk__op_find(const char *domain, const char *name, int versi
 /* The rows, for listings. */
 const struct qk__op *qk__op_rows(size_t *out_count);
 
-/* The newest version of ai.onnx that was read when this was written; newer files pass where their operators did not change. */
+/* The newest version of ai.onnx that was read when the rows were written. A file of a newer one is refused. */
 #define QK__OPSET_NEWEST 28
 
 #endif

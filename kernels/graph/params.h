@@ -226,6 +226,40 @@ struct qk__gather_params {
     uint32_t batch_dims;    /* GatherND */
 };
 
+/* Constant, ConstantOfShape: always folded. The output is `bytes`, or `bytes` over and over. */
+struct qk__constant_params {
+    const void *bytes;
+    size_t      size_bytes;
+};
+
+/* Shape (dimensions from `start`), Size: always folded. */
+struct qk__shape_params {
+    uint32_t start;
+};
+
+/* Range: always folded; start and step as the type of the output. */
+struct qk__range_params {
+    double  start, step;
+    int64_t int_start, int_step;
+};
+
+/* CumSum over `length` elements that lie `inner` apart, outer * inner times. */
+struct qk__cumsum_params {
+    int64_t outer, length, inner;
+    bool    is_exclusive, is_reverse;
+};
+
+/* Trilu: the last two axes; keeps what lies on or above (is_upper) or below diagonal `k`. EyeLike: ones on diagonal `k`. */
+struct qk__diagonal_params {
+    int64_t k;
+    bool    is_upper;
+};
+
+/* OneHot: a new axis of `depth` at `axis`; values [off, on] are step input 2. */
+struct qk__one_hot_params {
+    int64_t outer, depth, inner;
+};
+
 /* Expand and Tile need none: the shapes of input and output say all (Tile: out[i] = in[i % in_dim]). */
 
 /* DepthToSpace, SpaceToDepth: the input seen as `view`, transposed by `perm`, seen as the output. */

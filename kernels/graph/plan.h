@@ -68,10 +68,11 @@ enum qk__fusion {
 };
 
 /*
- * `shapes`: one for each input of the graph, nothing open. The graph is borrowed and outlives the plan. Errors name the node.
+ * `inputs`: type and shape for each input of the graph, nothing open; and `data` for those that the graph marks by_value,
+ * which become constants (copied). The graph is borrowed and outlives the plan. Errors name the node.
  * QK_INVALID_ARGUMENT (shapes that do not fit), QK_UNIMPLEMENTED, QK_RESOURCE_EXHAUSTED (over max_tensor_bytes), QK_NO_MEMORY.
  */
-qk_status qk__plan_create(const struct qk__graph *graph, const struct qk_shape *shapes, unsigned fusions,
+qk_status qk__plan_create(const struct qk__graph *graph, const qk_tensor *inputs, unsigned fusions,
                           struct qk__plan **out_plan, struct qk_error *error);
 void      qk__plan_destroy(struct qk__plan *plan);
 
