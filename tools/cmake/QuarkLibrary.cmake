@@ -16,7 +16,7 @@ endforeach()
 
 # What a module or an application compiles against: the public headers of every folder.
 add_library(quark_headers INTERFACE)
-foreach(folder base devices kernels scheduler host)
+foreach(folder base kernels host predict)
     target_include_directories(quark_headers INTERFACE ${PROJECT_SOURCE_DIR}/${folder}/include)
 endforeach()
 
