@@ -14,7 +14,7 @@ failures=0
 # A fresh checkout of the tools, and a PATH that holds the stand-ins and the few real commands that a base system has.
 stage()
 {
-    rm -rf "$work"/*
+    rm -rf "${work:?}"/*
     mkdir -p "$work/checkout/samples" "$work/bin"
     cp -r "$source/tools" "$work/checkout/"
     for command in awk bash cat chmod cp dirname env grep head mkdir rm sh tail wc; do
