@@ -87,7 +87,7 @@ for tool in tools/up tools/test; do
     nothing_installed
     stand_in id 'echo 1000'
     run $tool
-    refuses 3 'as root, run: apt-get install .*libhwloc-dev'
+    refuses 3 'as root, run: apt-get update .*libhwloc-dev'
     never_called apt-get
 
     claim="$tool without a network says so, with the reason of apt"

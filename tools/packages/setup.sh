@@ -129,7 +129,7 @@ need_packages()
     [ -n "$missing" ] || return 0
 
     if [ "$(id -u)" != 0 ] && ! { command -v sudo && sudo true; } >/dev/null; then
-        fail 3 "packages are missing; as root, run: apt-get install --no-install-recommends $missing"
+        fail 3 "packages are missing; as root, run: apt-get update && apt-get install --no-install-recommends $missing"
     fi
     : >"$log_folder/packages.log"
     if ! megabytes=$(apt_megabytes $missing); then
