@@ -79,14 +79,16 @@ as_root()
 apt()
 {
     as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -y -q --no-install-recommends \
-        -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 "$@" >>"$log_folder/packages.log" 2>&1
+        -o DPkg::Lock::Timeout=300 "$@" >>"$log_folder/packages.log" 2>&1
 }
 
-# Ends with what apt complained about last.
+# Ends with what apt complained about: why the first file could not be had, else its last error.
 apt_failed()
 {
     local reason
-    reason=$(grep -E '^(E|W|Err)[: ]' "$log_folder/packages.log" | tail -n 1)
+    reason=$(awk '/^[EW]: Failed to fetch/ && !fetch { sub(/.*  /, ""); fetch = $0 }
+                  /^E: / { last = $0 }
+                  END { print fetch ? fetch : last }' "$log_folder/packages.log")
     fail 3 "cannot $1: check the network and the disk, then run $program again" \
            "(${reason:-apt-get gave no reason}; log: $(log_path packages))"
 }
