@@ -79,7 +79,7 @@ as_root()
 apt()
 {
     as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C apt-get -y -q --no-install-recommends \
-        -o DPkg::Lock::Timeout=300 "$@" >>"$log_folder/packages.log" 2>&1
+        -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 -o Acquire::Retries::Delay=false "$@" >>"$log_folder/packages.log" 2>&1
 }
 
 # Ends with what apt complained about: why the first file could not be had, else its last error.
