@@ -69,7 +69,8 @@ struct qk__graph {
     struct qk__node  *nodes;
     uint32_t          node_count;
     struct qk__value *values;
-    uint32_t          value_count, value_capacity;
+    uint32_t          value_count;
+    size_t            value_capacity;
     uint32_t         *inputs, *outputs;    /* values; inputs are without initialisers */
     uint32_t          input_count, output_count;
     uint64_t          max_tensor_bytes;    /* of any one tensor, and of all that folding makes */

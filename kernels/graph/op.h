@@ -39,7 +39,6 @@ enum qk__op_flag {
     QK__OP_CONV = 1u << 5,
     QK__OP_ADD = 1u << 6,
     QK__OP_SHAPE_ONLY = 1u << 7,   /* its result follows from the shape of its input: `evaluate` needs no data */
-    QK__OP_EMPTY_OK = 1u << 8,     /* has something to do even where the output has no elements */
 };
 
 struct qk__op {
