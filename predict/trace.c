@@ -18,7 +18,7 @@
 
 #define FIELD_COUNT     5
 #define MAX_TRACE_BYTES ((size_t)1 << 30)
-#define MAX_TIME_MS     1e14    /* the year 5138 in milliseconds since 1970: keeps nanoseconds within 64 bits */
+#define MAX_TIME_MS     1e13    /* the year 2286 in milliseconds since 1970: keeps nanoseconds within 64 bits */
 
 static const char header_line[] = "timestamp_ms,trigger_stream,trigger_key,value,actor_key";
 

@@ -19,7 +19,7 @@ trace) patterns=(-name '*.csv') ;;
 *) patterns=(-false) ;;
 esac
 if [ -d "${QUARK_DATA_DIR:-}" ]; then
-    find "$QUARK_DATA_DIR" -type f -size -${max_bytes}c \( "${patterns[@]}" \) | sort | head -n 200 |
+    find "$QUARK_DATA_DIR" -type f -size -${max_bytes}c \( "${patterns[@]}" \) | sort | head -n 2000 |
         while read -r file; do ln -s "$file" "$recorded/$(echo "$file" | cksum | tr ' ' -)"; done
 fi
 
