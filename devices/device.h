@@ -8,7 +8,7 @@
  *
  *     UP ---QK_DEVICE_LOST from any call, or qk__device_mark_down()---> DOWN ---probe succeeds---> UP
  *
- * Order of life: topology, set, devices; buffers and programs of a device go before it.
+ * Order of life: topology, set with its devices; buffers, programs and events of a device go before the set.
  * Thread: any, unless said otherwise.
  */
 #ifndef QUARK_DEVICES_DEVICE_H
@@ -51,7 +51,7 @@ const char *qk__device_note_at(const qk__device_set *set, size_t index);
 
 /* Facts; valid as long as the device. */
 const struct qk_device_info *qk__device_info(const qk__device *device);
-int                          qk__device_numa_node(const qk__device *device);    /* QK_NUMA_UNKNOWN */
+int                          qk__device_numa_node(const qk__device *device);    /* or QK_NUMA_UNKNOWN */
 qk__ledger                  *qk__device_ledger(qk__device *device);
 
 /* State. A device that is down refuses new work with QK_DEVICE_LOST. */
@@ -66,8 +66,10 @@ struct qk__device_usage {
     uint64_t launches, uploads, downloads;
     uint64_t upload_bytes, download_bytes;
     uint64_t failures;
-    uint32_t in_flight;                     /* submitted and not complete, all queues */
+    uint32_t in_flight;                     /* submitted and not complete, all queues, see below */
 };
+
+/* Work submitted without an event counts as in flight until later work on its queue that has one is complete. */
 void qk__device_usage(const qk__device *device, struct qk__device_usage *out_usage);
 
 /*
@@ -83,7 +85,14 @@ void     *qk__buffer_host_mem(qk__buffer *buffer);    /* NULL unless the device 
 /* The driver's object, for qk_kernel_arg.buffer and native libraries. */
 qk_driver_buffer *qk__buffer_driver(qk__buffer *buffer);
 
-/* Submission, as in driver.h, counted and with the device's state seen to. Released by qk__event_release(). */
+/* cl_mem, for libraries; NULL where the driver is not OpenCL. */
+void *qk__buffer_native(qk__buffer *buffer);
+
+/*
+ * Submission, as in driver.h, counted and with the device's state seen to. `out_event` may be NULL; else the event is
+ * the caller's to qk__event_release(). Waited events are of the same device; ranges that leave a buffer are
+ * QK_INVALID_ARGUMENT.
+ */
 typedef struct qk__event qk__event;
 
 struct qk__waits {
@@ -132,7 +141,8 @@ void *qk__device_native(qk__device *device);
 
 /*
  * Faults of a simulated device, on purpose, for tests and drills. QK_UNIMPLEMENTED on a real one.
- * "lost" (from now on), "restored", "alloc-fail:N" (the Nth allocation from now fails).
+ * "lost" (from now on), "held" (work starts and does not end), "restored" (ends either; a probe then brings the
+ * device up), "alloc-fail:N" (the Nth allocation from now fails, once).
  */
 qk_status qk__device_inject_fault(qk__device *device, const char *fault, struct qk_error *error);
 

@@ -56,6 +56,8 @@ struct qk_device_info {
     bool                  shares_host_memory;
     bool                  has_fp16, has_fp64;
     bool                  runs_programs;      /* takes OpenCL C; otherwise only host functions, see run() */
+    bool                  has_numa_node;      /* the driver itself knows `numa_node`; else the set maps by `pci` */
+    int                   numa_node;
 };
 
 enum qk_queue {
@@ -118,7 +120,10 @@ struct qk_driver {
     size_t      size;    /* sizeof(struct qk_driver); grows at the end */
     const char *name;    /* "opencl", "cpu", "simulated" */
 
-    /* Lists what is there: calls `found` for each; no device at all is QK_OK. May block. */
+    /*
+     * Lists what is there: calls `found` for each; no device at all is QK_OK. `error` may hold a sentence even
+     * then: what was left out, and why. May block.
+     */
     qk_status (*discover)(void *self, void (*found)(void *arg, const struct qk_device_info *info), void *arg,
                           struct qk_error *error);
 
@@ -133,10 +138,17 @@ struct qk_driver {
                                struct qk_error *error);
     void (*buffer_destroy)(qk_driver_device *device, qk_driver_buffer *buffer);
 
-    /* The buffer's bytes where they are host memory (shares_host_memory without mapping); else NULL. */
+    /*
+     * The buffer's bytes where host functions may touch them, see run(); else NULL. Whether copies can be spared is
+     * another matter: info.shares_host_memory says so.
+     */
     void *(*buffer_host_mem)(qk_driver_device *device, qk_driver_buffer *buffer);
 
-    /* Copies; `out_event` may be NULL where nobody asks. Host memory stays valid until complete. */
+    /*
+     * Copies; `out_event` may be NULL where nobody asks. Host memory stays valid until complete.
+     * For all that submits: work whose event was asked for is sent off at once, other work by the next such or by
+     * flush(). Work of which a waited event failed is not done, and fails too.
+     */
     qk_status (*write)(qk_driver_device *device, enum qk_queue queue, qk_driver_buffer *buffer, size_t offset,
                        const void *from, size_t size_bytes, struct qk_wait_list after,
                        qk_driver_event **out_event, struct qk_error *error);
@@ -187,6 +199,9 @@ struct qk_driver {
     void *(*native_device)(qk_driver_device *device);
 
     void (*destroy)(void *self);
+
+    /* May be NULL: faults on purpose, see qk__device_inject_fault(). */
+    qk_status (*inject_fault)(qk_driver_device *device, const char *fault, struct qk_error *error);
 };
 
 #endif

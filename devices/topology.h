@@ -67,7 +67,7 @@ void     qk__topology_io_at(const qk__topology *topology, uint32_t index, struct
 /* The NUMA node nearest to a PCI address, or QK_NUMA_UNKNOWN. */
 int qk__topology_numa_of_pci(const qk__topology *topology, const struct qk_pci_address *pci);
 
-/* The nearest PU set: true when `numa_node` is near that device or when nothing is known. */
+/* One NUMA node in all: then everything that is in host memory is near it. */
 bool qk__topology_is_single_numa(const qk__topology *topology);
 
 /* JSON of everything above, the caller's to qk__free(). */
