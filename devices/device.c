@@ -30,9 +30,17 @@ qk_status qk__device_create(const struct qk_driver *driver, qk_driver_device *ha
     device->clock = clock;
     device->opened_ns = qk__clock_now_ns(clock);
     atomic_init(&device->is_up, true);
+    atomic_init(&device->followed, 1);
+    qk__completion_init(&device->drained);
     pthread_mutex_init(&device->reason_lock, NULL);
     *out_device = device;
     return QK_OK;
+}
+
+void qk__device_unfollow(qk__device *device)
+{
+    if (atomic_fetch_sub(&device->followed, 1) == 1)
+        qk__completion_finish(&device->drained, QK_OK);
 }
 
 void qk__device_destroy(qk__device *device)
@@ -40,6 +48,9 @@ void qk__device_destroy(qk__device *device)
     if (device == NULL)
         return;
     device->driver->device_close(device->handle);
+    /* All work is over, but a platform may still be telling so: clFinish() waits for work, not for callbacks. */
+    qk__device_unfollow(device);
+    (void)qk__completion_wait(&device->drained);
     pthread_mutex_destroy(&device->reason_lock);
     qk__ledger_destroy(device->ledger);
     qk__free(device);

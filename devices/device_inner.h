@@ -34,6 +34,8 @@ struct qk__device {
     pthread_mutex_t         reason_lock;    /* guards `down_reason` */
     char                    down_reason[200];
     struct qk__queue_count  queues[QK_QUEUE_COUNT];
+    _Atomic uint32_t        followed;    /* events that on_complete() is still to come for, and 1 until closed */
+    struct qk__completion   drained;     /* when `followed` is down to none */
     _Atomic uint64_t        launches, uploads, downloads, upload_bytes, download_bytes, failures;
 };
 
@@ -43,6 +45,9 @@ struct qk__buffer {
     size_t            size_bytes;
     char              owner[64];    /* as the ledger knows it */
 };
+
+/* One event less to follow, or the device itself when it closes; the last one ends `drained`. Touches nothing after. */
+void qk__device_unfollow(qk__device *device);
 
 /* QK_DEVICE_LOST with the reason when the device is down. */
 qk_status qk__device_check_up(qk__device *device, struct qk_error *error);

@@ -101,12 +101,14 @@ void qk__event_release(qk__event *event)
 /* Called by the driver, on a thread of its own or inside our registration. */
 static void on_complete(void *arg, qk_status status)
 {
-    qk__event *event = arg;
+    qk__event  *event = arg;
+    qk__device *device = event->device;
 
-    count_out(event->device, event->queue, event->number);
-    (void)qk__device_note(event->device, status);
+    count_out(device, event->queue, event->number);
+    (void)qk__device_note(device, status);
     qk__completion_finish(&event->completion, status);
     qk__event_release(event);
+    qk__device_unfollow(device);
 }
 
 /* The work is with the driver; from here on nothing may fail. */
@@ -115,6 +117,7 @@ static void follow(qk__event *event)
     const struct qk_driver *driver = event->device->driver;
 
     atomic_store_explicit(&event->refs, 2, memory_order_relaxed);
+    atomic_fetch_add_explicit(&event->device->followed, 1, memory_order_relaxed);
     if (driver->event_on_done(event->driver_event, on_complete, event) == QK_OK)
         return;
     /* Nobody will call back (no memory for that): late is better than never. */
