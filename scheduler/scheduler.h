@@ -30,18 +30,27 @@ struct qk__work {
 };
 
 struct qk__scheduler_opts {
-    const qk__topology     *topology;          /* borrowed */
-    uint32_t                worker_count;      /* 0: one for each core in the cpuset */
+    const qk__topology     *topology;          /* borrowed; NULL: nothing is pinned, all workers are equally near */
+    uint32_t                worker_count;      /* 0: one for each core in the cpuset (one without a topology) */
     bool                    pin_workers;
     size_t                  stack_bytes;       /* of a coroutine, without guard; 0: 64 KiB */
     uint32_t                lane_threads;      /* at most, for blocking work; 0: 8 */
-    const struct qk__clock *clock;             /* NULL: the system's */
+    const struct qk__clock *clock;             /* NULL: the system's; one that stands still needs is_manual */
     bool                    is_manual;         /* no threads: the caller steps, see qk__scheduler_step() */
 };
 
 qk_status qk__scheduler_create(const struct qk__scheduler_opts *opts, qk__scheduler **out_scheduler,
                                struct qk_error *error);
 qk_status qk__scheduler_start(qk__scheduler *scheduler, struct qk_error *error);
+
+/*
+ * Waits until nothing is queued, running, set aside or on a lane: QK_OK, or QK_DEADLINE_EXCEEDED. In manual mode it steps, and
+ * "nothing to do although something is set aside" is the deadline. Thread: not a worker. Blocks.
+ */
+qk_status qk__scheduler_wait_quiet(qk__scheduler *scheduler, uint64_t deadline_ns);
+
+/* Ends every wait that has a deadline, now and from now on, with QK_CANCELLED: for a stop that waits no longer. Thread: any. */
+void qk__scheduler_cut_off(qk__scheduler *scheduler);
 
 /* Stops when no work is queued or set aside. The caller has seen to it that no new work comes. Blocks. */
 void qk__scheduler_stop(qk__scheduler *scheduler);
@@ -53,6 +62,12 @@ bool qk__scheduler_step(qk__scheduler *scheduler);
 /* Queues work: on the caller's worker when it is one, else on the one with least to do. Thread: any. Never blocks. */
 void qk__scheduler_submit(qk__scheduler *scheduler, struct qk__work *work);
 
+/*
+ * The same, to run right after the running work waits or ends: for what that work is about to wait for, or has finished with.
+ * From a thread that is no worker it is as submit.
+ */
+void qk__scheduler_submit_next(qk__scheduler *scheduler, struct qk__work *work);
+
 /* The same, on a given worker (0 .. worker_count - 1); others may still steal it. */
 void qk__scheduler_submit_to(qk__scheduler *scheduler, uint32_t worker, struct qk__work *work);
 
@@ -62,6 +77,19 @@ const struct qk__clock *qk__scheduler_clock(const qk__scheduler *scheduler);
 /* The worker that runs the caller, NULL on another thread. Never keep it across a wait. */
 qk__worker *qk__worker_current(void);
 uint32_t    qk__worker_index(const qk__worker *worker);
+
+/* Reads the clock of the scheduler as of a moment ago, for a thing that need not be exact; never goes back on one worker. */
+uint64_t qk__worker_time_ns(const qk__worker *worker);
+
+/*
+ * What the running coroutine works for. It stays with the coroutine across waits, so the pointer may be kept as long as
+ * the work runs. NULL on a thread that is no worker. Work sets it as it likes and clears it before it returns.
+ */
+struct qk__scope {
+    const char        *label;     /* named when the stack overflows; static or outlives the work */
+    struct qk__cancel *cancel;    /* ends the waits of this coroutine; NULL: none does */
+};
+struct qk__scope *qk__worker_scope(void);
 
 /* Stack left below the caller, for calls in place; SIZE_MAX on a thread that is no worker. */
 size_t qk__worker_stack_left(void);

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker.c - see worker.h.
+ *
+ * The current worker is thread-local and a coroutine may go on on another thread, so the compiler must not remember
+ * the variable's address across a switch: it is read in qk__worker_current() alone, which is never inlined.
+ */
+#include "scheduler/worker.h"
+
+#include "base/memory.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOOK_EVERY      16u      /* pieces of work between looks at clock, timers and inbox */
+#define HAND_OVERS_MAX  32u      /* in a row, before the ring has its turn */
+#define TIMERS_AT_ONCE  64u
+#define WAKE_OTHERS_NS  20000u   /* a lone piece of work makes a worker wake another at most so often */
+#define STUCK_SPINS     2000u    /* how long a thief watches whether a victim is stuck with one piece of work */
+
+enum { RUNNING, PARKED, NOTIFIED };
+
+static __thread struct qk__worker *current_worker;
+
+__attribute__((noinline)) qk__worker *qk__worker_current(void)
+{
+    __asm__ volatile("" ::: "memory");    /* not pure: two calls may give two answers */
+    return current_worker;
+}
+
+uint32_t qk__worker_index(const qk__worker *worker)
+{
+    return worker->index;
+}
+
+uint64_t qk__worker_time_ns(const qk__worker *worker)
+{
+    return worker->time_ns;
+}
+
+struct qk__scope *qk__worker_scope(void)
+{
+    qk__worker *worker = qk__worker_current();
+
+    return worker != NULL ? &worker->current->scope : NULL;
+}
+
+size_t qk__worker_stack_left(void)
+{
+    const qk__worker *worker = qk__worker_current();
+    const char       *here = __builtin_frame_address(0);
+
+    return worker != NULL ? (size_t)(here - worker->current->low) : SIZE_MAX;
+}
+
+/* ---- futex ---- */
+
+void qk__futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t timeout_ns)
+{
+    struct timespec timeout = {(time_t)(timeout_ns / QK__NS_PER_S), (long)(timeout_ns % QK__NS_PER_S)};
+
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout_ns == QK__TIME_NEVER ? NULL : &timeout, NULL, 0);
+}
+
+void qk__futex_wake(_Atomic uint32_t *word)
+{
+    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+/* ---- stacks ---- */
+
+static void run_loop(void);
+
+static struct qk__coroutine *take_shared_stack(qk__scheduler *scheduler)
+{
+    struct qk__coroutine *stack;
+
+    pthread_mutex_lock(&scheduler->stacks_lock);
+    stack = scheduler->stacks;
+    if (stack != NULL)
+        scheduler->stacks = stack->next;
+    pthread_mutex_unlock(&scheduler->stacks_lock);
+    return stack;
+}
+
+struct qk__coroutine *qk__worker_spare(struct qk__worker *worker)
+{
+    struct qk__coroutine *stack = worker->stacks;
+
+    if (stack != NULL) {
+        worker->stacks = stack->next;
+        worker->stack_count--;
+        return stack;
+    }
+    stack = take_shared_stack(worker->scheduler);
+    return stack != NULL ? stack : qk__coroutine_create(worker->scheduler->stack_bytes, run_loop);
+}
+
+void qk__worker_keep_stack(struct qk__worker *worker, struct qk__coroutine *stack)
+{
+    qk__scheduler *scheduler = worker->scheduler;
+
+    if (worker->stack_count < QK__STACKS_KEPT) {
+        stack->next = worker->stacks;
+        worker->stacks = stack;
+        worker->stack_count++;
+        return;
+    }
+    pthread_mutex_lock(&scheduler->stacks_lock);
+    stack->next = scheduler->stacks;
+    scheduler->stacks = stack;
+    pthread_mutex_unlock(&scheduler->stacks_lock);
+}
+
+/* ---- switching ---- */
+
+/* Leaves the current coroutine for `to`, where `landing` is the first thing done: only then is this one really left. */
+static void switch_to(struct qk__worker *worker, struct qk__coroutine *to,
+                      void (*landing)(struct qk__worker *worker, void *arg), void *arg)
+{
+    struct qk__coroutine *from = worker->current;
+
+    worker->landing = landing;
+    worker->landing_arg = arg;
+    worker->current = to;
+    qk__count(&worker->switches, 1);
+    qk__coroutine_switch(from, to);
+}
+
+void qk__worker_landed(void)
+{
+    struct qk__worker *worker = qk__worker_current();
+    void (*landing)(struct qk__worker *, void *) = worker->landing;
+
+    worker->landing = NULL;
+    if (landing != NULL)
+        landing(worker, worker->landing_arg);
+}
+
+static void keep_landed_from(struct qk__worker *worker, void *arg)
+{
+    qk__worker_keep_stack(worker, arg);
+}
+
+/* Work that goes on with a coroutine. The stack of the loop that ran it returns to the pool, suspended right here. */
+static void resume(struct qk__work *work)
+{
+    struct qk__worker    *worker = qk__worker_current();
+    struct qk__coroutine *coroutine = QK__CONTAINER_OF(work, struct qk__coroutine, work);
+
+    qk__count(&worker->resumed, 1);
+    switch_to(worker, coroutine, keep_landed_from, worker->current);
+}
+
+void qk__worker_put_aside(struct qk__worker *worker, struct qk__coroutine *spare,
+                          void (*landing)(struct qk__worker *worker, void *arg), void *arg)
+{
+    qk__count(&worker->put_aside, 1);
+    switch_to(worker, spare, landing, arg);
+}
+
+static void submit_yielded(struct qk__worker *worker, void *arg)
+{
+    struct qk__coroutine *coroutine = arg;
+
+    coroutine->work.run = resume;
+    qk__scheduler_submit(worker->scheduler, &coroutine->work);
+}
+
+void qk__worker_yield(void)
+{
+    struct qk__worker    *worker = qk__worker_current();
+    struct qk__coroutine *spare = worker != NULL ? qk__worker_spare(worker) : NULL;
+
+    if (spare != NULL)
+        qk__worker_put_aside(worker, spare, submit_yielded, worker->current);
+}
+
+/* ---- queues ---- */
+
+void qk__worker_notify(struct qk__worker *worker)
+{
+    if (atomic_exchange_explicit(&worker->park_word, NOTIFIED, memory_order_acq_rel) == PARKED)
+        qk__futex_wake(&worker->park_word);
+}
+
+/* Wakes one parked worker, near ones first, unless one is looking for work already. */
+static void wake_another(struct qk__worker *worker)
+{
+    qk__scheduler *scheduler = worker->scheduler;
+
+    if (atomic_load_explicit(&scheduler->parked_count, memory_order_relaxed) == 0 ||
+        atomic_load_explicit(&scheduler->searching_count, memory_order_relaxed) != 0)
+        return;
+    worker->woke_other_ns = worker->time_ns;
+    for (uint32_t i = 0; i + 1 < scheduler->worker_count; i++) {
+        struct qk__worker *other = &scheduler->workers[worker->victims[i]];
+
+        if (atomic_load_explicit(&other->park_word, memory_order_relaxed) == PARKED) {
+            qk__worker_notify(other);
+            return;
+        }
+    }
+}
+
+/*
+ * Queues on the caller's own worker. With more than one piece of work waiting another worker is woken; with a lone one, which
+ * this worker most likely runs itself in a moment, only now and then: in case it does not, because what runs now is long.
+ */
+static void submit_here(struct qk__worker *worker, struct qk__work *work)
+{
+    if (!qk__ring_push(&worker->ring, work))
+        qk__inbox_push(&worker->inbox, work);
+    if (worker->scheduler->worker_count > 1 &&
+        (qk__ring_count(&worker->ring) > 1 || worker->time_ns - worker->woke_other_ns >= WAKE_OTHERS_NS))
+        wake_another(worker);
+}
+
+void qk__scheduler_submit_to(qk__scheduler *scheduler, uint32_t index, struct qk__work *work)
+{
+    struct qk__worker *worker = &scheduler->workers[index];
+
+    qk__inbox_push(&worker->inbox, work);
+    if (worker != qk__worker_current())
+        qk__worker_notify(worker);
+}
+
+static uint32_t load_of(const struct qk__worker *worker)
+{
+    const bool is_parked = atomic_load_explicit(&worker->park_word, memory_order_relaxed) == PARKED;
+
+    return is_parked ? 0 : 1 + qk__ring_count(&worker->ring) + qk__inbox_count(&worker->inbox);
+}
+
+/* The less loaded of two neighbours in a rotation: good enough, and does not look at all of them. */
+static uint32_t choose_worker(qk__scheduler *scheduler)
+{
+    const uint32_t at = atomic_fetch_add_explicit(&scheduler->spread, 1, memory_order_relaxed);
+    const uint32_t first = at % scheduler->worker_count, second = (at + 1) % scheduler->worker_count;
+
+    return load_of(&scheduler->workers[second]) < load_of(&scheduler->workers[first]) ? second : first;
+}
+
+void qk__scheduler_submit(qk__scheduler *scheduler, struct qk__work *work)
+{
+    struct qk__worker *worker = qk__worker_current();
+
+    if (worker != NULL && worker->scheduler == scheduler)
+        submit_here(worker, work);
+    else
+        qk__scheduler_submit_to(scheduler, choose_worker(scheduler), work);
+}
+
+/* To run as soon as the running work waits or ends; what had that place goes to the ring. */
+static void hand_over(struct qk__worker *worker, struct qk__work *work)
+{
+    struct qk__work *displaced = atomic_exchange_explicit(&worker->next, work, memory_order_acq_rel);
+
+    if (displaced != NULL)
+        submit_here(worker, displaced);
+}
+
+void qk__scheduler_submit_next(qk__scheduler *scheduler, struct qk__work *work)
+{
+    struct qk__worker *worker = qk__worker_current();
+
+    if (worker != NULL && worker->scheduler == scheduler)
+        hand_over(worker, work);
+    else
+        qk__scheduler_submit_to(scheduler, choose_worker(scheduler), work);
+}
+
+void qk__worker_ready(qk__scheduler *scheduler, struct qk__coroutine *coroutine)
+{
+    coroutine->work.run = resume;
+    qk__scheduler_submit_next(scheduler, &coroutine->work);
+}
+
+static struct qk__work *take_next(struct qk__worker *worker)
+{
+    if (atomic_load_explicit(&worker->next, memory_order_relaxed) == NULL)
+        return NULL;
+    return atomic_exchange_explicit(&worker->next, NULL, memory_order_acq_rel);
+}
+
+static struct qk__work *take_own(struct qk__worker *worker)
+{
+    struct qk__work *work;
+
+    if (worker->handed_over < HAND_OVERS_MAX && (work = take_next(worker)) != NULL) {
+        worker->handed_over++;
+        return work;
+    }
+    worker->handed_over = 0;
+    work = qk__ring_pop(&worker->ring);
+    if (work == NULL)
+        work = qk__inbox_take(&worker->inbox, &worker->ring);
+    return work != NULL ? work : take_next(worker);
+}
+
+static struct qk__work *steal_from(struct qk__worker *worker, struct qk__worker *victim)
+{
+    struct qk__work *work = NULL;
+
+    if (qk__ring_count(&victim->ring) > 1)
+        work = qk__ring_steal(&victim->ring, &worker->ring);
+    return work != NULL ? work : qk__inbox_take(&victim->inbox, &worker->ring);
+}
+
+static bool has_lone_work(const struct qk__worker *victim)
+{
+    return qk__ring_count(&victim->ring) > 0 ||
+           atomic_load_explicit(&victim->next, memory_order_relaxed) != NULL;
+}
+
+/*
+ * A lone piece of work belongs to its worker's cache, so it is taken only from a worker that has been in one and the same piece
+ * of work while the thief watched.
+ */
+static struct qk__work *steal_lone(struct qk__worker *worker, struct qk__worker *victim)
+{
+    const uint64_t   seen = atomic_load_explicit(&victim->work_run, memory_order_relaxed);
+    struct qk__work *work;
+
+    if (!has_lone_work(victim))
+        return NULL;
+    for (uint32_t i = 0; i < STUCK_SPINS; i++)
+        if (atomic_load_explicit(&victim->work_run, memory_order_relaxed) != seen)
+            return NULL;
+    work = qk__ring_steal(&victim->ring, &worker->ring);
+    return work != NULL ? work : take_next(victim);
+}
+
+static struct qk__work *steal(struct qk__worker *worker)
+{
+    qk__scheduler *scheduler = worker->scheduler;
+    struct qk__work *(*const ways[])(struct qk__worker *, struct qk__worker *) = {steal_from, steal_lone};
+
+    for (size_t way = 0; way < QK__COUNT_OF(ways); way++) {
+        for (uint32_t i = 0; i + 1 < scheduler->worker_count; i++) {
+            struct qk__work *work = ways[way](worker, &scheduler->workers[worker->victims[i]]);
+
+            if (work != NULL) {
+                qk__count(&worker->steals, 1);
+                return work;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* ---- the loop ---- */
+
+/* Reads the clock, fires timers and lets the inbox into the ring. True: there may be something to run now. */
+static bool look_up(struct qk__worker *worker)
+{
+    struct qk__work *work;
+    uint32_t         fired;
+
+    worker->until_look = LOOK_EVERY;
+    worker->time_ns = qk__clock_now_ns(worker->scheduler->clock);
+    fired = qk__wheel_advance(&worker->wheel, worker->time_ns, TIMERS_AT_ONCE);
+    work = qk__inbox_take(&worker->inbox, &worker->ring);
+    if (work != NULL && !qk__ring_push(&worker->ring, work))
+        qk__inbox_push(&worker->inbox, work);
+    return fired > 0 || work != NULL;
+}
+
+static void stop_searching(struct qk__worker *worker)
+{
+    if (!worker->is_searching)
+        return;
+    worker->is_searching = false;
+    atomic_fetch_sub_explicit(&worker->scheduler->searching_count, 1, memory_order_relaxed);
+}
+
+/* Sleeps until notified or until the next timer. */
+static void park(struct qk__worker *worker)
+{
+    qk__scheduler *scheduler = worker->scheduler;
+    uint32_t       expected = RUNNING;
+    uint64_t       due_ns, now_ns;
+
+    stop_searching(worker);
+    if (!atomic_compare_exchange_strong_explicit(&worker->park_word, &expected, PARKED, memory_order_seq_cst,
+                                                 memory_order_relaxed))
+        return;
+    qk__count(&worker->parks, 1);
+    qk__count(&worker->busy_ns, worker->time_ns - worker->awake_since_ns);
+    atomic_fetch_add_explicit(&scheduler->parked_count, 1, memory_order_seq_cst);
+    qk__scheduler_may_be_quiet(scheduler);
+
+    /* A timer that another thread arms now comes with a notification, which this wait does not miss. */
+    due_ns = qk__wheel_next_ns(&worker->wheel);
+    now_ns = qk__clock_now_ns(scheduler->clock);
+    if (due_ns > now_ns)
+        qk__futex_wait(&worker->park_word, PARKED, due_ns == QK__TIME_NEVER ? QK__TIME_NEVER : due_ns - now_ns);
+
+    atomic_fetch_sub_explicit(&scheduler->parked_count, 1, memory_order_seq_cst);
+    worker->is_searching = true;
+    atomic_fetch_add_explicit(&scheduler->searching_count, 1, memory_order_relaxed);
+    worker->time_ns = worker->awake_since_ns = qk__clock_now_ns(scheduler->clock);
+}
+
+static struct qk__work *find_work(struct qk__worker *worker)
+{
+    qk__scheduler   *scheduler = worker->scheduler;
+    struct qk__work *work;
+
+    for (;;) {
+        if (worker->until_look-- == 0)
+            look_up(worker);
+        work = take_own(worker);
+        if (work != NULL)
+            break;
+        /* What was pushed before a notification that this takes is found below; one that comes later stops park(). */
+        atomic_exchange_explicit(&worker->park_word, RUNNING, memory_order_acq_rel);
+        if (look_up(worker))
+            continue;
+        work = steal(worker);
+        if (work != NULL)
+            break;
+        if (atomic_load_explicit(&scheduler->is_stopping, memory_order_acquire))
+            break;
+        park(worker);
+    }
+    if (worker->is_searching) {
+        stop_searching(worker);
+        if (qk__ring_count(&worker->ring) > 0)
+            wake_another(worker);
+    }
+    return work;
+}
+
+struct qk__work *qk__worker_poll(struct qk__worker *worker)
+{
+    struct qk__work *work;
+
+    look_up(worker);
+    work = take_own(worker);
+    return work;
+}
+
+static struct qk__work *next_work(struct qk__worker *worker)
+{
+    struct qk__work *work;
+
+    if (!worker->scheduler->is_manual)
+        return find_work(worker);
+    work = worker->step_work;
+    worker->step_work = NULL;
+    return work;
+}
+
+/* What every stack runs, from wherever it was suspended. The worker is asked for anew each time: see the top. */
+static void run_loop(void)
+{
+    for (;;) {
+        struct qk__worker *worker = qk__worker_current();
+        struct qk__work   *work = next_work(worker);
+
+        if (work == NULL) {
+            switch_to(worker, &worker->root, keep_landed_from, worker->current);
+            continue;
+        }
+        work->run(work);
+        worker = qk__worker_current();
+        qk__count(&worker->work_run, 1);
+    }
+}
+
+/* From a thread's own stack into the loop, and back when the loop has nothing left to run. */
+static void enter_loop(struct qk__worker *worker)
+{
+    struct qk__coroutine *stack = qk__worker_spare(worker);
+
+    worker->current = &worker->root;
+    if (stack != NULL)
+        switch_to(worker, stack, NULL, NULL);
+}
+
+void *qk__worker_main(void *arg)
+{
+    struct qk__worker *worker = arg;
+    qk__scheduler     *scheduler = worker->scheduler;
+    void              *signal_stack = qk__overflow_enter_thread();
+
+    if (scheduler->is_pinned)
+        (void)qk__topology_bind_thread(scheduler->topology, scheduler->pus[worker->index].os_index);
+    current_worker = worker;
+    qk__coroutine_of_thread(&worker->root);
+    worker->time_ns = worker->awake_since_ns = qk__clock_now_ns(scheduler->clock);
+    enter_loop(worker);
+    current_worker = NULL;
+    qk__overflow_leave_thread(signal_stack);
+    return NULL;
+}
+
+void qk__worker_step(struct qk__worker *worker, struct qk__work *work)
+{
+    struct qk__worker *before = current_worker;
+
+    current_worker = worker;
+    qk__coroutine_of_thread(&worker->root);
+    worker->step_work = work;
+    enter_loop(worker);
+    current_worker = before;
+}
+
+/* ---- life ---- */
+
+qk_status qk__worker_init(struct qk__worker *worker, qk__scheduler *scheduler, uint32_t index)
+{
+    *worker = (struct qk__worker){.scheduler = scheduler, .index = index};
+    worker->victims = qk__alloc_array(scheduler->worker_count, sizeof *worker->victims);
+    /* The first stack is made here, so that a worker that starts has one. */
+    worker->stacks = qk__coroutine_create(scheduler->stack_bytes, run_loop);
+    worker->stack_count = worker->stacks != NULL;
+    qk__inbox_init(&worker->inbox);
+    qk__wheel_init(&worker->wheel, qk__clock_now_ns(scheduler->clock));
+    return worker->victims != NULL && worker->stacks != NULL ? QK_OK : QK_NO_MEMORY;
+}
+
+void qk__worker_fini(struct qk__worker *worker)
+{
+    struct qk__coroutine *stack;
+
+    while ((stack = worker->stacks) != NULL) {
+        worker->stacks = stack->next;
+        qk__coroutine_destroy(stack);
+    }
+    qk__wheel_fini(&worker->wheel);
+    qk__inbox_fini(&worker->inbox);
+    qk__free(worker->victims);
+}
