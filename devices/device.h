@@ -141,8 +141,8 @@ void *qk__device_native(qk__device *device);
 
 /*
  * Faults of a simulated device, on purpose, for tests and drills. QK_UNIMPLEMENTED on a real one.
- * "lost" (from now on), "held" (work starts and does not end), "restored" (ends either; a probe then brings the
- * device up), "alloc-fail:N" (the Nth allocation from now fails, once).
+ * "lost" (from now on), "lost-at:N" (from the Nth run on), "held" (work starts and does not end), "restored" (ends
+ * these; a probe then brings the device up), "alloc-fail:N" (the Nth allocation from now fails, once).
  */
 qk_status qk__device_inject_fault(qk__device *device, const char *fault, struct qk_error *error);
 

@@ -36,8 +36,8 @@ static qk_status set_xml(qk__topology *topology, const char *path, struct qk_err
     major = xml_major_version((const char *)bytes);
     if (major > XML_MAJOR_READ && hwloc_get_api_version() < 0x30000)
         st = qk_error_set(error, QK_INVALID_ARGUMENT,
-                          "%s: hwloc XML of format %u, and this hwloc (%x.%x) reads up to %u", path, major,
-                          hwloc_get_api_version() >> 16, (hwloc_get_api_version() >> 8) & 0xFFu,
+                          "%s: hwloc XML of format %u, and the hwloc here (version %u) reads up to %u", path, major,
+                          hwloc_get_api_version() >> 16,
                           XML_MAJOR_READ);
     else if (hwloc_topology_set_xmlbuffer(topology->hwloc, (const char *)bytes, (int)(size_bytes + 1)) != 0)
         st = qk_error_set(error, QK_INVALID_ARGUMENT, "%s: not a topology that hwloc reads", path);

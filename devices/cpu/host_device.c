@@ -177,11 +177,20 @@ static qk_status copy_buffer(qk_driver_device *device, enum qk_queue queue, qk_d
     return submit(device, queue, &work, after, out_event, error);
 }
 
+/* Counts down to the run with which the device goes; that one and all after it fail. */
+static void count_run(qk_driver_device *device)
+{
+    if (atomic_load(&device->runs_until_lost) > 0 &&
+        atomic_fetch_sub(&device->runs_until_lost, 1) == 1)
+        qk__host_queues_lose(&device->queues);
+}
+
 static qk_status run(qk_driver_device *device, enum qk_queue queue, qk_device_run_fn fn, void *arg,
                      struct qk_wait_list after, qk_driver_event **out_event, struct qk_error *error)
 {
     const struct qk__host_work work = {.kind = QK__HOST_RUN, .fn = fn, .arg = arg};
 
+    count_run(device);
     return submit(device, queue, &work, after, out_event, error);
 }
 
@@ -293,27 +302,35 @@ void qk__host_device_fill(struct qk_driver *driver)
     driver->native_device = no_native_device;
 }
 
-static qk_status inject_alloc_failure(qk_driver_device *device, const char *count,
-                                      struct qk_error *error)
+static const char *after_prefix(const char *text, const char *prefix)
+{
+    const size_t length = strlen(prefix);
+
+    return strncmp(text, prefix, length) == 0 ? text + length : NULL;
+}
+
+static qk_status set_countdown(_Atomic int64_t *countdown, const char *fault, const char *number,
+                               struct qk_error *error)
 {
     char     *end;
     long long nth;
 
     errno = 0;
-    nth = strtoll(count, &end, 10);
-    if (end == count || *end != '\0' || errno != 0 || nth < 1)
-        return qk_error_set(error, QK_INVALID_ARGUMENT,
-                            "alloc-fail:%s: not the number of an allocation, from 1", count);
-    atomic_store(&device->allocs_until_fault, nth);
+    nth = strtoll(number, &end, 10);
+    if (end == number || *end != '\0' || errno != 0 || nth < 1)
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: not a number from 1", fault);
+    atomic_store(countdown, nth);
     return QK_OK;
 }
 
 qk_status qk__host_device_inject(qk_driver_device *device, const char *fault, struct qk_error *error)
 {
-    static const char alloc_fail[] = "alloc-fail:";
+    const char *number;
 
-    if (strncmp(fault, alloc_fail, sizeof alloc_fail - 1) == 0)
-        return inject_alloc_failure(device, fault + sizeof alloc_fail - 1, error);
+    if ((number = after_prefix(fault, "alloc-fail:")) != NULL)
+        return set_countdown(&device->allocs_until_fault, fault, number, error);
+    if ((number = after_prefix(fault, "lost-at:")) != NULL)
+        return set_countdown(&device->runs_until_lost, fault, number, error);
     if (strcmp(fault, "lost") == 0)
         qk__host_queues_lose(&device->queues);
     else if (strcmp(fault, "held") == 0)
@@ -322,6 +339,7 @@ qk_status qk__host_device_inject(qk_driver_device *device, const char *fault, st
         qk__host_queues_restore(&device->queues);
     else
         return qk_error_set(error, QK_INVALID_ARGUMENT,
-                            "%s: no such fault; there are lost, held, restored and alloc-fail:N", fault);
+                            "%s: no such fault; there are lost, lost-at:N, held, restored and alloc-fail:N",
+                            fault);
     return QK_OK;
 }

@@ -17,6 +17,7 @@ struct qk_driver_device {
     struct qk__host_queues queues;
     _Atomic uint64_t       used_bytes;           /* of info.memory_bytes */
     _Atomic int64_t        allocs_until_fault;   /* 1: the next one fails; 0 and below: none does */
+    _Atomic int64_t        runs_until_lost;      /* likewise */
 };
 
 qk_status qk__host_device_create(const struct qk_device_info *info, const struct qk__clock *clock,
@@ -26,7 +27,7 @@ qk_status qk__host_device_create(const struct qk_device_info *info, const struct
 /* Fills in all of a driver's table that works on an open device; the rest is the driver's own. */
 void qk__host_device_fill(struct qk_driver *driver);
 
-/* "lost", "restored", "held", "alloc-fail:N"; see qk__device_inject_fault(). */
+/* The faults of qk__device_inject_fault(). */
 qk_status qk__host_device_inject(qk_driver_device *device, const char *fault, struct qk_error *error);
 
 #endif

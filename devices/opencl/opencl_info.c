@@ -185,6 +185,11 @@ static void slug(const char *text, char *out, size_t size)
     out[used] = '\0';
 }
 
+static bool is_pocl(const struct qk_device_info *info)
+{
+    return strcmp(info->platform, "Portable Computing Language") == 0;
+}
+
 static void make_id(cl_device_id id, struct qk_device_info *info)
 {
     uint8_t uuid[CL_UUID_SIZE_KHR];
@@ -199,7 +204,7 @@ static void make_id(cl_device_id id, struct qk_device_info *info)
         snprintf(info->id, sizeof info->id, "pci:%04x:%02x:%02x.%x", (unsigned)info->pci.domain,
                  info->pci.bus, info->pci.device, info->pci.function);
     } else {
-        slug(info->platform, platform, sizeof platform);
+        slug(is_pocl(info) ? "pocl" : info->platform, platform, sizeof platform);
         slug(info->name, name, sizeof name);
         snprintf(info->id, sizeof info->id, "%s:%s", platform, name);
     }
@@ -237,7 +242,7 @@ static bool starts_with(const char *text, const char *prefix)
 
 bool qk__opencl_runs_in_caller(const struct qk_device_info *info)
 {
-    return starts_with(info->platform, "Portable Computing Language") &&
+    return is_pocl(info) &&
            (starts_with(info->name, "basic") || starts_with(info->name, "cpu-minimal"));
 }
 

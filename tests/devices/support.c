@@ -5,7 +5,6 @@
 #include "base/memory.h"
 
 #include <dirent.h>
-#include <stdio.h>
 #include <unistd.h>
 
 static const char source_text[] = "kernel void add_one(global uint *numbers)\n"
