@@ -247,7 +247,7 @@ static qk_status read_one(const struct lmdb_store *store, MDB_txn *txn, struct q
     if (status != QK_OK)
         return status;
     read->is_there = bytes != NULL;
-    if (read->is_there && read->size_bytes <= read->capacity)
+    if (read->size_bytes > 0 && read->size_bytes <= read->capacity)
         memcpy(read->into, bytes, read->size_bytes);
     return QK_OK;
 }

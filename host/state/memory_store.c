@@ -82,7 +82,7 @@ static qk_status read_one(struct memory_store *store, struct qk__state_read *rea
     read->is_there = entry != NULL;
     read->version = entry != NULL ? entry->version : 0;
     read->size_bytes = entry != NULL ? entry->size_bytes : 0;
-    if (entry != NULL && entry->size_bytes <= read->capacity)
+    if (read->size_bytes > 0 && read->size_bytes <= read->capacity)
         memcpy(read->into, entry->bytes, entry->size_bytes);
     return QK_OK;
 }
