@@ -45,7 +45,7 @@ static void find_only_entry(char *out, size_t size)
     while ((entry = readdir(entries)) != NULL) {
         if (entry->d_name[0] == '.')
             continue;
-        snprintf(out, size, "%s/%s", below, entry->d_name);
+        assert_true((size_t)snprintf(out, size, "%s/%s", below, entry->d_name) < size);
         count++;
     }
     closedir(entries);
