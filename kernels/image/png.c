@@ -15,7 +15,7 @@
 #include <stdio.h>
 
 #define MAX_DEFLATE_RATIO 1032u    /* the best that deflate can do */
-#define MAX_CHUNK_BYTES ((png_alloc_size_t)8 << 20)
+#define MAX_CHUNK_BYTES ((png_alloc_size_t)8 << 20)    /* of text, profiles and the like; and more than any row */
 #define MAX_CHUNKS 128
 
 struct png_reading {
@@ -45,6 +45,19 @@ static void ignore_warning(png_structp png, png_const_charp message)
 {
     (void)png;
     (void)message;
+}
+
+/* libpng only warns about a chunk over its limit and still asks for all that the chunk's head promises. */
+static png_voidp allocate(png_structp png, png_alloc_size_t size)
+{
+    (void)png;
+    return size <= MAX_CHUNK_BYTES ? qk__alloc(size) : NULL;
+}
+
+static void release(png_structp png, png_voidp bytes)
+{
+    (void)png;
+    qk__free(bytes);
 }
 
 static void read_bytes(png_structp png, png_bytep to, size_t size)
@@ -145,7 +158,8 @@ static void take_image(struct png_reading *reading, qk_image *out_image)
 
 static qk_status open_reading(struct png_reading *reading)
 {
-    reading->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, reading, reading_failed, ignore_warning);
+    reading->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, reading, reading_failed, ignore_warning, NULL,
+                                            allocate, release);
     if (reading->png != NULL)
         reading->info = png_create_info_struct(reading->png);
     if (reading->info == NULL)

@@ -68,6 +68,8 @@ def images():
     write("image", "truncated.png", whole[:len(whole) // 2])
     huge = chunk(b"IHDR", struct.pack(">IIBBBBB", 0x7FFFFFFF, 0x7FFFFFFF, 8, 2, 0, 0, 0))
     write("image", "huge-header.png", whole[:8] + huge + whole[8 + len(huge):])
+    text = struct.pack(">I", 0x70000000) + b"iTXt" + b"XML\0\0\0\0\0text"
+    write("image", "text-chunk-of-1.8-gigabytes.png", whole[:33] + text + whole[33:])
     write("image", "gray.jpg", jpeg(1, b"\x3f"))
     write("image", "ycc420.jpg", jpeg(3, b"\x00\x0f"))
     write("image", "cmyk.jpg", jpeg(4, b"\x00\x00\x00\x0f"))
