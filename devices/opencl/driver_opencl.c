@@ -30,7 +30,7 @@ static size_t count_equals(const struct opencl_driver *driver, const char *id)
     for (size_t i = 0; i < driver->count; i++) {
         const char *other = driver->entries[i].info.id;
 
-        if (strncmp(other, id, length) == 0 && (other[length] == '\0' || other[length] == '#'))
+        if (strncmp(other, id, length) == 0 && (other[length] == '\0' || other[length] == '.'))
             equals++;
     }
     return equals;
@@ -51,14 +51,14 @@ static bool is_physical_id(const char *id)
     return strncmp(id, "uuid:", 5) == 0 || strncmp(id, "pci:", 4) == 0;
 }
 
-/* "pocl:cpu", "pocl:cpu#1", ...: equals in the order in which their platform lists them. */
+/* "pocl:cpu", "pocl:cpu.1", ...: equals in the order in which their platform lists them. */
 static void tell_from_equals(const struct opencl_driver *driver, struct qk_device_info *info)
 {
     const size_t equals = count_equals(driver, info->id);
     const size_t length = strlen(info->id);
 
     if (equals > 0)
-        snprintf(info->id + length, sizeof info->id - length, "#%zu", equals);
+        snprintf(info->id + length, sizeof info->id - length, ".%zu", equals);
 }
 
 static qk_status list_device(struct opencl_driver *driver, cl_platform_id platform, cl_device_id device,

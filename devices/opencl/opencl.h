@@ -23,6 +23,7 @@ struct qk_driver_device {
     cl_command_queue      queues[QK_QUEUE_COUNT];
     cl_command_queue      setup;       /* for touching memory and probing, so that these wait behind nothing */
     qk__program_cache    *cache;       /* borrowed */
+    bool                  is_lazy;     /* does nothing until somebody waits, see qk__opencl_flush() */
     char                  identity[1024];    /* what a compiled program depends on, see opencl_info.c */
 };
 
@@ -55,6 +56,7 @@ qk_status qk__opencl_fail(struct qk_error *error, cl_int code, const char *where
 /* opencl_info.c. Of a device whose id is not yet told from its equals; see qk__opencl_describe(). */
 qk_status qk__opencl_describe(cl_platform_id platform, cl_device_id id, struct qk_device_info *out_info);
 bool      qk__opencl_runs_in_caller(const struct qk_device_info *info);
+bool      qk__opencl_is_lazy(const struct qk_device_info *info);
 void      qk__opencl_identity(cl_device_id id, const struct qk_device_info *info, char *out, size_t size);
 bool      qk__opencl_has_extension(cl_device_id id, const char *name);
 
@@ -70,6 +72,9 @@ qk_status qk__opencl_buffer_create(qk_driver_device *device, size_t size_bytes,
                                    qk_driver_buffer **out_buffer, struct qk_error *error);
 void      qk__opencl_buffer_destroy(qk_driver_device *device, qk_driver_buffer *buffer);
 qk_status qk__opencl_probe(qk_driver_device *device);
+
+/* Sends queued work off. Oclgrind, the kernel checker, works only inside a call that waits, so there it is waited for. */
+cl_int qk__opencl_flush(const qk_driver_device *device, cl_command_queue queue);
 
 /* opencl_program.c */
 qk_status qk__opencl_program_create(qk_driver_device *device, const struct qk_program_source *source,

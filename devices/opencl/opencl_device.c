@@ -49,6 +49,7 @@ qk_status qk__opencl_device_open(const struct qk_device_info *info, cl_device_id
     device->info = *info;
     device->id = id;
     device->cache = cache;
+    device->is_lazy = qk__opencl_is_lazy(info);
     qk__opencl_identity(id, info, device->identity, sizeof device->identity);
     device->context = clCreateContext(NULL, 1, &id, NULL, NULL, &code);
     if (code == CL_SUCCESS) {
@@ -82,6 +83,11 @@ void qk__opencl_device_close(qk_driver_device *device)
     if (device->context != NULL)
         (void)clReleaseContext(device->context);
     qk__free(device);
+}
+
+cl_int qk__opencl_flush(const qk_driver_device *device, cl_command_queue queue)
+{
+    return device->is_lazy ? clFinish(queue) : clFlush(queue);
 }
 
 /* Drivers allocate at first use, and only then find that there is nothing left. */
@@ -174,7 +180,7 @@ static cl_int ask(qk_driver_device *device, struct probe *probe)
     if (code != CL_SUCCESS)
         release_probe(probe);
     else
-        code = clFlush(device->setup);
+        code = qk__opencl_flush(device, device->setup);
     (void)clReleaseEvent(marker);
     return code;
 }

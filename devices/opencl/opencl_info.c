@@ -246,6 +246,11 @@ bool qk__opencl_runs_in_caller(const struct qk_device_info *info)
            (starts_with(info->name, "basic") || starts_with(info->name, "cpu-minimal"));
 }
 
+bool qk__opencl_is_lazy(const struct qk_device_info *info)
+{
+    return strcmp(info->platform, "Oclgrind") == 0;
+}
+
 void qk__opencl_identity(cl_device_id id, const struct qk_device_info *info, char *out, size_t size)
 {
     cl_platform_id platform = NULL;

@@ -187,8 +187,12 @@ static void set_defaults(struct entry *entry, qk__yaml_node *node)
 static qk_status read_entry(struct entry *entry, struct qk_error *error)
 {
     struct qk_device_info *info = &entry->spec.info;
-    qk_status              st = read_names(entry, error);
+    const char            *text;
+    qk_status              st;
 
+    if (qk__yaml_scalar(entry->node, &text, NULL) == QK_OK)
+        return refuse(entry, "a device is a map of keys, not one value", error);
+    st = read_names(entry, error);
     if (st == QK_OK)
         st = read_memory(entry, error);
     if (st == QK_OK)

@@ -334,43 +334,46 @@ static void what_a_device_cannot_do_it_says(void **state)
         assert_int_equal(qk__device_inject_fault(bench->device, "lost", &error), QK_UNIMPLEMENTED);
 }
 
-static void open_with(void **state, const struct qk__device_opts *opts, enum qk_device_kind kind)
+static struct bench *open_with(const struct qk__device_opts *opts)
 {
     struct bench *bench = calloc(1, sizeof *bench);
 
     assert_non_null(bench);
     bench_open(bench, opts);
-    assert_true(bench_find(bench, kind));
-    *state = bench;
+    return bench;
 }
 
 static int open_cpu(void **state)
 {
     const struct qk__device_opts opts = {.use_opencl = false};
+    struct bench                *bench = open_with(&opts);
 
-    open_with(state, &opts, QK_DEVICE_CPU);
-    return 0;
+    *state = bench;
+    return bench_find(bench, QK_DEVICE_CPU) ? 0 : -1;
 }
 
 static int open_simulated(void **state)
 {
     struct qk__device_opts opts = {.use_opencl = false};
+    struct bench          *bench;
     char                   folder[64], path[128];
 
     make_folder(folder, sizeof folder);
     write_text(folder, "machine.yaml", machine, path, sizeof path);
     opts.simulate_file = path;
-    open_with(state, &opts, QK_DEVICE_SIMULATED);
+    bench = open_with(&opts);
     remove_folder(folder);
-    return 0;
+    *state = bench;
+    return bench_find(bench, QK_DEVICE_SIMULATED) ? 0 : -1;
 }
 
 static int open_opencl(void **state)
 {
     const struct qk__device_opts opts = {.use_opencl = true};
+    struct bench                *bench = open_with(&opts);
 
-    open_with(state, &opts, QK_DEVICE_OPENCL_CPU);
-    return 0;
+    *state = bench;
+    return bench_find(bench, QK_DEVICE_OPENCL_CPU) || bench_find(bench, QK_DEVICE_GPU) ? 0 : -1;
 }
 
 static int close_bench(void **state)
