@@ -156,6 +156,9 @@ void qk__host_stream_stats(const qk_host *host, struct qk__stream_stats *out_sta
 
 /* ---- Operations. ---- */
 
+/* What /quark/devices answers, also for tools that open devices without a host. NULL: out of memory. Thread: any. */
+json_t *qk__devices_to_json(qk__device_set *devices);
+
 struct qk__ops_opts {
     const char *address;    /* NULL: 127.0.0.1 */
     uint16_t    port;       /* 0: any free one */
