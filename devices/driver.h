@@ -110,7 +110,10 @@ struct qk_event_times {
     uint64_t queued_ns, started_ns, ended_ns;
 };
 
-/* A host function as a piece of work, see run(). `arg` is the submitter's. Runs on a thread of the driver. */
+/*
+ * A host function as a piece of work, see run(). Runs on a thread of the driver, or never, when the device is lost or a
+ * waited event failed; so `arg` is the submitter's, to be freed when the work is complete and not by the function.
+ */
 typedef qk_status (*qk_device_run_fn)(void *arg);
 
 /* Called once, when the work is complete, on any thread, perhaps before the call that asked returns. Must not block. */

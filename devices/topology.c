@@ -63,6 +63,12 @@ static const char *name_of(const struct qk__topology_source *source)
     return source->synthetic != NULL ? source->synthetic : "this machine";
 }
 
+/*
+ * Parts of hwloc that stay off: its OpenCL part opens PoCL, which opens hwloc; its GL part opens X displays; its
+ * PCI part leaks, and sysfs tells as much without it. Devices are mapped by PCI address here.
+ */
+static const char *const unwanted[] = {"opencl", "gl", "pci"};
+
 static qk_status load_hwloc(qk__topology *topology, const struct qk__topology_source *source,
                             struct qk_error *error)
 {
@@ -72,9 +78,8 @@ static qk_status load_hwloc(qk__topology *topology, const struct qk__topology_so
         topology->hwloc = NULL;
         return qk_error_set(error, QK_NO_MEMORY, "no memory for the topology");
     }
-    /* Its OpenCL part opens PoCL, which opens hwloc; its GL part opens X displays. Devices are mapped by PCI address. */
-    (void)hwloc_topology_set_components(topology->hwloc, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "opencl");
-    (void)hwloc_topology_set_components(topology->hwloc, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "gl");
+    for (size_t i = 0; i < QK__COUNT_OF(unwanted); i++)
+        (void)hwloc_topology_set_components(topology->hwloc, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, unwanted[i]);
     (void)hwloc_topology_set_io_types_filter(topology->hwloc, HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
     st = set_source(topology, source, error);
     if (st != QK_OK)
@@ -315,7 +320,8 @@ uint32_t qk__topology_usable_pus(const qk__topology *topology, struct qk__pu *ou
 {
     const uint32_t count = topology->usable_count < capacity ? topology->usable_count : capacity;
 
-    memcpy(out_pus, topology->pus, count * sizeof *out_pus);
+    for (uint32_t i = 0; i < count; i++)
+        out_pus[i] = topology->pus[i];
     return topology->usable_count;
 }
 

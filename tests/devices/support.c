@@ -7,6 +7,12 @@
 #include <dirent.h>
 #include <unistd.h>
 
+struct numbers {
+    struct numbers *next;
+    uint32_t       *first;
+    uint32_t        count;
+};
+
 static const char source_text[] = "kernel void add_one(global uint *numbers)\n"
                                   "{\n"
                                   "    numbers[get_global_id(0)] += 1;\n"
@@ -85,6 +91,12 @@ void bench_close(struct bench *bench)
     qk__program_destroy(bench->program);
     qk__device_set_close(bench->set);
     qk__topology_destroy(bench->topology);
+    while (bench->runs != NULL) {
+        struct numbers *next = bench->runs->next;
+
+        free(bench->runs);
+        bench->runs = next;
+    }
 }
 
 bool bench_find(struct bench *bench, enum qk_device_kind kind)
@@ -118,18 +130,12 @@ static qk_status launch_add_one(struct bench *bench, qk__buffer *numbers, uint32
     return qk__device_launch(bench->device, QK_QUEUE_COMPUTE, &launch, after, out_event, error);
 }
 
-struct numbers {
-    uint32_t *first;
-    uint32_t  count;
-};
-
 static qk_status add_one_here(void *arg)
 {
     struct numbers *numbers = arg;
 
     for (uint32_t i = 0; i < numbers->count; i++)
         numbers->first[i]++;
-    free(numbers);
     return QK_OK;
 }
 
@@ -137,18 +143,22 @@ qk_status bench_add_one(struct bench *bench, qk__buffer *numbers, uint32_t count
                         qk__event **out_event, struct qk_error *error)
 {
     struct numbers *arg;
-    qk_status       st;
 
     if (qk__device_info(bench->device)->runs_programs)
         return launch_add_one(bench, numbers, count, after, out_event, error);
     arg = malloc(sizeof *arg);
     if (arg == NULL)
         return QK_NO_MEMORY;
-    *arg = (struct numbers){qk__buffer_host_mem(numbers), count};
-    st = qk__device_run(bench->device, QK_QUEUE_COMPUTE, add_one_here, arg, after, out_event, error);
-    if (st != QK_OK)
-        free(arg);
-    return st;
+    *arg = (struct numbers){bench->runs, qk__buffer_host_mem(numbers), count};
+    bench->runs = arg;
+    return qk__device_run(bench->device, QK_QUEUE_COMPUTE, add_one_here, arg, after, out_event, error);
+}
+
+/* PoCL keeps LLVM's context to the end of the process. Read by LeakSanitizer where that is linked. */
+QK_API const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libpocl\nleak:libLLVM\n";
 }
 
 bool has_opencl(void)

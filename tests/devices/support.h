@@ -21,6 +21,7 @@ struct bench {
     qk__device        *device;
     qk__program       *program;    /* OpenCL only */
     qk_driver_kernel  *add_one;
+    struct numbers    *runs;       /* arguments of host functions, freed at the end */
 };
 
 /* A new empty folder below /tmp, and its removal with all that is in it. */
