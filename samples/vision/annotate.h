@@ -8,12 +8,13 @@
 #include "quark/image.h"
 
 struct annotation {
-    struct qk_rect box;         /* in pixels of the picture; what lies outside is not drawn */
-    char           label[16];   /* letters, digits and ". - : %"; small letters are drawn as capitals */
+    struct qk_rect box;          /* in pixels of the picture; what lies outside is not drawn */
+    char           label[16];    /* letters, digits and ". - : %"; small letters are drawn as capitals */
     uint8_t        color[3];
 };
 
 /* A copy of `image` in RGB with the boxes drawn, enlarged when it is small so that labels can be read. QK_NO_MEMORY. */
-qk_status annotate(const qk_image *image, const struct annotation *annotations, size_t count, qk_image *out_image);
+qk_status annotate(const qk_image *image, const struct annotation *annotations, size_t count,
+                   qk_image *out_image);
 
 #endif

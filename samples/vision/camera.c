@@ -23,7 +23,7 @@ struct camera {
 };
 
 static struct camera_setup current;    /* written before the host starts, read by handlers */
-static atomic_bool         is_taken;
+static atomic_bool         is_taken, is_rehearsed;
 
 double camera_confidence(float strength)
 {
@@ -46,9 +46,12 @@ static bool foresee(void *arg, const struct qk_event_view *event, struct qk_fore
 
 static qk_status activate(qk_turn *turn, void *self)
 {
-    struct camera *camera = self;
+    struct camera  *camera = self;
+    const qk_status status = qk_model_acquire(turn, current.model, &camera->model);
 
-    return qk_model_acquire(turn, current.model, &camera->model);
+    if (status != QK_OK || current.looks_for != CAMERA_DIGITS || atomic_exchange(&is_rehearsed, true))
+        return status;
+    return digits_rehearse(turn, camera->model);
 }
 
 static void deactivate(qk_turn *turn, void *self)
@@ -68,8 +71,9 @@ static qk_status analyze(qk_turn *turn, void *self, const void *request, void *r
 
     answer->warmth = qk_turn_warmth(turn);
     camera->had_frame = true;
-    status = current.looks_for == CAMERA_DIGITS ? digits_read(turn, camera->model, asked->frame, &answer->sightings)
-                                                : faces_find(turn, camera->model, asked->frame, &answer->sightings);
+    status = current.looks_for == CAMERA_DIGITS
+                 ? digits_read(turn, camera->model, asked->frame, &answer->sightings)
+                 : faces_find(turn, camera->model, asked->frame, &answer->sightings);
     if (status != QK_OK)
         return status;
 
@@ -114,6 +118,7 @@ qk_status camera_register(qk_host *host, const struct camera_setup *setup, struc
     if (atomic_exchange(&is_taken, true))
         return qk_error_set(error, QK_FAILED_PRECONDITION, "vision: serves another host in this process");
     current = *setup;
+    atomic_store(&is_rehearsed, false);
     predicted_by.keep_ns = setup->keep_ns;
     type.model = setup->model;
     type.idle_timeout_ns = setup->idle_ns;

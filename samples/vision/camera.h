@@ -29,9 +29,9 @@ struct camera_request {
 struct camera_answer {
     struct sightings sightings;
     enum qk_warmth   warmth;
-    bool             is_fallback;       /* on the CPU because there is no device, or it failed */
+    bool             is_fallback;    /* on the CPU because there is no device, or it failed */
     char             device[96];
-    uint64_t         frames_ever;       /* this camera's, this frame and earlier runs included */
+    uint64_t         frames_ever;    /* this camera's, this frame and earlier runs included */
     uint64_t         sightings_ever;
 };
 

@@ -53,7 +53,10 @@ static inline bool dice_chance(struct dice *dice, float share)
 /* Mean 0, deviation 1: a sum of three is round enough for noise, and cheap for every pixel. */
 static inline float dice_noise(struct dice *dice)
 {
-    return dice_between(dice, -1, 1) + dice_between(dice, -1, 1) + dice_between(dice, -1, 1);
+    float sum = dice_between(dice, -1, 1);
+
+    sum += dice_between(dice, -1, 1);
+    return sum + dice_between(dice, -1, 1);
 }
 
 /* Waiting time of something that happens once in `mean` on average. */

@@ -10,12 +10,13 @@
 #include "find.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#define BATCH        16       /* a frame of the sample has a dozen marks */
-#define SURE         0.65f    /* below it a mark is left unread */
-#define COVERS       0.5f     /* of the smaller of two boxes: they are the same digit */
-#define NOT_A_DIGIT  10
-#define READER_SIDE  16
+#define BATCH       16       /* a frame of the sample has a dozen marks */
+#define SURE        0.65f    /* below it a mark is left unread */
+#define COVERS      0.5f     /* of the smaller of two boxes: they are the same digit */
+#define NOT_A_DIGIT 10
+#define READER_SIDE 16
 
 /* As the reader was trained: train/train.py. */
 static const struct qk_image_transform transform = {
@@ -58,13 +59,14 @@ static void keep_surest_of_each(struct sightings *sightings)
     sightings->count = kept;
 }
 
-void digits_choose(const struct qk_rect *boxes, const float *probabilities, size_t count, struct sightings *sightings)
+void digits_choose(const struct qk_rect *boxes, const float *probabilities, size_t count,
+                   struct sightings *sightings)
 {
     for (size_t i = 0; i < count; i++) {
         const float *of_mark = probabilities + i * DIGITS_CLASSES;
         uint32_t     best = 0;
 
-        for (uint32_t class = 1; class < DIGITS_CLASSES; class++)
+        for (uint32_t class = 1; class < DIGITS_CLASSES; class ++)
             if (of_mark[class] > of_mark[best])
                 best = class;
         if (best != NOT_A_DIGIT && of_mark[best] >= SURE)
@@ -75,20 +77,22 @@ void digits_choose(const struct qk_rect *boxes, const float *probabilities, size
 }
 
 /* Reads up to BATCH marks; writes `count` rows of probabilities. */
-static qk_status read_batch(qk_turn *turn, qk_model *model, const qk_image *frame, const struct qk_rect *boxes, size_t count,
-                            float *out_probabilities)
+static qk_status read_batch(qk_turn *turn, qk_model *model, const qk_image *frame, const struct qk_rect *boxes,
+                            size_t count, float *out_probabilities)
 {
     struct qk_rect  regions[BATCH];
     qk_tensor       output = {0};
-    struct qk_input input = {.image = frame, .regions = regions, .region_count = BATCH, .transform = &transform};
-    qk_status       status;
+    struct qk_input input = {
+        .image = frame, .regions = regions, .region_count = BATCH, .transform = &transform};
+    qk_status status;
 
     for (size_t i = 0; i < BATCH; i++)
         regions[i] = find_region(boxes[i < count ? i : 0]);
     status = qk_model_infer(turn, model, &input, 1, &output, 1);
     if (status != QK_OK)
         return status;
-    if (output.dtype == QK_F32 && output.shape.rank == 2 && output.shape.dims[0] == BATCH && output.shape.dims[1] == DIGITS_CLASSES) {
+    if (output.dtype == QK_F32 && output.shape.rank == 2 && output.shape.dims[0] == BATCH
+        && output.shape.dims[1] == DIGITS_CLASSES) {
         const float *rows = output.data;
 
         for (size_t i = 0; i < count * DIGITS_CLASSES; i++)
@@ -139,4 +143,15 @@ qk_status digits_read(qk_turn *turn, qk_model *model, const qk_image *frame, str
     }
     free(reading);
     return status;
+}
+
+qk_status digits_rehearse(qk_turn *turn, qk_model *model)
+{
+    uint8_t              paper[READER_SIDE * READER_SIDE];
+    const qk_image       frame = {READER_SIDE, READER_SIDE, 1, paper};
+    const struct qk_rect box = {0, 0, READER_SIDE, READER_SIDE};
+    float                probabilities[DIGITS_CLASSES];
+
+    memset(paper, 255, sizeof paper);
+    return read_batch(turn, model, &frame, &box, 1, probabilities);
 }

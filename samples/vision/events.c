@@ -12,10 +12,12 @@
 
 #define HOUR_MS 3600000
 
-qk_status events_camera(struct events *events, const char *name, size_t length, uint32_t *out_camera, struct qk_error *error)
+qk_status events_camera(struct events *events, const char *name, size_t length, uint32_t *out_camera,
+                        struct qk_error *error)
 {
     if (length == 0 || length >= EVENTS_NAME_BYTES)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "a camera's name has 1 to %d letters", EVENTS_NAME_BYTES - 1);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "a camera's name has 1 to %d letters",
+                            EVENTS_NAME_BYTES - 1);
     for (uint32_t i = 0; i < events->camera_count; i++)
         if (strncmp(events->cameras[i], name, length) == 0 && events->cameras[i][length] == '\0') {
             *out_camera = i;
@@ -89,7 +91,8 @@ static const float parcels_per_hour[24] = {
 #define UNNOTICED    0.07f
 #define FALSE_ALARMS 3.0
 
-static qk_status pass_camera(struct events *events, struct dice *dice, int64_t at_ms, uint32_t camera, struct qk_error *error)
+static qk_status pass_camera(struct events *events, struct dice *dice, int64_t at_ms, uint32_t camera,
+                             struct qk_error *error)
 {
     const bool    is_noticed = !dice_chance(dice, UNNOTICED);
     const int32_t lead_ms = (int32_t)dice_between(dice, 120, 480);
@@ -114,14 +117,16 @@ static qk_status send_parcel(struct events *events, struct dice *dice, int64_t a
     const uint32_t first = dice_below(dice, events->camera_count), passed = 2 + dice_below(dice, 4);
     qk_status      status = QK_OK;
 
-    for (uint32_t camera = first; camera < first + passed && camera < events->camera_count && status == QK_OK; camera++) {
+    for (uint32_t camera = first; camera < first + passed && camera < events->camera_count && status == QK_OK;
+         camera++) {
         status = pass_camera(events, dice, at_ms, camera, error);
         at_ms += (int64_t)dice_between(dice, 15000, 60000);
     }
     return status;
 }
 
-static qk_status raise_false_alarms(struct events *events, struct dice *dice, uint32_t camera, struct qk_error *error)
+static qk_status raise_false_alarms(struct events *events, struct dice *dice, uint32_t camera,
+                                    struct qk_error *error)
 {
     double at_ms = dice_wait(dice, 24.0 * HOUR_MS / FALSE_ALARMS);
 
@@ -136,7 +141,8 @@ static qk_status raise_false_alarms(struct events *events, struct dice *dice, ui
     return QK_OK;
 }
 
-static qk_status fill_day(struct events *events, struct dice *dice, uint32_t camera_count, struct qk_error *error)
+static qk_status fill_day(struct events *events, struct dice *dice, uint32_t camera_count,
+                          struct qk_error *error)
 {
     /* Twelve cameras see the parcels of the table; a larger building moves more. */
     const double scale = (double)camera_count / 12;
@@ -152,7 +158,8 @@ static qk_status fill_day(struct events *events, struct dice *dice, uint32_t cam
     for (uint32_t hour = 0; hour < 24 && status == QK_OK; hour++) {
         const double mean_ms = HOUR_MS / (scale * parcels_per_hour[hour]);
 
-        for (double at = dice_wait(dice, mean_ms); at < HOUR_MS && status == QK_OK; at += dice_wait(dice, mean_ms))
+        for (double at = dice_wait(dice, mean_ms); at < HOUR_MS && status == QK_OK;
+             at += dice_wait(dice, mean_ms))
             status = send_parcel(events, dice, (int64_t)at + (int64_t)hour * HOUR_MS, error);
     }
     for (uint32_t i = 0; i < camera_count && status == QK_OK; i++)
@@ -160,14 +167,16 @@ static qk_status fill_day(struct events *events, struct dice *dice, uint32_t cam
     return status;
 }
 
-qk_status events_generate(uint64_t seed, uint32_t camera_count, struct events *out_events, struct qk_error *error)
+qk_status events_generate(uint64_t seed, uint32_t camera_count, struct events *out_events,
+                          struct qk_error *error)
 {
     struct events events = {0};
     struct dice   dice = dice_for(seed, 0);
     qk_status     status;
 
     if (camera_count == 0 || camera_count > EVENTS_MAX_CAMERAS)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "cameras: %u is not 1 to %d", camera_count, EVENTS_MAX_CAMERAS);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "cameras: %u is not 1 to %d", camera_count,
+                            EVENTS_MAX_CAMERAS);
     status = fill_day(&events, &dice, camera_count, error);
     if (status != QK_OK) {
         events_fini(&events);

@@ -30,16 +30,17 @@ struct event {
 struct events {
     struct event *items;    /* in order of time; of a motion and its frame the motion comes first */
     size_t        count, capacity;
-    char        (*cameras)[EVENTS_NAME_BYTES];
-    uint32_t      camera_count, camera_capacity;
-    char          source[160];    /* where they come from, for the report */
+    char (*cameras)[EVENTS_NAME_BYTES];
+    uint32_t camera_count, camera_capacity;
+    char     source[160];    /* where they come from, for the report */
 };
 
 /*
  * A day of a building that moves parcels, from a seed: quiet at night, rushes in the morning and afternoon, cameras along a belt
  * firing one after the other, false alarms, and parcels that no sensor noticed. QK_NO_MEMORY. The caller's until events_fini().
  */
-qk_status events_generate(uint64_t seed, uint32_t camera_count, struct events *out_events, struct qk_error *error);
+qk_status events_generate(uint64_t seed, uint32_t camera_count, struct events *out_events,
+                          struct qk_error *error);
 
 /*
  * Reads a recording, whichever of these it is:
@@ -52,12 +53,14 @@ qk_status events_generate(uint64_t seed, uint32_t camera_count, struct events *o
  */
 qk_status events_read(const char *path, struct events *out_events, struct qk_error *error);
 /* The same from memory; `name` stands in errors. `text` is ended by a zero that `size` does not count. */
-qk_status events_parse(const char *name, const char *text, size_t size, struct events *out_events, struct qk_error *error);
+qk_status events_parse(const char *name, const char *text, size_t size, struct events *out_events,
+                       struct qk_error *error);
 
 void events_fini(struct events *events);
 
 /* For generators and readers: the number of a camera, made if it's new; one more event; then order them all. */
-qk_status events_camera(struct events *events, const char *name, size_t length, uint32_t *out_camera, struct qk_error *error);
+qk_status events_camera(struct events *events, const char *name, size_t length, uint32_t *out_camera,
+                        struct qk_error *error);
 qk_status events_add(struct events *events, struct event event, struct qk_error *error);
 void      events_sort(struct events *events);
 

@@ -7,8 +7,11 @@
 #define MAX_IOU   0.3f
 
 /* As the detector was trained. */
-static const struct qk_image_transform transform = {
-    .width = 320, .height = 240, .channels = 3, .mean = {127, 127, 127}, .scale = {1 / 128.0f, 1 / 128.0f, 1 / 128.0f}};
+static const struct qk_image_transform transform = {.width = 320,
+                                                    .height = 240,
+                                                    .channels = 3,
+                                                    .mean = {127, 127, 127},
+                                                    .scale = {1 / 128.0f, 1 / 128.0f, 1 / 128.0f}};
 
 qk_status faces_choose(const float *scores, const float *boxes, size_t count, uint32_t width, uint32_t height,
                        struct sightings *out_sightings)
@@ -20,8 +23,8 @@ qk_status faces_choose(const float *scores, const float *boxes, size_t count, ui
         return QK_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
         const float         *box = boxes + 4 * i;
-        const struct qk_rect place = {box[0] * (float)width, box[1] * (float)height, (box[2] - box[0]) * (float)width,
-                                      (box[3] - box[1]) * (float)height};
+        const struct qk_rect place = {box[0] * (float)width, box[1] * (float)height,
+                                      (box[2] - box[0]) * (float)width, (box[3] - box[1]) * (float)height};
 
         if (scores[2 * i + 1] >= MIN_SCORE)
             candidates[kept++] = (struct qk_detection){.box = place, .score = scores[2 * i + 1]};
@@ -36,8 +39,8 @@ qk_status faces_choose(const float *scores, const float *boxes, size_t count, ui
 
 static bool is_shaped(const qk_tensor *tensor, int64_t count, int64_t width)
 {
-    return tensor->dtype == QK_F32 && tensor->shape.rank == 3 && tensor->shape.dims[0] == 1 && tensor->shape.dims[1] == count
-           && tensor->shape.dims[2] == width;
+    return tensor->dtype == QK_F32 && tensor->shape.rank == 3 && tensor->shape.dims[0] == 1
+           && tensor->shape.dims[1] == count && tensor->shape.dims[2] == width;
 }
 
 qk_status faces_find(qk_turn *turn, qk_model *model, const qk_image *frame, struct sightings *out_sightings)
@@ -52,8 +55,11 @@ qk_status faces_find(qk_turn *turn, qk_model *model, const qk_image *frame, stru
     const int64_t count = outputs[0].shape.rank == 3 ? outputs[0].shape.dims[1] : 0;
 
     if (!is_shaped(&outputs[0], count, 2) || !is_shaped(&outputs[1], count, 4))
-        status = qk_fail(turn, QK_INVALID_ARGUMENT, "faces: the model does not answer scores [1,n,2] and boxes [1,n,4]");
-    else if (faces_choose(outputs[0].data, outputs[1].data, (size_t)count, frame->width, frame->height, out_sightings) != QK_OK)
+        status = qk_fail(turn, QK_INVALID_ARGUMENT,
+                         "faces: the model does not answer scores [1,n,2] and boxes [1,n,4]");
+    else if (faces_choose(outputs[0].data, outputs[1].data, (size_t)count, frame->width, frame->height,
+                          out_sightings)
+             != QK_OK)
         status = qk_fail(turn, QK_NO_MEMORY, "faces: out of memory");
     qk_tensor_fini(&outputs[0]);
     qk_tensor_fini(&outputs[1]);

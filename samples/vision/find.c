@@ -86,12 +86,13 @@ static void mark_ink(struct field *field, const uint64_t *sums)
         for (uint32_t x = 0; x < field->width; x++) {
             const size_t   left = x > reach ? x - reach : 0;
             const size_t   right = x + reach + 1 < field->width ? x + reach + 1 : field->width;
-            const uint64_t sum = sums[bottom * stride + right] - sums[top * stride + right] - sums[bottom * stride + left]
-                                 + sums[top * stride + left];
-            const float    mean = (float)sum / (float)((bottom - top) * (right - left));
-            const size_t   at = (size_t)y * field->width + x;
+            const uint64_t sum = sums[bottom * stride + right] - sums[top * stride + right]
+                                 - sums[bottom * stride + left] + sums[top * stride + left];
+            const float  mean = (float)sum / (float)((bottom - top) * (right - left));
+            const size_t at = (size_t)y * field->width + x;
 
-            field->ink[at] = mean - (float)field->gray[at] > (DARKER * mean > AT_LEAST ? DARKER * mean : AT_LEAST);
+            field->ink[at] =
+                mean - (float)field->gray[at] > (DARKER * mean > AT_LEAST ? DARKER * mean : AT_LEAST);
         }
     }
 }
@@ -132,8 +133,8 @@ static bool could_be_digit(const struct mark *mark, const struct field *field)
     const int   width = mark->right - mark->left, height = mark->bottom - mark->top;
     const float filled = (float)mark->area / ((float)width * (float)height);
 
-    return height >= MIN_SIDE && height <= (int)field->height / 2 && width * 10 <= height * 15 && width * 5 >= height
-           && width >= 2 && filled > 0.1f && filled < 0.92f;
+    return height >= MIN_SIDE && height <= (int)field->height / 2 && width * 10 <= height * 15
+           && width * 5 >= height && width >= 2 && filled > 0.1f && filled < 0.92f;
 }
 
 static struct mark united(const struct mark *a, const struct mark *b)
@@ -151,8 +152,8 @@ static bool are_halves(const struct mark *a, const struct mark *b)
     const int b_width = b->right - b->left, b_height = b->bottom - b->top;
 
     return shared * 2 >= least(a_width, b_width) && least(a_width, b_width) * 3 >= most(a_width, b_width)
-           && apart <= most(a_height, b_height) / 5 + 1 && least(a_height, b_height) * 5 >= most(a_height, b_height)
-           && least(a_height, b_height) >= 3;
+           && apart <= most(a_height, b_height) / 5 + 1
+           && least(a_height, b_height) * 5 >= most(a_height, b_height) && least(a_height, b_height) >= 3;
 }
 
 static bool is_thin(const struct mark *mark)
@@ -171,8 +172,9 @@ static bool is_bar(const struct mark *all, size_t count, size_t index)
         return false;
     for (size_t i = 0; i < count && alike < 3; i++) {
         const struct mark *other = &all[i];
-        const bool         is_level = abs(other->top - mark->top) * 3 <= height && abs(other->bottom - mark->bottom) * 3 <= height;
-        const bool         is_near = abs(other->left - mark->left) <= 2 * height;
+        const bool         is_level =
+            abs(other->top - mark->top) * 3 <= height && abs(other->bottom - mark->bottom) * 3 <= height;
+        const bool is_near = abs(other->left - mark->left) <= 2 * height;
 
         alike += i != index && is_level && is_near && is_thin(other);
     }
@@ -185,8 +187,9 @@ static void propose(struct find_marks *marks, const struct mark *mark)
         marks->left_out++;
         return;
     }
-    marks->boxes[marks->count++] = (struct qk_rect){(float)mark->left, (float)mark->top, (float)(mark->right - mark->left),
-                                                    (float)(mark->bottom - mark->top)};
+    marks->boxes[marks->count++] =
+        (struct qk_rect){(float)mark->left, (float)mark->top, (float)(mark->right - mark->left),
+                         (float)(mark->bottom - mark->top)};
 }
 
 static size_t collect(struct field *field, struct mark *all)
@@ -221,7 +224,8 @@ static void judge(const struct field *field, const struct mark *all, size_t coun
 qk_status find_marks(const qk_image *image, struct find_marks *out_marks)
 {
     const size_t pixels = (size_t)image->width * image->height;
-    struct field field = {image->width, image->height, malloc(pixels), malloc(pixels), malloc(pixels * sizeof(uint32_t))};
+    struct field field = {image->width, image->height, malloc(pixels), malloc(pixels),
+                          malloc(pixels * sizeof(uint32_t))};
     uint64_t    *sums = malloc(((size_t)image->width + 1) * ((size_t)image->height + 1) * sizeof *sums);
     struct mark *all = malloc((MAX_MARKS + 1) * sizeof *all);
     qk_status    status = QK_NO_MEMORY;

@@ -15,7 +15,7 @@
 struct find_marks {
     struct qk_rect boxes[FIND_MAX_MARKS];    /* of the ink */
     size_t         count;
-    size_t         left_out;                 /* found beyond FIND_MAX_MARKS */
+    size_t         left_out;    /* found beyond FIND_MAX_MARKS */
 };
 
 /* Finds marks in a gray or RGB picture of any size. QK_NO_MEMORY. */

@@ -10,7 +10,8 @@
 
 #define MAX_PICTURES 512    /* all are held decoded */
 
-qk_status gallery_open_scenes(const char *sheet, uint64_t seed, struct gallery *out_gallery, struct qk_error *error)
+qk_status gallery_open_scenes(const char *sheet, uint64_t seed, struct gallery *out_gallery,
+                              struct qk_error *error)
 {
     struct gallery gallery = {.seed = seed};
     struct scene   first;
@@ -59,7 +60,8 @@ static qk_status add_picture(struct gallery *gallery, const char *name, qk_image
     return QK_OK;
 }
 
-static qk_status read_picture(struct gallery *gallery, const char *folder, const char *name, struct qk_error *error)
+static qk_status read_picture(struct gallery *gallery, const char *folder, const char *name,
+                              struct qk_error *error)
 {
     char      path[4096];
     qk_image  image;
@@ -78,8 +80,8 @@ static qk_status read_picture(struct gallery *gallery, const char *folder, const
     return QK_OK;
 }
 
-qk_status gallery_open_folder(const char *folder, gallery_skipped_fn skipped, void *arg, struct gallery *out_gallery,
-                              struct qk_error *error)
+qk_status gallery_open_folder(const char *folder, gallery_skipped_fn skipped, void *arg,
+                              struct gallery *out_gallery, struct qk_error *error)
 {
     struct gallery  gallery = {0};
     struct dirent **entries = NULL;
@@ -87,7 +89,8 @@ qk_status gallery_open_folder(const char *folder, gallery_skipped_fn skipped, vo
     qk_status       status = QK_OK;
 
     if (count < 0)
-        return qk_error_set(error, errno == ENOENT ? QK_NOT_FOUND : QK_INVALID_ARGUMENT, "frames: %s: %s", folder, strerror(errno));
+        return qk_error_set(error, errno == ENOENT ? QK_NOT_FOUND : QK_INVALID_ARGUMENT, "frames: %s: %s",
+                            folder, strerror(errno));
     for (int i = 0; i < count; i++) {
         struct qk_error reason;
 
@@ -104,7 +107,8 @@ qk_status gallery_open_folder(const char *folder, gallery_skipped_fn skipped, vo
     if (status == QK_NO_MEMORY)
         qk_error_set(error, status, "frames: %s: out of memory", folder);
     else if (gallery.picture_count == 0)
-        status = qk_error_set(error, QK_INVALID_ARGUMENT, "frames: %s: has no PNG, JPEG, PGM or PPM picture that can be read", folder);
+        status = qk_error_set(error, QK_INVALID_ARGUMENT,
+                              "frames: %s: has no PNG, JPEG, PGM or PPM picture that can be read", folder);
     if (status != QK_OK) {
         gallery_close(&gallery);
         return status;
@@ -122,8 +126,8 @@ void gallery_close(struct gallery *gallery)
     memset(gallery, 0, sizeof *gallery);
 }
 
-qk_status gallery_frame(const struct gallery *gallery, uint32_t camera, uint32_t sequence, struct gallery_frame *out_frame,
-                        struct qk_error *error)
+qk_status gallery_frame(const struct gallery *gallery, uint32_t camera, uint32_t sequence,
+                        struct gallery_frame *out_frame, struct qk_error *error)
 {
     struct gallery_frame frame = {.name = ""};
     qk_status            status;

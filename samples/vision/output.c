@@ -15,7 +15,9 @@
 static qk_status system_error(struct qk_error *error, const char *path)
 {
     const int       reason = errno;
-    const qk_status status = reason == EACCES || reason == EROFS ? QK_PERMISSION_DENIED : reason == ENOSPC ? QK_RESOURCE_EXHAUSTED : QK_UNAVAILABLE;
+    const qk_status status = reason == EACCES || reason == EROFS ? QK_PERMISSION_DENIED
+                             : reason == ENOSPC                  ? QK_RESOURCE_EXHAUSTED
+                                                                 : QK_UNAVAILABLE;
 
     return qk_error_set(error, status, "%s: %s", path, strerror(reason));
 }
@@ -98,7 +100,8 @@ static qk_status draw(const struct output_picture *picture, bool are_digits, qk_
         if (are_digits)
             (void)snprintf(annotations[i].label, sizeof annotations[i].label, "%u", sighting->value);
         else
-            (void)snprintf(annotations[i].label, sizeof annotations[i].label, "face %.0f%%", 100 * (double)sighting->score);
+            (void)snprintf(annotations[i].label, sizeof annotations[i].label, "face %.0f%%",
+                           100 * (double)sighting->score);
     }
     return annotate(&picture->frame, annotations, picture->sightings.count, out_image);
 }
@@ -118,7 +121,8 @@ static void say(const struct output_picture *picture, bool are_digits, char out[
         (void)snprintf(out, RECORD_TEXT, "%s %s", count == 0 ? "no" : "one", are_digits ? "digit" : "face");
 }
 
-qk_status output_picture(const char *out, const struct output_picture *picture, struct record *record, struct qk_error *error)
+qk_status output_picture(const char *out, const struct output_picture *picture, struct record *record,
+                         struct qk_error *error)
 {
     const bool            are_digits = strcmp(record->setting, "digits") == 0;
     struct record_picture entry = {.png = NULL};

@@ -14,12 +14,13 @@
 struct output_picture {
     char             name[160];    /* of its file, without ending */
     char             camera[64];
-    qk_image         frame;        /* owned */
+    qk_image         frame;    /* owned */
     struct sightings sightings;
 };
 
 /* Draws a picture's sightings, writes `out`/pictures/NAME.png, and adds it to the record. Errors name the file. */
-qk_status output_picture(const char *out, const struct output_picture *picture, struct record *record, struct qk_error *error);
+qk_status output_picture(const char *out, const struct output_picture *picture, struct record *record,
+                         struct qk_error *error);
 
 /* Writes `out`/report.html, whole or not at all. Errors name the file. */
 qk_status output_report(const char *out, const struct record *record, struct qk_error *error);

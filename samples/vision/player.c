@@ -25,7 +25,7 @@
 
 struct flight {
     struct player       *player;
-    struct flight       *next;      /* landed list */
+    struct flight       *next;    /* landed list */
     uint32_t             camera;
     int64_t              at_ms;
     struct gallery_frame frame;
@@ -53,9 +53,9 @@ struct player {
     struct record            record;       /* of this round */
     struct qk_prewarm_counts before;       /* the host's counts when it began */
     uint64_t                 began_ns;
-    struct output_picture   *shown;        /* OUTPUT_MAX_PICTURES */
+    struct output_picture   *shown;    /* OUTPUT_MAX_PICTURES */
     size_t                   shown_count;
-    bool                    *is_shown;     /* of each picture of the gallery, or of each camera */
+    bool                    *is_shown;    /* of each picture of the gallery, or of each camera */
     bool                     had_failure;
 };
 
@@ -72,7 +72,7 @@ static uint64_t now_ns(void)
 static void on_answer(void *arg, qk_status status, const struct qk_error *error)
 {
     struct flight *flight = arg;
-    struct player        *player = flight->player;
+    struct player *player = flight->player;
 
     flight->landed_ns = now_ns();
     flight->status = status;
@@ -113,7 +113,9 @@ static void keep_picture(struct player *player, struct flight *flight)
 
     if (player->is_shown[subject] || player->shown_count == OUTPUT_MAX_PICTURES)
         return;
-    if (qk_image_create(flight->frame.image->width, flight->frame.image->height, flight->frame.image->channels, &copy) != QK_OK)
+    if (qk_image_create(flight->frame.image->width, flight->frame.image->height, flight->frame.image->channels,
+                        &copy)
+        != QK_OK)
         return;    /* one picture less */
     memcpy(copy.pixels, flight->frame.image->pixels, (size_t)copy.width * copy.height * copy.channels);
     *picture = (struct output_picture){.frame = copy, .sightings = flight->answer.sightings};
@@ -130,7 +132,8 @@ static void keep_picture(struct player *player, struct flight *flight)
 static void note_failure(struct player *player, const struct flight *flight)
 {
     if (!player->had_failure)
-        qk_host_log(player->host, "vision", "frame of %s failed: %s", player->opts.events->cameras[flight->camera], flight->error.text);
+        qk_host_log(player->host, "vision", "frame of %s failed: %s",
+                    player->opts.events->cameras[flight->camera], flight->error.text);
     player->had_failure = true;
 }
 
@@ -154,8 +157,8 @@ static void note_answer(struct player *player, struct flight *flight)
         camera->frames_ever = flight->answer.frames_ever;
         (void)snprintf(camera->device, sizeof camera->device, "%s", flight->answer.device);
         if (flight->answer.is_fallback)
-            (void)snprintf(player->record.notice, sizeof player->record.notice, "No OpenCL device served: the CPU (%.40s) read the frames.",
-                           flight->answer.device);
+            (void)snprintf(player->record.notice, sizeof player->record.notice,
+                           "No OpenCL device served: the CPU (%.40s) read the frames.", flight->answer.device);
         keep_picture(player, flight);
     }
     if (record_add_frame(&player->record, &frame) != QK_OK)
@@ -215,7 +218,8 @@ static void publish_motion(struct player *player, const struct event *event)
     const qk_status     status = qk_client_publish(player->host, MOTION_STREAM, camera, &motion, sizeof motion);
 
     if (status != QK_OK)
-        qk_host_log(player->host, "vision", "motion of %s was not published: %s", camera, qk_status_text(status));
+        qk_host_log(player->host, "vision", "motion of %s was not published: %s", camera,
+                    qk_status_text(status));
     player->record.cameras[event->camera].motions++;
 }
 
@@ -232,7 +236,9 @@ static struct flight *prepare(struct player *player, const struct event *event)
     flight->player = player;
     flight->camera = event->camera;
     flight->at_ms = event->at_ms;
-    if (gallery_frame(player->opts.gallery, event->camera, player->sequences[event->camera]++, &flight->frame, &error) != QK_OK) {
+    if (gallery_frame(player->opts.gallery, event->camera, player->sequences[event->camera]++, &flight->frame,
+                      &error)
+        != QK_OK) {
         qk_host_log(player->host, "vision", "%s", error.text);
         free(flight);
         return NULL;
@@ -249,8 +255,8 @@ static void send(struct player *player, struct flight *flight)
     player->in_air++;
     (void)pthread_mutex_unlock(&player->lock);
     flight->sent_ns = now_ns();
-    status = qk_client_call_async(player->host, player->actors[flight->camera], CAMERA_ANALYZE, &request, &flight->answer,
-                                  FRAME_TIMEOUT_NS, on_answer, flight);
+    status = qk_client_call_async(player->host, player->actors[flight->camera], CAMERA_ANALYZE, &request,
+                                  &flight->answer, FRAME_TIMEOUT_NS, on_answer, flight);
     if (status != QK_OK)
         on_answer(flight, status, NULL);
 }
@@ -291,10 +297,12 @@ static qk_status begin_round(struct player *player)
     if (status != QK_OK)
         return status;
     for (uint32_t i = 0; i < events->camera_count; i++) {
-        (void)snprintf(player->record.cameras[i].name, sizeof player->record.cameras[i].name, "%s", events->cameras[i]);
+        (void)snprintf(player->record.cameras[i].name, sizeof player->record.cameras[i].name, "%s",
+                       events->cameras[i]);
         atomic_store(&player->opts.wasted[i], 0);
     }
-    (void)snprintf(player->record.setting, sizeof player->record.setting, "%s", are_digits ? "digits" : "faces");
+    (void)snprintf(player->record.setting, sizeof player->record.setting, "%s",
+                   are_digits ? "digits" : "faces");
     (void)snprintf(player->record.unit, sizeof player->record.unit, "%s", are_digits ? "digits" : "faces");
     (void)snprintf(player->record.source, sizeof player->record.source, "%s", events->source);
     if (localtime_r(&now, &local) != NULL)
@@ -319,7 +327,8 @@ static void count_prewarms(struct player *player)
     record->expired = now.expired - before->expired;
     record->cancelled = now.cancelled - before->cancelled;
     if (now.held_byte_ms > before->held_byte_ms)
-        record->wasted_share = (double)(now.wasted_byte_ms - before->wasted_byte_ms) / (double)(now.held_byte_ms - before->held_byte_ms);
+        record->wasted_share = (double)(now.wasted_byte_ms - before->wasted_byte_ms)
+                               / (double)(now.held_byte_ms - before->held_byte_ms);
     for (uint32_t i = 0; i < record->camera_count; i++)
         record->cameras[i].wasted = atomic_load(&player->opts.wasted[i]);
 }
@@ -352,7 +361,8 @@ static void print_summary(const struct player *player)
 
 static void forget_round(struct player *player)
 {
-    const size_t subjects = player->opts.gallery->picture_count > 0 ? player->opts.gallery->picture_count : player->opts.events->camera_count;
+    const size_t subjects = player->opts.gallery->picture_count > 0 ? player->opts.gallery->picture_count
+                                                                    : player->opts.events->camera_count;
 
     for (size_t i = 0; i < player->shown_count; i++)
         qk_image_fini(&player->shown[i].frame);
@@ -411,19 +421,22 @@ static qk_status find_actors(struct player *player, struct qk_error *error)
     const struct events *events = player->opts.events;
 
     for (uint32_t i = 0; i < events->camera_count; i++) {
-        const qk_status status = qk_actor_get(player->host, CAMERA_TYPE, events->cameras[i], &player->actors[i]);
+        const qk_status status =
+            qk_actor_get(player->host, CAMERA_TYPE, events->cameras[i], &player->actors[i]);
 
         if (status != QK_OK)
-            return qk_error_set(error, status, "%s %s: %s", CAMERA_TYPE, events->cameras[i], qk_status_text(status));
+            return qk_error_set(error, status, "%s %s: %s", CAMERA_TYPE, events->cameras[i],
+                                qk_status_text(status));
     }
     return QK_OK;
 }
 
-static qk_status make_player(qk_host *host, const struct player_opts *opts, struct player **out_player, struct qk_error *error)
+static qk_status make_player(qk_host *host, const struct player_opts *opts, struct player **out_player,
+                             struct qk_error *error)
 {
     const uint32_t cameras = opts->events->camera_count;
     const size_t   subjects = opts->gallery->picture_count > 0 ? opts->gallery->picture_count : cameras;
-    struct player        *player = calloc(1, sizeof *player);
+    struct player *player = calloc(1, sizeof *player);
     qk_status      status;
 
     if (player == NULL)
@@ -436,8 +449,8 @@ static qk_status make_player(qk_host *host, const struct player_opts *opts, stru
     player->sequences = calloc(cameras, sizeof *player->sequences);
     player->shown = calloc(OUTPUT_MAX_PICTURES, sizeof *player->shown);
     player->is_shown = calloc(subjects, sizeof *player->is_shown);
-    if (player->out == NULL || player->steps == NULL || player->actors == NULL || player->sequences == NULL || player->shown == NULL
-        || player->is_shown == NULL)
+    if (player->out == NULL || player->steps == NULL || player->actors == NULL || player->sequences == NULL
+        || player->shown == NULL || player->is_shown == NULL)
         status = qk_error_set(error, QK_NO_MEMORY, "vision: out of memory");
     else
         status = find_actors(player, error);
@@ -449,7 +462,8 @@ static qk_status make_player(qk_host *host, const struct player_opts *opts, stru
     return QK_OK;
 }
 
-qk_status player_start(qk_host *host, const struct player_opts *opts, struct player **out_player, struct qk_error *error)
+qk_status player_start(qk_host *host, const struct player_opts *opts, struct player **out_player,
+                       struct qk_error *error)
 {
     pthread_condattr_t monotonic;
     struct player     *player = NULL;
@@ -472,7 +486,8 @@ qk_status player_start(qk_host *host, const struct player_opts *opts, struct pla
         (void)pthread_cond_destroy(&player->changed);
         (void)pthread_mutex_destroy(&player->lock);
         free_player(player);
-        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "vision: no thread for the replay: %s", strerror(failed));
+        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "vision: no thread for the replay: %s",
+                            strerror(failed));
     }
     *out_player = player;
     return QK_OK;

@@ -20,20 +20,22 @@
 struct player;
 
 struct player_opts {
-    const struct events  *events;     /* borrowed, as is the gallery, until player_stop() */
+    const struct events  *events;    /* borrowed, as is the gallery, until player_stop() */
     const struct gallery *gallery;
     enum camera_looks_for looks_for;
-    double                speed;      /* 0: such that the recording takes about PLAYER_SECONDS */
-    const char           *out;        /* folder for report and pictures, made if need be; copied */
-    _Atomic uint32_t     *wasted;     /* of each camera: activations that ended without a frame, counted by whoever is told */
-    uint64_t              settle_ns;  /* wait after the last frame, until foretold frames that never come have expired */
-    bool                  once;       /* ask the host to stop after the recording's end; else begin again */
+    double                speed;    /* 0: such that the recording takes about PLAYER_SECONDS */
+    const char           *out;      /* folder for report and pictures, made if need be; copied */
+    _Atomic uint32_t
+            *wasted;    /* of each camera: activations that ended without a frame, counted by whoever is told */
+    uint64_t settle_ns;    /* wait after the last frame, until foretold frames that never come have expired */
+    bool     once;         /* ask the host to stop after the recording's end; else begin again */
 };
 
 #define PLAYER_SECONDS 24
 
 /* Starts the thread. The host must have been started. QK_NO_MEMORY and what pthread_create() says. */
-qk_status player_start(qk_host *host, const struct player_opts *opts, struct player **out_player, struct qk_error *error);
+qk_status player_start(qk_host *host, const struct player_opts *opts, struct player **out_player,
+                       struct qk_error *error);
 
 /* Ends the replay where it is, writes the report of what was seen, and frees the player. NULL is fine. Blocks for that. */
 void player_stop(struct player *player);

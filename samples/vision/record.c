@@ -87,7 +87,8 @@ static double median_of(const struct record *record, uint32_t camera, unsigned w
     for (size_t i = 0; i < record->frame_count; i++) {
         const struct record_frame *frame = &record->frames[i];
 
-        if ((camera == RECORD_ALL || frame->camera == camera) && !frame->is_failed && (warmths >> frame->warmth & 1) != 0)
+        if ((camera == RECORD_ALL || frame->camera == camera) && !frame->is_failed
+            && (warmths >> frame->warmth & 1) != 0)
             scratch[count++] = frame->latency_ms;
     }
     return median(scratch, count);

@@ -19,9 +19,9 @@
 enum record_warmth { RECORD_ACTIVE, RECORD_COLD, RECORD_JOINED, RECORD_PREWARMED, RECORD_WARMTHS };
 
 struct record_frame {
-    int64_t            at_ms;         /* of the recording */
+    int64_t            at_ms;    /* of the recording */
     uint32_t           camera;
-    bool               is_failed;     /* the call came back with an error; then only the above counts */
+    bool               is_failed;    /* the call came back with an error; then only the above counts */
     enum record_warmth warmth;
     double             latency_ms;    /* from sending the frame to its answer */
     uint32_t           found;         /* detections */
@@ -33,8 +33,8 @@ struct record_camera {
     char     name[64];
     char     device[RECORD_TEXT];    /* that answered last; "" before the first frame */
     uint32_t motions;
-    uint32_t wasted;                 /* activations that ended without a frame */
-    uint64_t frames_ever;            /* as counted in the actor's state, earlier runs included */
+    uint32_t wasted;         /* activations that ended without a frame */
+    uint64_t frames_ever;    /* as counted in the actor's state, earlier runs included */
 };
 
 struct record_picture {
@@ -44,20 +44,20 @@ struct record_picture {
 };
 
 struct record {
-    char                   setting[16];          /* "digits" or "faces" */
-    char                   source[160];          /* of the events */
-    char                   unit[16];             /* "digits", "faces" */
-    char                   notice[RECORD_TEXT];  /* "" or what the reader must know: no device, for one */
-    char                   started[32];          /* date and time of day */
-    double                 seconds;              /* the run took */
+    char                   setting[16];            /* "digits" or "faces" */
+    char                   source[160];            /* of the events */
+    char                   unit[16];               /* "digits", "faces" */
+    char                   notice[RECORD_TEXT];    /* "" or what the reader must know: no device, for one */
+    char                   started[32];            /* date and time of day */
+    double                 seconds;                /* the run took */
     struct record_camera  *cameras;
     uint32_t               camera_count;
     struct record_frame   *frames;
     size_t                 frame_count, frame_capacity;
     struct record_picture *pictures;
     size_t                 picture_count, picture_capacity;
-    uint64_t               predictions, started_loads, used, late, expired, cancelled;    /* pre-warms, as the host counts */
-    double                 wasted_share;         /* of the byte-seconds held by pre-warms; 0..1 */
+    uint64_t predictions, started_loads, used, late, expired, cancelled;    /* pre-warms, as the host counts */
+    double   wasted_share;    /* of the byte-seconds held by pre-warms; 0..1 */
 };
 
 /* Sums over the frames of one camera, or of all (RECORD_ALL). Medians are negative where there was none. */

@@ -17,7 +17,7 @@
 
 #define MAX_FILE_BYTES (64 << 20)
 #define MAX_FIELDS     32
-#define LEAD_MS        250      /* from a sensor's edge to the frame, for recordings that have no frames of their own */
+#define LEAD_MS        250    /* from a sensor's edge to the frame, for recordings that have no frames of their own */
 #define STAYS_MS       2000     /* who stays so long is still there for the frame */
 #define LEAVES_MS      60000    /* a sensor held so long and then let go: somebody moves off, unannounced */
 #define JOINS_MS       30000    /* a frame so soon after a motion of its camera was announced by it */
@@ -35,9 +35,9 @@ struct line {
 /* What a format keeps between lines. */
 struct reader {
     struct events *events;
-    int64_t        first_day;           /* days since 1970 of the first line; -1 before it */
+    int64_t        first_day;                        /* days since 1970 of the first line; -1 before it */
     int64_t        motion_ms[EVENTS_MAX_CAMERAS];    /* latest motion of a camera; -1: none */
-    bool           was_moving[2];       /* room occupancy: the two sensors one line before */
+    bool           was_moving[2];                    /* room occupancy: the two sensors one line before */
     int64_t        people;
 };
 
@@ -102,17 +102,19 @@ static bool time_of(struct reader *reader, struct field date, struct field clock
     int year, month, day, hour, minute, second, date_end = 0, clock_end = 0;
 
     if (sscanf(date.text, "%4d-%2d-%2d%n", &year, &month, &day, &date_end) != 3 || date_end != (int)date.length
-        || sscanf(clock.text, "%2d:%2d:%2d%n", &hour, &minute, &second, &clock_end) != 3 || clock_end != (int)clock.length)
+        || sscanf(clock.text, "%2d:%2d:%2d%n", &hour, &minute, &second, &clock_end) != 3
+        || clock_end != (int)clock.length)
         return false;
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59
-        || second < 0 || second > 60)
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0
+        || minute > 59 || second < 0 || second > 60)
         return false;
 
     const int64_t days = days_of(year, month, day);
 
     if (reader->first_day < 0)
         reader->first_day = days;
-    *out_ms = (days - reader->first_day) * 86400000 + ((int64_t)hour * 60 + minute) * 60000 + (int64_t)second * 1000;
+    *out_ms =
+        (days - reader->first_day) * 86400000 + ((int64_t)hour * 60 + minute) * 60000 + (int64_t)second * 1000;
     return true;
 }
 
@@ -130,13 +132,15 @@ static bool time_of_both(struct reader *reader, struct field both, int64_t *out_
     return time_of(reader, date, clock, out_ms);
 }
 
-static qk_status add_motion(struct reader *reader, int64_t at_ms, uint32_t camera, float strength, struct qk_error *error)
+static qk_status add_motion(struct reader *reader, int64_t at_ms, uint32_t camera, float strength,
+                            struct qk_error *error)
 {
     reader->motion_ms[camera] = at_ms;
     return events_add(reader->events, (struct event){at_ms, EVENT_MOTION, camera, strength, 0}, error);
 }
 
-static qk_status add_frame(struct reader *reader, int64_t at_ms, uint32_t camera, int32_t lead_ms, struct qk_error *error)
+static qk_status add_frame(struct reader *reader, int64_t at_ms, uint32_t camera, int32_t lead_ms,
+                           struct qk_error *error)
 {
     return events_add(reader->events, (struct event){at_ms, EVENT_FRAME, camera, 0, lead_ms}, error);
 }
@@ -187,12 +191,14 @@ static qk_status follow_motions(struct events *events, struct qk_error *error)
         const struct event motion = events->items[i];
 
         if (motion.strength >= 0.5f)
-            status = events_add(events, (struct event){motion.at_ms + LEAD_MS, EVENT_FRAME, motion.camera, 0, LEAD_MS}, error);
+            status = events_add(
+                events, (struct event){motion.at_ms + LEAD_MS, EVENT_FRAME, motion.camera, 0, LEAD_MS}, error);
     }
     return status;
 }
 
-static qk_status read_trace(const char *name, const char *text, size_t size, struct reader *reader, struct qk_error *error)
+static qk_status read_trace(const char *name, const char *text, size_t size, struct reader *reader,
+                            struct qk_error *error)
 {
     qk_trace *trace;
     qk_status status = qk_trace_parse(name, text, size, &trace, error);
@@ -215,8 +221,8 @@ static qk_status read_trace(const char *name, const char *text, size_t size, str
 /* "Door", "Kitchen" to "kitchen-door". */
 static void sensor_name(struct field place, struct field location, char name[EVENTS_NAME_BYTES])
 {
-    (void)snprintf(name, EVENTS_NAME_BYTES, "%.*s-%.*s", (int)(place.length < 24 ? place.length : 24), place.text,
-                   (int)(location.length < 24 ? location.length : 24), location.text);
+    (void)snprintf(name, EVENTS_NAME_BYTES, "%.*s-%.*s", (int)(place.length < 24 ? place.length : 24),
+                   place.text, (int)(location.length < 24 ? location.length : 24), location.text);
     for (char *letter = name; *letter != '\0'; letter++)
         *letter = isalnum((unsigned char)*letter) ? (char)tolower((unsigned char)*letter) : '-';
 }
@@ -232,7 +238,8 @@ static qk_status read_home_line(struct reader *reader, const struct line *line, 
         return QK_OK;    /* the rule below the headings */
     if (line->count != 5)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "%zu fields instead of 5", line->count);
-    if (!time_of_both(reader, line->fields[0], &start) || !time_of_both(reader, line->fields[1], &end) || start < 0)
+    if (!time_of_both(reader, line->fields[0], &start) || !time_of_both(reader, line->fields[1], &end)
+        || start < 0)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "no times as in 2011-11-28 02:27:59");
 
     sensor_name(line->fields[4], line->fields[2], name);
@@ -259,7 +266,8 @@ static qk_status read_room_line(struct reader *reader, const struct line *line, 
         return qk_error_set(error, QK_INVALID_ARGUMENT, "%zu fields instead of 19", line->count);
     if (!time_of(reader, line->fields[0], line->fields[1], &at) || at < 0)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "no date and time as in 2017-12-22,10:49:41");
-    if (!number_of(line->fields[16], &moving[0]) || !number_of(line->fields[17], &moving[1]) || !number_of(line->fields[18], &people))
+    if (!number_of(line->fields[16], &moving[0]) || !number_of(line->fields[17], &moving[1])
+        || !number_of(line->fields[18], &people))
         return qk_error_set(error, QK_INVALID_ARGUMENT, "motion or number of people is no number");
 
     const bool somebody_came = (int64_t)people > reader->people && moving[0] < 1 && moving[1] < 1;
@@ -315,8 +323,8 @@ static bool begins(const char *text, const char *heading)
 }
 
 /* Tells the formats apart by their first line. */
-static qk_status read_any(const char *name, const char *text, size_t size, struct reader *reader, const char **out_kind,
-                          struct qk_error *error)
+static qk_status read_any(const char *name, const char *text, size_t size, struct reader *reader,
+                          const char **out_kind, struct qk_error *error)
 {
     if (begins(text, "Start time")) {
         *out_kind = "recorded sensors of a home";
@@ -330,7 +338,8 @@ static qk_status read_any(const char *name, const char *text, size_t size, struc
     return read_trace(name, text, size, reader, error);
 }
 
-qk_status events_parse(const char *name, const char *text, size_t size, struct events *out_events, struct qk_error *error)
+qk_status events_parse(const char *name, const char *text, size_t size, struct events *out_events,
+                       struct qk_error *error)
 {
     struct events events = {0};
     struct reader reader = {.events = &events, .first_day = -1};
@@ -381,7 +390,10 @@ qk_status events_read(const char *path, struct events *out_events, struct qk_err
     qk_status status;
 
     if (file == NULL)
-        return qk_error_set(error, errno == ENOENT ? QK_NOT_FOUND : errno == EACCES ? QK_PERMISSION_DENIED : QK_INVALID_ARGUMENT,
+        return qk_error_set(error,
+                            errno == ENOENT   ? QK_NOT_FOUND
+                            : errno == EACCES ? QK_PERMISSION_DENIED
+                                              : QK_INVALID_ARGUMENT,
                             "%s: %s", path, strerror(errno));
     status = slurp(file, path, &text, &size, error);
     (void)fclose(file);

@@ -80,7 +80,8 @@ static void add_base64(struct text *text, const uint8_t *bytes, size_t size)
     for (size_t i = 0; i < size; i += 3) {
         const uint32_t group = (uint32_t)bytes[i] << 16 | (i + 1 < size ? (uint32_t)bytes[i + 1] << 8 : 0)
                                | (i + 2 < size ? bytes[i + 2] : 0);
-        const char quad[4] = {letters[group >> 18], letters[group >> 12 & 63], i + 1 < size ? letters[group >> 6 & 63] : '=',
+        const char quad[4] = {letters[group >> 18], letters[group >> 12 & 63],
+                              i + 1 < size ? letters[group >> 6 & 63] : '=',
                               i + 2 < size ? letters[group & 63] : '='};
 
         add_bytes(text, quad, sizeof quad);
@@ -136,10 +137,13 @@ static const char *const warmth_class[RECORD_WARMTHS] = {"active", "cold", "join
 static void add_head(struct text *page, const struct record *record)
 {
     add(page, "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-              "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Quark vision sample</title>\n<style>\n");
+              "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Quark vision "
+              "sample</title>\n<style>\n");
     add(page, vision_page_css);
-    add(page, "</style>\n</head>\n<body>\n<main>\n<h1>What the cameras saw, and how fast they woke</h1>\n<p class=\"soft\">");
-    addf(page, "%u cameras reading %s, replayed in %.0f seconds from ", record->camera_count, record->unit, record->seconds);
+    add(page, "</style>\n</head>\n<body>\n<main>\n<h1>What the cameras saw, and how fast they woke</h1>\n<p "
+              "class=\"soft\">");
+    addf(page, "%u cameras reading %s, replayed in %.0f seconds from ", record->camera_count, record->unit,
+         record->seconds);
     add_escaped(page, record->source);
     addf(page, ". Run of %s.</p>\n", record->started);
     if (record->notice[0] != '\0') {
@@ -161,18 +165,21 @@ static void add_tiles(struct text *page, const struct record *record, const stru
     char           cold[24], warm[24], share[24], what[256];
 
     add(page, "<div class=\"tiles\">\n");
-    (void)snprintf(what, sizeof what, "median for the first frame of a camera that was pre-warmed; a cold one took %s",
+    (void)snprintf(what, sizeof what,
+                   "median for the first frame of a camera that was pre-warmed; a cold one took %s",
                    print_ms(sums->cold_ms, cold));
     add_tile(page, print_ms(sums->median_ms[RECORD_PREWARMED], warm), what);
-    (void)snprintf(what, sizeof what, "of first frames found their camera awake or waking: %u of %u, %u came cold", hits,
+    (void)snprintf(what, sizeof what,
+                   "of first frames found their camera awake or waking: %u of %u, %u came cold", hits,
                    hits + sums->by_warmth[RECORD_COLD], sums->by_warmth[RECORD_COLD]);
     add_tile(page, print_share(record_hit_share(sums), share), what);
-    (void)snprintf(what, sizeof what, "of pre-warms were for nothing: %llu of %llu, %.0f %% of the memory-time that they held",
+    (void)snprintf(what, sizeof what,
+                   "of pre-warms were for nothing: %llu of %llu, %.0f %% of the memory-time that they held",
                    (unsigned long long)record->expired, (unsigned long long)ended, 100 * record->wasted_share);
     add_tile(page, print_share(share_of((double)record->expired, (double)ended), share), what);
     if (sums->expected > 0) {
-        (void)snprintf(what, sizeof what, "of %s found and read right: %u of %u, in %u frames", record->unit, sums->right, sums->expected,
-                       sums->frames);
+        (void)snprintf(what, sizeof what, "of %s found and read right: %u of %u, in %u frames", record->unit,
+                       sums->right, sums->expected, sums->frames);
         add_tile(page, print_share((double)sums->right / sums->expected, share), what);
     } else {
         (void)snprintf(share, sizeof share, "%u", sums->found);
@@ -203,16 +210,20 @@ static void add_timeline(struct text *page, const struct record *record)
 
     add(page, "<h2>The recording, frame by frame</h2>\n<div class=\"panel\">\n<div class=\"key\">");
     for (int warmth = RECORD_WARMTHS - 1; warmth >= 0; warmth--)
-        addf(page, "<span><i class=\"%s\"></i>%s</span>", warmth_class[warmth], record_warmth_name((enum record_warmth)warmth));
-    addf(page, "</div>\n<svg viewBox=\"0 0 1100 %.0f\" role=\"img\" aria-label=\"Frames over time\">\n", height);
+        addf(page, "<span><i class=\"%s\"></i>%s</span>", warmth_class[warmth],
+             record_warmth_name((enum record_warmth)warmth));
+    addf(page, "</div>\n<svg viewBox=\"0 0 1100 %.0f\" role=\"img\" aria-label=\"Frames over time\">\n",
+         height);
     for (int64_t at = first + (step - first % step) % step; at <= last; at += step) {
         const double x = left + width * (double)(at - first) / (double)(last - first);
 
         addf(page, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"4\" y2=\"%.0f\"/>", x, x, height - 22);
         if (step == day)
-            addf(page, "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">day %lld</text>\n", x, height - 6, (long long)(at / day + 1));
+            addf(page, "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">day %lld</text>\n", x, height - 6,
+                 (long long)(at / day + 1));
         else
-            addf(page, "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%02lld:00</text>\n", x, height - 6, (long long)(at % day / hour));
+            addf(page, "<text x=\"%.1f\" y=\"%.0f\" text-anchor=\"middle\">%02lld:00</text>\n", x, height - 6,
+                 (long long)(at % day / hour));
     }
     for (uint32_t camera = 0; camera < record->camera_count; camera++) {
         addf(page, "<text x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\">", left - 14, row * camera + 18);
@@ -223,8 +234,10 @@ static void add_timeline(struct text *page, const struct record *record)
         const struct record_frame *frame = &record->frames[i];
 
         if (!frame->is_failed)
-            addf(page, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.6\"/>\n", warmth_class[frame->warmth],
-                 left + width * (double)(frame->at_ms - first) / (double)(last - first), row * frame->camera + 14);
+            addf(page, "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.6\"/>\n",
+                 warmth_class[frame->warmth],
+                 left + width * (double)(frame->at_ms - first) / (double)(last - first),
+                 row * frame->camera + 14);
     }
     add(page, "</svg>\n</div>\n");
 }
@@ -238,11 +251,12 @@ static void add_latency(struct text *page, double ms, double longest_ms, const c
     if (ms < 0)
         add(page, "<td class=\"ms soft\">none</td>");
     else
-        addf(page, "<td class=\"ms\"><i class=\"bar %s\" style=\"width:%.0fpx\"></i>%s</td>", class, 2 + 70 * share, print_ms(ms, printed));
+        addf(page, "<td class=\"ms\"><i class=\"bar %s\" style=\"width:%.0fpx\"></i>%s</td>", class,
+             2 + 70 * share, print_ms(ms, printed));
 }
 
-static void add_camera_row(struct text *page, const char *kind, const struct record_sums *sums, const struct record_camera *camera,
-                           double longest_ms)
+static void add_camera_row(struct text *page, const char *kind, const struct record_sums *sums,
+                           const struct record_camera *camera, double longest_ms)
 {
     addf(page, "<tr class=\"%s\"><td>", kind);
     add_escaped(page, camera->name);
@@ -250,7 +264,8 @@ static void add_camera_row(struct text *page, const char *kind, const struct rec
     add_latency(page, sums->cold_ms, longest_ms, "cold");
     add_latency(page, sums->warm_ms, longest_ms, "prewarmed");
     addf(page, "<td class=\"n\">%u</td><td class=\"n\">%u</td><td class=\"n\">%u</td>",
-         sums->by_warmth[RECORD_JOINED] + sums->by_warmth[RECORD_PREWARMED], sums->by_warmth[RECORD_COLD], camera->wasted);
+         sums->by_warmth[RECORD_JOINED] + sums->by_warmth[RECORD_PREWARMED], sums->by_warmth[RECORD_COLD],
+         camera->wasted);
     if (sums->expected > 0)
         addf(page, "<td class=\"n\">%u of %u</td><td>", sums->right, sums->expected);
     else
@@ -273,10 +288,14 @@ static qk_status add_cameras(struct text *page, const struct record *record, con
         total.wasted += record->cameras[camera].wasted;
         total.frames_ever += record->cameras[camera].frames_ever;
     }
-    addf(page, "<h2>Camera by camera</h2>\n<div class=\"panel\">\n<table>\n<tr><th>camera</th><th class=\"n\">motions</th>"
-               "<th class=\"n\">frames</th><th>first frame, cold</th><th>first frame, pre-warmed</th><th class=\"n\">hits</th>"
-               "<th class=\"n\">misses</th><th class=\"n\">waste</th><th class=\"n\">%s</th><th>device</th>"
-               "<th class=\"n\">frames in all runs</th></tr>\n", record->unit);
+    addf(page,
+         "<h2>Camera by camera</h2>\n<div class=\"panel\">\n<table>\n<tr><th>camera</th><th "
+         "class=\"n\">motions</th>"
+         "<th class=\"n\">frames</th><th>first frame, cold</th><th>first frame, pre-warmed</th><th "
+         "class=\"n\">hits</th>"
+         "<th class=\"n\">misses</th><th class=\"n\">waste</th><th class=\"n\">%s</th><th>device</th>"
+         "<th class=\"n\">frames in all runs</th></tr>\n",
+         record->unit);
     for (uint32_t camera = 0; camera < record->camera_count; camera++) {
         if (record_sum(record, camera, &sums) != QK_OK)
             return QK_NO_MEMORY;
@@ -310,13 +329,19 @@ static void add_pictures(struct text *page, const struct record *record)
 
 static void add_foot(struct text *page, const struct record *record)
 {
-    add(page, "<footer>\n<p>A <b>hit</b> is a first frame whose camera a motion had woken before; when it came while the camera was still "
-              "waking it joined. A <b>miss</b> found it asleep and is a cold start. <b>Waste</b> counts wakings that no frame followed. "
-              "Latency runs from sending the frame to having its answer, medians are shown, bars are on a logarithmic scale.</p>\n");
-    addf(page, "<p>Pre-warms as the host counts them: %llu predictions, %llu loads begun, %llu used, %llu joined midway, %llu expired, "
-               "%llu cancelled.</p>\n</footer>\n</main>\n</body>\n</html>\n",
-         (unsigned long long)record->predictions, (unsigned long long)record->started_loads, (unsigned long long)record->used,
-         (unsigned long long)record->late, (unsigned long long)record->expired, (unsigned long long)record->cancelled);
+    add(page, "<footer>\n<p>A <b>hit</b> is a first frame whose camera a motion had woken before; when it came "
+              "while the camera was still "
+              "waking it joined. A <b>miss</b> found it asleep and is a cold start. <b>Waste</b> counts "
+              "wakings that no frame followed. "
+              "Latency runs from sending the frame to having its answer, medians are shown, bars are on a "
+              "logarithmic scale.</p>\n");
+    addf(page,
+         "<p>Pre-warms as the host counts them: %llu predictions, %llu loads begun, %llu used, %llu joined "
+         "midway, %llu expired, "
+         "%llu cancelled.</p>\n</footer>\n</main>\n</body>\n</html>\n",
+         (unsigned long long)record->predictions, (unsigned long long)record->started_loads,
+         (unsigned long long)record->used, (unsigned long long)record->late,
+         (unsigned long long)record->expired, (unsigned long long)record->cancelled);
 }
 
 qk_status report_html(const struct record *record, char **out_html, size_t *out_size)
@@ -338,8 +363,8 @@ qk_status report_html(const struct record *record, char **out_html, size_t *out_
 
 /* --- The table ------------------------------------------------------------------------------------- */
 
-static void add_table_row(struct text *table, const char *name, uint32_t motions, uint32_t wasted, const struct record_sums *sums,
-                          const char *device)
+static void add_table_row(struct text *table, const char *name, uint32_t motions, uint32_t wasted,
+                          const struct record_sums *sums, const char *device)
 {
     char cold[24], warm[24], right[24];
 
@@ -347,9 +372,10 @@ static void add_table_row(struct text *table, const char *name, uint32_t motions
         (void)snprintf(right, sizeof right, "%u/%u", sums->right, sums->expected);
     else
         (void)snprintf(right, sizeof right, "%u", sums->found);
-    addf(table, "%-18.18s %7u %7u %10s %10s %5u %6u %6u %9s  %.30s\n", name, motions, sums->frames, print_ms(sums->cold_ms, cold),
-         print_ms(sums->warm_ms, warm), sums->by_warmth[RECORD_JOINED] + sums->by_warmth[RECORD_PREWARMED],
-         sums->by_warmth[RECORD_COLD], wasted, right, device);
+    addf(table, "%-18.18s %7u %7u %10s %10s %5u %6u %6u %9s  %.30s\n", name, motions, sums->frames,
+         print_ms(sums->cold_ms, cold), print_ms(sums->warm_ms, warm),
+         sums->by_warmth[RECORD_JOINED] + sums->by_warmth[RECORD_PREWARMED], sums->by_warmth[RECORD_COLD],
+         wasted, right, device);
 }
 
 static void add_closing(struct text *table, const struct record *record, const struct record_sums *sums)
@@ -362,10 +388,11 @@ static void add_closing(struct text *table, const struct record *record, const s
     if (sums->cold_ms > 0 && sums->median_ms[RECORD_PREWARMED] > 0)
         addf(table, ": %.0f times sooner", sums->cold_ms / sums->median_ms[RECORD_PREWARMED]);
     addf(table, "\npre-warms    %s of first frames were hits", print_share(record_hit_share(sums), share));
-    addf(table, ", %llu of %llu pre-warms were for nothing\n", (unsigned long long)record->expired, (unsigned long long)ended);
+    addf(table, ", %llu of %llu pre-warms were for nothing\n", (unsigned long long)record->expired,
+         (unsigned long long)ended);
     if (sums->expected > 0)
-        addf(table, "%-12s %s read right (%u of %u)\n", record->unit, print_share((double)sums->right / sums->expected, share), sums->right,
-             sums->expected);
+        addf(table, "%-12s %s read right (%u of %u)\n", record->unit,
+             print_share((double)sums->right / sums->expected, share), sums->right, sums->expected);
     else
         addf(table, "%-12s %u found\n", record->unit, sums->found);
     if (sums->failed > 0)
@@ -381,8 +408,8 @@ qk_status report_table(const struct record *record, char **out_text)
     uint32_t           motions = 0, wasted = 0;
     uint64_t           ever = 0;
 
-    addf(&table, "%-18s %7s %7s %10s %10s %5s %6s %6s %9s  %s\n", "camera", "motions", "frames", "cold", "pre-warmed", "hits", "misses",
-         "waste", record->unit, "device");
+    addf(&table, "%-18s %7s %7s %10s %10s %5s %6s %6s %9s  %s\n", "camera", "motions", "frames", "cold",
+         "pre-warmed", "hits", "misses", "waste", record->unit, "device");
     for (uint32_t i = 0; i < record->camera_count; i++) {
         const struct record_camera *camera = &record->cameras[i];
 

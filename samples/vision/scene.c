@@ -5,6 +5,9 @@
  * Everything is painted by one function: a shape tells how far it covers a point, a pose tells where the shape lies in
  * the picture, and each pixel is mixed with the shape's colour by that much. Later paint covers earlier paint. Last comes
  * what a camera adds: uneven light and noise.
+ *
+ * C leaves open in which order arguments are computed, so no two dice are thrown in one expression: the same seed must
+ * give the same frame whoever compiles this.
  */
 #include "scene.h"
 
@@ -51,10 +54,12 @@ static uint8_t mix(uint8_t below, float above, float cover)
 }
 
 /* Paints what of the shape lies within `reach` pixels of its middle. */
-static void paint(qk_image *image, struct pose pose, float reach, cover_fn cover, const void *shape, struct color color)
+static void paint(qk_image *image, struct pose pose, float reach, cover_fn cover, const void *shape,
+                  struct color color)
 {
     const int left = (int)fmaxf(0, pose.x - reach), right = (int)fminf((float)image->width, pose.x + reach + 1);
-    const int top = (int)fmaxf(0, pose.y - reach), bottom = (int)fminf((float)image->height, pose.y + reach + 1);
+    const int top = (int)fmaxf(0, pose.y - reach),
+              bottom = (int)fminf((float)image->height, pose.y + reach + 1);
 
     for (int y = top; y < bottom; y++) {
         uint8_t *row = image->pixels + (size_t)y * image->width * 3;
@@ -133,7 +138,7 @@ static float blot_cover(const void *shape, float u, float v)
 {
     const struct blot *blot = shape;
     const float        angle = atan2f(v, u);
-    const float        edge = blot->radius * (1 + blot->ragged * (sinf(3 * angle + blot->phase) + sinf(5 * angle)));
+    const float edge = blot->radius * (1 + blot->ragged * (sinf(3 * angle + blot->phase) + sinf(5 * angle)));
 
     return blot->opacity * clamp01((edge - hypotf(u, v)) / 3 + 0.5f);
 }
@@ -143,7 +148,7 @@ static float blot_cover(const void *shape, float u, float v)
 struct digit {
     const uint8_t *pixels;    /* of the sprite's first row */
     size_t         stride;
-    float          pixel;     /* size of a sprite's pixel in the picture */
+    float          pixel;    /* size of a sprite's pixel in the picture */
     float          slant;
 };
 
@@ -200,21 +205,23 @@ static void sprite_bounds(const struct digit *digit, float bounds[4])
 }
 
 /* Writes one digit whose ink begins at `left` on the label's line, and answers where its ink ends. */
-static float write_digit(struct scene *scene, const qk_image *sprites, struct dice *dice, struct pose line, float left,
-                         float height, struct color pen)
+static float write_digit(struct scene *scene, const qk_image *sprites, struct dice *dice, struct pose line,
+                         float left, float height, struct color pen)
 {
     const uint32_t value = dice_below(dice, 10), column = dice_below(dice, sprites->width / SPRITE_SIDE);
     struct digit   digit = {.stride = sprites->width, .pixel = height / SPRITE_SIDE};
     float          bounds[4];
 
-    digit.pixels = sprites->pixels + (size_t)value * SPRITE_SIDE * sprites->width + (size_t)column * SPRITE_SIDE;
+    digit.pixels =
+        sprites->pixels + (size_t)value * SPRITE_SIDE * sprites->width + (size_t)column * SPRITE_SIDE;
     digit.slant = dice_between(dice, -0.12f, 0.12f);
     sprite_bounds(&digit, bounds);
 
     const float       raised = dice_between(dice, -0.06f, 0.06f) * height;
     const struct pose middle = pose_on(line, left - bounds[0] * digit.pixel, raised);
-    const float       width = (bounds[2] - bounds[0]) * digit.pixel, tall = (bounds[3] - bounds[1]) * digit.pixel;
-    const struct pose ink = pose_on(middle, (bounds[0] + bounds[2]) / 2 * digit.pixel, (bounds[1] + bounds[3]) / 2 * digit.pixel);
+    const float width = (bounds[2] - bounds[0]) * digit.pixel, tall = (bounds[3] - bounds[1]) * digit.pixel;
+    const struct pose ink =
+        pose_on(middle, (bounds[0] + bounds[2]) / 2 * digit.pixel, (bounds[1] + bounds[3]) / 2 * digit.pixel);
 
     paint(&scene->image, middle, height, digit_cover, &digit, pen);
     scene->digits[scene->digit_count++] = (struct scene_digit){
@@ -230,19 +237,21 @@ static struct color shade(struct color color, float by)
 }
 
 /* A barcode: bars of uneven width, from (u, v) to the right and down. */
-static void print_barcode(qk_image *image, struct dice *dice, struct pose base, float u, float v, float width, float height)
+static void print_barcode(qk_image *image, struct dice *dice, struct pose base, float u, float v, float width,
+                          float height)
 {
     for (float at = 0; at < width;) {
         const float bar = dice_between(dice, 1, 3.2f);
 
-        paint_box(image, pose_on(base, u + at + bar / 2, v + height / 2), bar, height, (struct color){30, 30, 34});
+        paint_box(image, pose_on(base, u + at + bar / 2, v + height / 2), bar, height,
+                  (struct color){30, 30, 34});
         at += bar + dice_between(dice, 1.2f, 3.5f);
     }
 }
 
 /* Lines of print too small to read: an address, terms. */
-static void print_lines(qk_image *image, struct dice *dice, struct pose base, float u, float v, float width, uint32_t count,
-                        struct color ink)
+static void print_lines(qk_image *image, struct dice *dice, struct pose base, float u, float v, float width,
+                        uint32_t count, struct color ink)
 {
     for (uint32_t line = 0; line < count; line++) {
         float at = 0;
@@ -270,7 +279,8 @@ static void print_arrows(qk_image *image, struct pose base, float u, float v, fl
 }
 
 /* A sign in a frame: a triangle, or a cross. */
-static void print_sign(qk_image *image, struct dice *dice, struct pose base, float u, float v, float size, struct color ink)
+static void print_sign(qk_image *image, struct dice *dice, struct pose base, float u, float v, float size,
+                       struct color ink)
 {
     if (dice_chance(dice, 0.5f)) {
         paint_stroke(image, base, u - size / 2, v + size / 2, u + size / 2, v + size / 2, 2, ink);
@@ -294,9 +304,11 @@ static void decorate(qk_image *image, struct dice *dice, const struct parcel *pa
     const struct color ink = shade(parcel->card, dice_between(dice, 0.35f, 0.6f));
     const float        right = parcel->width / 2, bottom = parcel->height / 2;
 
-    if (dice_chance(dice, 0.7f))
-        paint_box(image, pose_on(parcel->pose, dice_between(dice, -0.3f, 0.3f) * parcel->width, 0), dice_between(dice, 8, 14),
-                  parcel->height, shade(parcel->card, 1.12f));
+    if (dice_chance(dice, 0.7f)) {
+        const float aside = dice_between(dice, -0.3f, 0.3f) * parcel->width, tape = dice_between(dice, 8, 14);
+
+        paint_box(image, pose_on(parcel->pose, aside, 0), tape, parcel->height, shade(parcel->card, 1.12f));
+    }
     if (dice_chance(dice, 0.6f))
         print_arrows(image, parcel->pose, right - 22, -bottom + 6, 12, ink);
     if (dice_chance(dice, 0.5f))
@@ -304,53 +316,83 @@ static void decorate(qk_image *image, struct dice *dice, const struct parcel *pa
     if (dice_chance(dice, 0.6f))
         print_lines(image, dice, parcel->pose, -right + 30, bottom - 12, parcel->width * 0.4f, 2, ink);
     if (dice_chance(dice, 0.35f)) {
-        const struct blot stain = {dice_between(dice, 4, 11), dice_between(dice, 0, 6), 0.12f, 0.5f};
+        const float       aside = dice_between(dice, -0.4f, 0.4f) * parcel->width;
+        const float       radius = dice_between(dice, 4, 11), phase = dice_between(dice, 0, 6);
+        const struct blot stain = {radius, phase, 0.12f, 0.5f};
 
-        paint(image, pose_on(parcel->pose, dice_between(dice, -0.4f, 0.4f) * parcel->width, bottom - 14), 18, blot_cover,
-              &stain, shade(parcel->card, 0.55f));
+        paint(image, pose_on(parcel->pose, aside, bottom - 14), 18, blot_cover, &stain,
+              shade(parcel->card, 0.55f));
     }
 }
 
-/* The label: paper with a border, printed lines, perhaps a barcode, and the number by hand. */
-static void stick_label(struct scene *scene, const qk_image *sprites, struct dice *dice, const struct parcel *parcel)
+/* What is written with: paper, pen, and how they are cut. */
+struct label {
+    struct pose  pose;
+    float        width, height;
+    struct color paper, pen;
+};
+
+static struct label choose_label(struct dice *dice, const struct parcel *parcel)
 {
-    const float        height = dice_between(dice, 0.52f, 0.68f) * parcel->height;
-    const float        width = dice_between(dice, 0.66f, 0.84f) * parcel->width;
-    const struct pose  label = pose_on(parcel->pose, dice_between(dice, -0.5f, 0.5f) * (parcel->width - width - 6),
-                                       dice_between(dice, -0.5f, 0.5f) * (parcel->height - height - 6));
-    const float        bright = dice_between(dice, 185, 250);
-    const struct color paper = {bright, bright * dice_between(dice, 0.96f, 1), bright * dice_between(dice, 0.88f, 1)};
-    const float        dark = dice_between(dice, 10, 70);
-    const struct color pen = {dark, dark, dark + dice_between(dice, 0, 60)}, print = shade(paper, 0.5f);
-    const float        digit_height = fminf(36, dice_between(dice, 0.4f, 0.48f) * height);
-    const bool         has_barcode = dice_chance(dice, 0.5f);
+    const float  height = dice_between(dice, 0.52f, 0.68f) * parcel->height;
+    const float  width = dice_between(dice, 0.66f, 0.84f) * parcel->width;
+    const float  u = dice_between(dice, -0.5f, 0.5f) * (parcel->width - width - 6);
+    const float  v = dice_between(dice, -0.5f, 0.5f) * (parcel->height - height - 6);
+    const float  bright = dice_between(dice, 185, 250), dark = dice_between(dice, 10, 70);
+    struct label label = {.pose = pose_on(parcel->pose, u, v), .width = width, .height = height};
 
-    paint_box(&scene->image, label, width, height, paper);
-    print_lines(&scene->image, dice, label, -width / 2 + 5, -height / 2 + 5, width * 0.5f, height > 50 ? 2 : 1, print);
-    if (has_barcode)
-        print_barcode(&scene->image, dice, label, -width / 2 + 6, height / 2 - 5 - height * 0.16f, width * 0.55f, height * 0.16f);
-    else
-        paint_stroke(&scene->image, label, -width / 2 + 6, height / 2 - 5, width / 2 - 6, height / 2 - 5, 1.2f, print);
+    label.paper = (struct color){bright, bright * dice_between(dice, 0.96f, 1), 0};
+    label.paper.b = bright * dice_between(dice, 0.88f, 1);
+    label.pen = (struct color){dark, dark, dark + dice_between(dice, 0, 60)};
+    return label;
+}
 
-    const struct pose line = pose_on(label, 0, has_barcode ? -height * 0.05f : height * 0.05f);
+/* The number, from the left, until the hand sees the paper end. */
+static void write_number(struct scene *scene, const qk_image *sprites, struct dice *dice,
+                         const struct label *label, float line)
+{
+    const float       height = fminf(36, dice_between(dice, 0.4f, 0.48f) * label->height);
     const uint32_t    wanted = 2 + dice_below(dice, 4);
-    float             at = -width / 2 + 7 + dice_between(dice, 0, 6);
+    const struct pose pose = pose_on(label->pose, 0, line);
+    float             at = -label->width / 2 + 7 + dice_between(dice, 0, 6);
 
     for (uint32_t i = 0; i < wanted && scene->digit_count < SCENE_MAX_DIGITS; i++) {
-        if (at + digit_height * 0.95f > width / 2 - 4)
-            break;    /* the hand sees the paper end */
-        at = write_digit(scene, sprites, dice, line, at, digit_height, pen) + dice_between(dice, 0.16f, 0.34f) * digit_height;
+        if (at + height * 0.95f > label->width / 2 - 4)
+            break;
+        at = write_digit(scene, sprites, dice, pose, at, height, label->pen);
+        at += dice_between(dice, 0.16f, 0.34f) * height;
     }
+}
+
+/* The label: paper with printed lines, a barcode or a rule, and the number by hand. */
+static void stick_label(struct scene *scene, const qk_image *sprites, struct dice *dice,
+                        const struct parcel *parcel)
+{
+    const struct label label = choose_label(dice, parcel);
+    const struct color print = shade(label.paper, 0.5f);
+    const float        left = -label.width / 2 + 6, bottom = label.height / 2 - 5, bars = label.height * 0.16f;
+    const bool         has_barcode = dice_chance(dice, 0.5f);
+
+    paint_box(&scene->image, label.pose, label.width, label.height, label.paper);
+    print_lines(&scene->image, dice, label.pose, left, -bottom, label.width * 0.5f, label.height > 50 ? 2 : 1,
+                print);
+    if (has_barcode)
+        print_barcode(&scene->image, dice, label.pose, left, bottom - bars, label.width * 0.55f, bars);
+    else
+        paint_stroke(&scene->image, label.pose, left, bottom, -left, bottom, 1.2f, print);
+    write_number(scene, sprites, dice, &label, label.height * (has_barcode ? -0.05f : 0.05f));
 }
 
 static void put_parcel(struct scene *scene, const qk_image *sprites, struct dice *dice, struct qk_rect cell)
 {
-    const float   tone = dice_between(dice, 0.75f, 1.1f);
-    struct parcel parcel = {
-        .pose = pose_at(cell.x + cell.width / 2 + dice_between(dice, -4, 4), cell.y + cell.height / 2 + dice_between(dice, -4, 4),
-                        dice_between(dice, -0.1f, 0.1f)),
-        .width = cell.width * dice_between(dice, 0.8f, 0.93f),
-        .height = cell.height * dice_between(dice, 0.72f, 0.9f),
+    const float         tone = dice_between(dice, 0.75f, 1.1f), turn = dice_between(dice, -0.1f, 0.1f);
+    const float         x = cell.x + cell.width / 2 + dice_between(dice, -4, 4);
+    const float         y = cell.y + cell.height / 2 + dice_between(dice, -4, 4);
+    const float         wide = dice_between(dice, 0.8f, 0.93f), high = dice_between(dice, 0.72f, 0.9f);
+    const struct parcel parcel = {
+        .pose = pose_at(x, y, turn),
+        .width = cell.width * wide,
+        .height = cell.height * high,
         .card = {176 * tone, 138 * tone, 96 * tone},
     };
 
@@ -370,7 +412,8 @@ static void load_belt(struct scene *scene, const qk_image *sprites, struct dice 
     const uint32_t cells = columns * rows, always = dice_below(dice, cells);
 
     for (uint32_t cell = 0; cell < cells; cell++) {
-        const struct qk_rect place = {(float)(cell % columns) * width, (float)(cell / columns) * height, width, height};
+        const struct qk_rect place = {(float)(cell % columns) * width, (float)(cell / columns) * height, width,
+                                      height};
 
         if (cell == always || dice_chance(dice, 0.7f))
             put_parcel(scene, sprites, dice, place);
@@ -392,8 +435,9 @@ static void paint_belt(qk_image *image, struct dice *camera, struct dice *dice)
         paint_box(image, pose_at(x, SCENE_HEIGHT / 2, 0), 3, SCENE_HEIGHT, shade(belt, 0.7f));
     for (int scratch = 0; scratch < 6; scratch++) {
         const float x = dice_between(camera, 0, SCENE_WIDTH), y = dice_between(camera, 0, SCENE_HEIGHT);
+        const float to_x = x + dice_between(camera, -30, 30), to_y = y + dice_between(camera, -12, 12);
 
-        paint_stroke(image, origin, x, y, x + dice_between(camera, -30, 30), y + dice_between(camera, -12, 12), 1, shade(belt, 1.3f));
+        paint_stroke(image, origin, x, y, to_x, to_y, 1, shade(belt, 1.3f));
     }
 }
 
@@ -406,7 +450,9 @@ static void take_picture(qk_image *image, struct dice *camera, struct dice *dice
 
     for (uint32_t y = 0; y < image->height; y++)
         for (uint32_t x = 0; x < image->width; x++) {
-            const float light = gain * (1 + lean_x * ((float)x / SCENE_WIDTH - 0.5f) + lean_y * ((float)y / SCENE_HEIGHT - 0.5f));
+            const float light =
+                gain
+                * (1 + lean_x * ((float)x / SCENE_WIDTH - 0.5f) + lean_y * ((float)y / SCENE_HEIGHT - 0.5f));
             const float grain = noise * dice_noise(dice);
 
             for (int channel = 0; channel < 3; channel++, pixel++)
@@ -414,15 +460,16 @@ static void take_picture(qk_image *image, struct dice *camera, struct dice *dice
         }
 }
 
-qk_status scene_draw(const qk_image *sprites, uint64_t seed, uint32_t camera, uint32_t sequence, struct scene *out_scene,
-                     struct qk_error *error)
+qk_status scene_draw(const qk_image *sprites, uint64_t seed, uint32_t camera, uint32_t sequence,
+                     struct scene *out_scene, struct qk_error *error)
 {
     struct dice  own = dice_for(seed, camera), dice = dice_for(own.state, 1 + (uint64_t)sequence);
     struct scene scene = {0};
 
     if (sprites->channels != 1 || sprites->height != 10 * SPRITE_SIDE || sprites->width < SPRITE_SIDE
         || sprites->width % SPRITE_SIDE != 0)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "sheet of digits: not gray with ten rows of 8x8 pictures");
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "sheet of digits: not gray with ten rows of 8x8 pictures");
     if (qk_image_create(SCENE_WIDTH, SCENE_HEIGHT, 3, &scene.image) != QK_OK)
         return qk_error_set(error, QK_NO_MEMORY, "frame of camera %u: out of memory", camera);
 

@@ -15,7 +15,7 @@
 #define SCENE_MAX_DIGITS 24
 
 struct scene_digit {
-    struct qk_rect box;      /* of the ink */
+    struct qk_rect box;    /* of the ink */
     uint8_t        value;
 };
 
@@ -30,8 +30,8 @@ struct scene {
  * holds 8x8 pictures of the digit n, 255 being ink. QK_INVALID_ARGUMENT when it isn't shaped so, QK_NO_MEMORY. The scene is the caller's
  * until scene_fini().
  */
-qk_status scene_draw(const qk_image *sprites, uint64_t seed, uint32_t camera, uint32_t sequence, struct scene *out_scene,
-                     struct qk_error *error);
+qk_status scene_draw(const qk_image *sprites, uint64_t seed, uint32_t camera, uint32_t sequence,
+                     struct scene *out_scene, struct qk_error *error);
 void      scene_fini(struct scene *scene);
 
 #endif

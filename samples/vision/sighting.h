@@ -31,8 +31,10 @@ static inline void sightings_add(struct sightings *sightings, struct sighting si
 
 static inline float rect_overlap(struct qk_rect a, struct qk_rect b)
 {
-    const float left = a.x > b.x ? a.x : b.x, right = a.x + a.width < b.x + b.width ? a.x + a.width : b.x + b.width;
-    const float top = a.y > b.y ? a.y : b.y, bottom = a.y + a.height < b.y + b.height ? a.y + a.height : b.y + b.height;
+    const float left = a.x > b.x ? a.x : b.x,
+                right = a.x + a.width < b.x + b.width ? a.x + a.width : b.x + b.width;
+    const float top = a.y > b.y ? a.y : b.y,
+                bottom = a.y + a.height < b.y + b.height ? a.y + a.height : b.y + b.height;
 
     return right > left && bottom > top ? (right - left) * (bottom - top) : 0;
 }

@@ -16,7 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MODEL_NAMES {"digits", "face-detector"}
+#define MODEL_NAMES                                                                                            \
+    {                                                                                                          \
+        "digits", "face-detector"                                                                              \
+    }
 
 struct vision {
     qk_host              *host;
@@ -28,7 +31,7 @@ struct vision {
     struct events         events;
     struct gallery        gallery;
     _Atomic uint32_t     *wasted;    /* of each camera */
-    struct player               *player;
+    struct player        *player;
 };
 
 /* --- Options -------------------------------------------------------------------------------------- */
@@ -52,7 +55,8 @@ static qk_status read_setting(struct vision *vision, qk_module_options *options,
     else if (strcmp(setting, "faces") == 0)
         vision->looks_for = CAMERA_FACES;
     else
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "vision: setting: '%s' is neither digits nor faces", setting);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "vision: setting: '%s' is neither digits nor faces",
+                            setting);
     return QK_OK;
 }
 
@@ -62,16 +66,20 @@ static qk_status read_paths(struct vision *vision, qk_module_options *options, s
     char       model[4096], frames[4096], events[4096];
 
     vision->model = qk_option_path(options, "model",
-                                   are_faces ? in_data_dir("models/face-detector/version-slim-320.onnx", model) : "models/digits/1/model.onnx");
+                                   are_faces ? in_data_dir("models/face-detector/version-slim-320.onnx", model)
+                                             : "models/digits/1/model.onnx");
     vision->frames = qk_option_path(options, "frames", are_faces ? in_data_dir("images/photos", frames) : NULL);
     vision->events_path = qk_option_path(
-        options, "events", are_faces ? in_data_dir("traces/uci-adl-binary-sensors/OrdonezA_Sensors.txt", events) : NULL);
+        options, "events",
+        are_faces ? in_data_dir("traces/uci-adl-binary-sensors/OrdonezA_Sensors.txt", events) : NULL);
     vision->sheet = qk_option_path(options, "sheet", "digits.png");
     vision->out = qk_option_path(options, "out", "out");
     if (vision->model == NULL)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "vision: setting faces: name a `model` or set QUARK_DATA_DIR");
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "vision: setting faces: name a `model` or set QUARK_DATA_DIR");
     if (are_faces && vision->frames == NULL)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "vision: setting faces: name a folder of `frames` or set QUARK_DATA_DIR");
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "vision: setting faces: name a folder of `frames` or set QUARK_DATA_DIR");
     if (vision->sheet == NULL || vision->out == NULL)
         return qk_error_set(error, QK_NO_MEMORY, "vision: out of memory");
     return QK_OK;
@@ -137,8 +145,8 @@ static void count_waste(void *arg, const char *key)
 
 static qk_status register_camera(struct vision *vision, struct qk_error *error)
 {
-    static const char *const names[] = MODEL_NAMES;
-    const char              *name = names[vision->looks_for];
+    static const char *const  names[] = MODEL_NAMES;
+    const char               *name = names[vision->looks_for];
     const struct camera_setup setup = {
         .looks_for = vision->looks_for,
         .model = name,
@@ -165,7 +173,8 @@ static void free_vision(struct vision *vision)
     free(vision);
 }
 
-static qk_status vision_init(qk_host *host, qk_module_options *options, void **out_state, struct qk_error *error)
+static qk_status vision_init(qk_host *host, qk_module_options *options, void **out_state,
+                             struct qk_error *error)
 {
     struct vision *vision = calloc(1, sizeof *vision);
     qk_status      status;
@@ -204,7 +213,8 @@ static qk_status vision_start(qk_host *host, void *state, struct qk_error *error
         .once = vision->once,
     };
 
-    qk_host_log(host, "vision", "%u cameras, %zu events: %s", vision->events.camera_count, vision->events.count, vision->events.source);
+    qk_host_log(host, "vision", "%u cameras, %zu events: %s", vision->events.camera_count, vision->events.count,
+                vision->events.source);
     return player_start(host, &opts, &vision->player, error);
 }
 

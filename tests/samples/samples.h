@@ -49,10 +49,12 @@ static inline qk_image plain_image(uint32_t width, uint32_t height, uint32_t cha
     return image;
 }
 
-static inline void fill_rect(qk_image *image, uint32_t left, uint32_t top, uint32_t width, uint32_t height, uint8_t level)
+static inline void fill_rect(qk_image *image, uint32_t left, uint32_t top, uint32_t width, uint32_t height,
+                             uint8_t level)
 {
     for (uint32_t y = top; y < top + height; y++)
-        memset(image->pixels + ((size_t)y * image->width + left) * image->channels, level, (size_t)width * image->channels);
+        memset(image->pixels + ((size_t)y * image->width + left) * image->channels, level,
+               (size_t)width * image->channels);
 }
 
 #endif

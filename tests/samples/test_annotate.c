@@ -63,8 +63,10 @@ static void labels_differ_as_their_letters_do(void **state)
 static void boxes_outside_the_picture_are_cut(void **state)
 {
     const struct annotation boxes[] = {
-        {{-1e9f, -1e9f, 2e9f, 2e9f}, "all", {1, 2, 3}}, {{600, 470, 100, 100}, "corner", {1, 2, 3}},
-        {{-50, -50, 20, 20}, "gone", {1, 2, 3}},        {{1e9f, 1e9f, 1, 1}, "gone", {1, 2, 3}},
+        {{-1e9f, -1e9f, 2e9f, 2e9f}, "all", {1, 2, 3}},
+        {{600, 470, 100, 100}, "corner", {1, 2, 3}},
+        {{-50, -50, 20, 20}, "gone", {1, 2, 3}},
+        {{1e9f, 1e9f, 1, 1}, "gone", {1, 2, 3}},
     };
     qk_image image = plain_image(640, 480, 3, 90), drawn;
     (void)state;

@@ -20,7 +20,8 @@ static void one_seed_gives_one_day(void **state)
 
     assert_int_equal(first.count, again.count);
     assert_memory_equal(first.items, again.items, first.count * sizeof *first.items);
-    assert_true(other.count != first.count || memcmp(first.items, other.items, first.count * sizeof *first.items) != 0);
+    assert_true(other.count != first.count
+                || memcmp(first.items, other.items, first.count * sizeof *first.items) != 0);
     events_fini(&first);
     events_fini(&again);
     events_fini(&other);
@@ -51,7 +52,8 @@ static size_t frames_between(const struct events *events, int64_t from_hour, int
     size_t count = 0;
 
     for (size_t i = 0; i < events->count; i++)
-        count += events->items[i].kind == EVENT_FRAME && events->items[i].at_ms >= from_hour * 3600000 && events->items[i].at_ms < to_hour * 3600000;
+        count += events->items[i].kind == EVENT_FRAME && events->items[i].at_ms >= from_hour * 3600000
+                 && events->items[i].at_ms < to_hour * 3600000;
     return count;
 }
 
@@ -107,7 +109,8 @@ static void a_trace_gives_motions_and_frames(void **state)
 
     assert_int_equal(parse("timestamp_ms,trigger_stream,trigger_key,value,actor_key\n"
                            "1000,sensors/motion,gate,0.8,\n1250,,,,gate\n90000,,,,gate\n",
-                           &events, &error), QK_OK);
+                           &events, &error),
+                     QK_OK);
     assert_int_equal(events.camera_count, 1);
     assert_int_equal(events.count, 3);
     assert_int_equal(events.items[0].kind, EVENT_MOTION);
@@ -125,7 +128,9 @@ static void a_trace_of_motions_alone_gets_frames(void **state)
     (void)state;
 
     assert_int_equal(parse("timestamp_ms,trigger_stream,trigger_key,value,actor_key\n"
-                           "1000,m,gate,0.8,\n2000,m,yard,0.2,\n", &events, &error), QK_OK);
+                           "1000,m,gate,0.8,\n2000,m,yard,0.2,\n",
+                           &events, &error),
+                     QK_OK);
     assert_int_equal(events.count, 3);
     assert_int_equal(events.items[1].kind, EVENT_FRAME);
     assert_int_equal(events.items[1].camera, events.items[0].camera);
@@ -170,7 +175,9 @@ static void sensors_of_a_room_are_cameras(void **state)
 
 static void bad_recordings_are_refused_with_their_place(void **state)
 {
-    static const struct { const char *text, *names; } cases[] = {
+    static const struct {
+        const char *text, *names;
+    } cases[] = {
         {"", "day.csv"},
         {"a,b\n1,2\n", "day.csv:1"},
         {"timestamp_ms,trigger_stream,trigger_key,value,actor_key\n", "has no events"},
@@ -201,7 +208,8 @@ static void a_name_too_long_is_refused(void **state)
     struct qk_error error = {0};
     (void)state;
 
-    (void)snprintf(text, sizeof text, "timestamp_ms,trigger_stream,trigger_key,value,actor_key\n1,m,%0100d,1,\n", 7);
+    (void)snprintf(text, sizeof text,
+                   "timestamp_ms,trigger_stream,trigger_key,value,actor_key\n1,m,%0100d,1,\n", 7);
     assert_int_equal(parse(text, &events, &error), QK_INVALID_ARGUMENT);
 }
 

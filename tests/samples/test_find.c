@@ -107,8 +107,8 @@ static void a_digit_broken_in_two_is_proposed_whole(void **state)
     qk_image image = plain_image(200, 150, 1, 220);
     (void)state;
 
-    fill_rect(&image, 80, 50, 16, 5, 30);     /* the bar of a 5 */
-    fill_rect(&image, 80, 57, 16, 5, 30);     /* its bowl, two pixels below */
+    fill_rect(&image, 80, 50, 16, 5, 30);    /* the bar of a 5 */
+    fill_rect(&image, 80, 57, 16, 5, 30);    /* its bowl, two pixels below */
     fill_rect(&image, 91, 57, 5, 20, 30);
     fill_rect(&image, 80, 72, 16, 5, 30);
 

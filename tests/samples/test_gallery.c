@@ -91,7 +91,8 @@ static void folders_without_pictures_are_refused(void **state)
     (void)state;
 
     put_file("notes.txt", "no picture");
-    assert_int_equal(gallery_open_folder(folder, count_skipped, &skipped, &gallery, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(gallery_open_folder(folder, count_skipped, &skipped, &gallery, &error),
+                     QK_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, folder));
     assert_int_equal(gallery_open_folder("/nowhere", count_skipped, &skipped, &gallery, &error), QK_NOT_FOUND);
     assert_non_null(strstr(error.text, "/nowhere"));
@@ -155,7 +156,8 @@ static void output_that_cannot_be_written_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(pictures_come_in_order_and_broken_ones_are_told, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(pictures_come_in_order_and_broken_ones_are_told, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(folders_without_pictures_are_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(scenes_need_the_sheet, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(output_lands_in_a_folder_that_is_made, make_folder, remove_folder),

@@ -6,8 +6,13 @@
 
 static void add(struct record *record, uint32_t camera, enum record_warmth warmth, double ms)
 {
-    const struct record_frame frame = {.at_ms = (int64_t)(record->frame_count * 60000), .camera = camera, .warmth = warmth,
-                                       .latency_ms = ms, .found = 3, .expected = 4, .right = 2};
+    const struct record_frame frame = {.at_ms = (int64_t)(record->frame_count * 60000),
+                                       .camera = camera,
+                                       .warmth = warmth,
+                                       .latency_ms = ms,
+                                       .found = 3,
+                                       .expected = 4,
+                                       .right = 2};
 
     assert_int_equal(record_add_frame(record, &frame), QK_OK);
 }

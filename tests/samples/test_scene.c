@@ -59,7 +59,8 @@ static void every_frame_has_digits_and_they_lie_inside(void **state)
         for (size_t d = 0; d < scene.digit_count; d++) {
             const struct qk_rect box = scene.digits[d].box;
 
-            assert_true(box.x >= 0 && box.y >= 0 && box.x + box.width <= SCENE_WIDTH && box.y + box.height <= SCENE_HEIGHT);
+            assert_true(box.x >= 0 && box.y >= 0 && box.x + box.width <= SCENE_WIDTH
+                        && box.y + box.height <= SCENE_HEIGHT);
             assert_true(box.height >= 12);
             assert_in_range(scene.digits[d].value, 0, 9);
         }
@@ -103,7 +104,9 @@ static void ink_on_paper_is_where_the_truth_says(void **state)
 
 static void a_sheet_of_another_shape_is_refused(void **state)
 {
-    const struct { uint32_t width, height, channels; } shapes[] = {{64, 80, 3}, {64, 81, 1}, {60, 80, 1}, {4, 80, 1}};
+    const struct {
+        uint32_t width, height, channels;
+    } shapes[] = {{64, 80, 3}, {64, 81, 1}, {60, 80, 1}, {4, 80, 1}};
     (void)state;
 
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
