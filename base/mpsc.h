@@ -11,7 +11,7 @@
  * (1) The queue always holds one node that is already consumed (at first `stub`), so it is never without a node.
  * (2) A popped element may be reused only after the *next* pop has moved head past it; qk__mpsc_pop() therefore
  *     hands out an element only when a later one or the re-pushed stub stands behind it.
- * (3) Only the consumer sets the idle bit, only a push clears it.
+ * (3) Only the consumer sets the idle bit; a push or a claim clears it, and whoever cleared it decides who consumes next.
  */
 #ifndef QUARK_BASE_MPSC_H
 #define QUARK_BASE_MPSC_H
@@ -50,6 +50,12 @@ struct qk__mpsc_node *qk__mpsc_pop(struct qk__mpsc *queue);
  * False: there is something to pop, or will be in a moment. Thread: the consumer.
  */
 bool qk__mpsc_try_idle(struct qk__mpsc *queue);
+
+/*
+ * The reverse: becomes the consumer of an idle queue although nothing was pushed. False: it is not idle, or another was
+ * first. Thread: any, also several at once; who gets true is the consumer, with all that the last one did behind it.
+ */
+bool qk__mpsc_try_claim(struct qk__mpsc *queue);
 
 /* Nothing to pop and no push under way, as far as the consumer can see. Thread: the consumer. */
 bool qk__mpsc_is_empty(const struct qk__mpsc *queue);

@@ -75,8 +75,9 @@ uint32_t                qk__scheduler_worker_count(const qk__scheduler *schedule
 const struct qk__clock *qk__scheduler_clock(const qk__scheduler *scheduler);
 
 /* The worker that runs the caller, NULL on another thread. Never keep it across a wait. */
-qk__worker *qk__worker_current(void);
-uint32_t    qk__worker_index(const qk__worker *worker);
+qk__worker    *qk__worker_current(void);
+uint32_t       qk__worker_index(const qk__worker *worker);
+qk__scheduler *qk__worker_scheduler(const qk__worker *worker);
 
 /* Reads the clock of the scheduler as of a moment ago, for a thing that need not be exact; never goes back on one worker. */
 uint64_t qk__worker_time_ns(const qk__worker *worker);

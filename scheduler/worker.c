@@ -36,6 +36,11 @@ uint32_t qk__worker_index(const qk__worker *worker)
     return worker->index;
 }
 
+qk__scheduler *qk__worker_scheduler(const qk__worker *worker)
+{
+    return worker->scheduler;
+}
+
 uint64_t qk__worker_time_ns(const qk__worker *worker)
 {
     return worker->time_ns;

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * actors.h - the actor room's own structs; for its modules and host.c alone.
+ *
+ * Who owns what: the table of identities owns qk_actor; an actor that is active owns its activation. Whoever has taken the
+ * actor's mailbox out of its idle state is its consumer, alone: a worker that runs its work, or a caller that calls it in place.
+ * "Consumer" in the comments means that one; a turn of the actor runs as the consumer.
+ */
+#ifndef QUARK_HOST_ACTOR_ACTORS_H
+#define QUARK_HOST_ACTOR_ACTORS_H
+
+#include "host/host.h"
+
+#include "base/hash.h"
+#include "base/histogram.h"
+#include "base/map.h"
+#include "host/actor/envelope.h"
+#include "host/actor/mailbox.h"
+
+#include <pthread.h>
+
+/* ---- Types: types.c ---- */
+
+struct qk__type_counts {    /* of one worker, which alone writes them; padded to a cache line */
+    _Atomic uint64_t messages, failures, expired, cycles;
+    uint64_t         padding[4];
+};
+
+struct qk__prewarm_books {
+    _Atomic uint64_t predictions, refused, started, used, late, expired, cancelled, cold;
+    _Atomic uint64_t wasted_byte_ms, held_byte_ms;
+};
+
+struct qk__type {
+    struct qk_type           declared;    /* a copy, so that one of an older caller is as long as ours */
+    struct qk__actors       *actors;
+    struct qk__hash128       hash;        /* of the name */
+    struct qk__type *_Atomic next;        /* in order of registration */
+    uint32_t                 mailbox_capacity;
+    uint64_t                 idle_timeout_ns;
+    struct qk__type_counts  *counts;      /* one for each worker */
+    _Atomic uint64_t         active, activations, deactivations;
+    struct qk__prewarm_books prewarm;
+    struct qk__histogram     turn, first_call[QK_WAS_PREWARMED + 1];
+};
+
+struct qk__types {
+    pthread_mutex_t          lock;
+    struct qk__map           by_name;
+    struct qk__type *_Atomic first;
+    struct qk__type         *last;
+    void (*on_type)(void *arg, const struct qk_type *type);
+    void *on_type_arg;
+};
+
+void             qk__types_init(struct qk__types *types);
+void             qk__types_fini(struct qk__types *types);
+struct qk__type *qk__type_find(struct qk__actors *actors, const char *name);
+
+/* The row of the worker that runs the caller. */
+struct qk__type_counts *qk__type_counts_here(struct qk__type *type);
+
+/* ---- Identities: identity.c ---- */
+
+#define QK__IDENTITY_SHARDS 64u
+#define QK__KEY_MAX         1023u
+
+struct qk__identity_shard {
+    pthread_mutex_t lock;
+    qk_actor      **buckets;
+    size_t          bucket_count, count;
+};
+
+struct qk__identities {
+    struct qk__identity_shard shards[QK__IDENTITY_SHARDS];
+};
+
+void qk__identities_init(struct qk__identities *identities);
+void qk__identities_fini(struct qk__identities *identities);    /* frees every actor; none is active */
+
+/* Calls `each` with every actor, under its shard's lock: it must be short, and neither get nor release actors. */
+void qk__identities_each(struct qk__identities *identities, void (*each)(void *arg, qk_actor *actor), void *arg);
+
+/*
+ * The life of an actor; written by its consumer alone, read by anyone.
+ *
+ *   ABSENT --first message (qk__actor_run)--> ACTIVATING --hook done--> ACTIVE --------------------+
+ *     |  ^                                        |                       ^                         |
+ *     |  +-------- hook failed: qk__life_fail() --+                       | first message           | idle, on demand,
+ *     +--qk__host_prewarm()--> WARMING --hook done--> WARM ---------------+                         | shutdown
+ *        ^                        |                     +--expired, shutdown--> DEACTIVATING <-----+
+ *        +----- hook failed ------+                                                  |
+ *   ABSENT <-------------------------- qk__life_end(): hook ran, rooms closed -------+
+ */
+enum qk__life {
+    QK__LIFE_ABSENT,
+    QK__LIFE_ACTIVATING,
+    QK__LIFE_WARMING,
+    QK__LIFE_WARM,
+    QK__LIFE_ACTIVE,
+    QK__LIFE_DEACTIVATING,
+};
+
+/* What the consumer is asked to see to before the next message; flags in qk_actor.control. */
+enum {
+    QK__CONTROL_PREWARM = 1u << 0,
+    QK__CONTROL_TIMER = 1u << 1,    /* the activation's timer found it idle or expired */
+    QK__CONTROL_CLOSE = 1u << 2,    /* the host stops */
+};
+
+struct qk__ticket;    /* an announced pre-warm: prewarm.c */
+
+/*
+ * refs: handles of users, callers in chains, and one more while the actor is active or, not active, its work is scheduled. So an
+ * actor with a message is there even when nobody holds a handle.
+ */
+struct qk_actor {
+    struct qk__mailbox         mailbox;
+    struct qk__work            work;          /* qk__actor_run() */
+    struct qk__type           *type;
+    qk__activation            *activation;    /* the consumer's */
+    _Atomic uint32_t           life;
+    _Atomic uint32_t           control;
+    _Atomic uint32_t           refs;
+    struct qk__ticket *_Atomic ticket;
+    _Atomic uint64_t           warm_until_ns;
+    struct qk__hash128         hash;
+    qk_actor                  *next;          /* in its bucket */
+    char                       key[];
+};
+
+static inline enum qk__life qk__actor_life(const qk_actor *actor)
+{
+    return (enum qk__life)atomic_load_explicit(&actor->life, memory_order_acquire);
+}
+
+/* ---- Activations and turns: life.c, turn.c ---- */
+
+struct qk__activation {
+    qk_actor        *actor;
+    void            *slots[QK__SLOT_COUNT];
+    uint64_t         began_ns, ready_ns;
+    uint64_t         device_bytes;
+    bool             is_leaving;         /* to be deactivated after `left_to_do` more messages */
+    uint32_t         left_to_do;
+    _Atomic uint64_t turns;              /* ended */
+    struct qk__timer timer;              /* idle.c */
+    uint64_t         timer_turns, timer_idle_since_ns;
+    _Atomic bool     timer_is_over;
+    _Alignas(16) unsigned char self[];
+};
+
+/*
+ * A turn lies on the stack of who runs it. `envelope` is the message's, NULL for turn zero, for the deactivate hook, and in place;
+ * there `caller` is the turn that waits further up this stack.
+ */
+struct qk_turn {
+    struct qk__actors   *actors;
+    qk_actor            *actor;
+    qk__activation      *activation;
+    struct qk__envelope *envelope;
+    qk_turn             *caller;
+    struct qk__cancel   *cancel;
+    uint64_t             deadline_ns;
+    size_t               request_bytes;
+    enum qk_warmth       warmth;
+    void                *slots[QK__SLOT_COUNT];
+    struct qk_error      error;
+};
+
+void qk__turn_init(qk_turn *turn, qk_actor *actor);
+
+/* After the handler: commits or discards state; what is returned is the turn's outcome, its sentence in turn->error. */
+qk_status qk__turn_end(qk_turn *turn, qk_status status);
+
+/* Runs one message to its end, reply included; `was_cold`: it activated the actor. Thread: the consumer. */
+void qk__turn_run(qk_actor *actor, struct qk__envelope *envelope, bool was_cold);
+
+/* Runs a method on the caller's stack for `caller`. Thread: the consumer of `to`, which is active. */
+qk_status qk__turn_run_in_place(qk_turn *caller, qk_actor *to, uint32_t method, const void *request, void *reply,
+                                uint64_t deadline_ns);
+
+/* Turn zero; on failure the actor is absent again and `error` says why. Thread: the consumer of an absent actor. */
+qk_status qk__life_begin(qk_actor *actor, bool is_prewarm, struct qk_error *error);
+
+/* Deactivates. Thread: the consumer of an active or warm one. */
+void qk__life_end(qk_actor *actor);
+
+/* Makes the actor active by its first message, of which it tells how that found it. Thread: the consumer. */
+enum qk_warmth qk__life_first_message(qk_actor *actor, bool was_cold, enum qk__life found);
+
+/* ---- The consumer: run.c ---- */
+
+void qk__actor_run(struct qk__work *work);
+
+/* Sets control flags and sees to it that the consumer looks. Thread: any; the actor is held. Never blocks. */
+void qk__actor_post(qk_actor *actor, uint32_t flags);
+
+/* Schedules an actor whose mailbox answered that its consumer is gone. */
+void qk__actor_schedule(qk_actor *actor, bool is_awaited);
+
+/* Takes the role of the consumer of an idle, active actor; false: it is busy, absent or about to leave. give_up ends it. */
+bool qk__actor_claim(qk_actor *actor);
+void qk__actor_give_up(qk_actor *actor);
+
+/* ---- Idle and pre-warm: idle.c, prewarm.c ---- */
+
+void qk__idle_start(qk__activation *activation, uint64_t due_ns);    /* the consumer, when the timer is over or new */
+bool qk__idle_try_stop(qk__activation *activation);                  /* the consumer; false: it is firing */
+void qk__idle_stop(qk__activation *activation);                      /* the consumer; waits out a firing */
+void qk__idle_control(qk_actor *actor);                              /* the consumer, for QK__CONTROL_TIMER */
+uint64_t qk__idle_next_ns(const qk__activation *activation, uint64_t now_ns);
+
+void qk__prewarm_control(qk_actor *actor);                           /* the consumer, for QK__CONTROL_PREWARM */
+void qk__prewarm_end(qk_actor *actor, enum qk__prewarm_outcome outcome);    /* the consumer; nothing when none is announced */
+
+/* ---- Sending: send.c ---- */
+
+/* What is sent; see qk__send(). */
+struct qk__message {
+    qk_actor   *to;
+    uint32_t    method;
+    const void *request;
+    size_t      size_bytes;
+};
+
+/* Fails naming type, method and sizes when they don't fit. */
+qk_status qk__message_check(const struct qk__message *message, bool is_tell, struct qk_error *error);
+
+/*
+ * Puts an envelope into the mailbox, which takes one reference. `is_awaited`: the sender is about to wait for it. A full
+ * mailbox makes a turn wait until `deadline_ns`; a thread gets QK_MAILBOX_FULL. On failure the reference is the caller's again.
+ */
+qk_status qk__send(qk_turn *turn, struct qk__envelope *envelope, uint64_t deadline_ns, bool is_awaited,
+                   struct qk_error *error);
+
+/* The outcome of a message: tells whoever waits, and gives up the mailbox's reference. */
+void qk__complete(struct qk__envelope *envelope, qk_status status, const struct qk_error *error);
+
+/* ---- The room ---- */
+
+struct qk__actors {
+    qk_host                *host;
+    qk__scheduler          *scheduler;
+    const struct qk__clock *clock;
+    uint64_t                call_timeout_ns, idle_timeout_ns;
+    uint32_t                worker_count;
+    bool                    is_manual;
+    struct qk__types        types;
+    struct qk__identities   identities;
+    struct qk__envelopes    envelopes;
+    struct qk__full_lot     full_lot;
+    struct qk__observer     observer;
+    _Atomic bool            is_started, is_draining;    /* calls from outside are refused unless started; while draining */
+    _Atomic bool            is_cut_off;                 /* the drain took too long: messages fail instead of running */
+    _Atomic bool            is_closed;                  /* nothing is activated any more */
+};
+
+/* QK_NO_MEMORY. */
+qk_status          qk__actors_create(qk_host *host, struct qk__actors **out_actors);
+void               qk__actors_destroy(struct qk__actors *actors);
+struct qk__actors *qk__host_actors(const qk_host *host);
+
+/* Drains and deactivates everything; QK_DEADLINE_EXCEEDED when work was cut off. */
+qk_status qk__actors_stop(struct qk__actors *actors, uint64_t deadline_ns);
+
+static inline uint64_t qk__actors_now_ns(const struct qk__actors *actors)
+{
+    return qk__clock_now_ns(actors->clock);
+}
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * client.c - calls from threads that are no workers, waiting or with a callback.
+ *
+ * An asynchronous call ends by its reply or by its deadline's timer; the first to claim it calls `done`, and alone touches the
+ * caller's reply. The timer holds a reference of its own, since it may be firing when the reply comes.
+ */
+#include "host/actor/client.h"
+
+#include "base/memory.h"
+
+qk_status qk__client_check(struct qk__actors *actors, struct qk_error *error)
+{
+    if (!atomic_load_explicit(&actors->is_started, memory_order_acquire))
+        return qk_error_set(error, QK_UNAVAILABLE, "the host is not started");
+    if (atomic_load_explicit(&actors->is_draining, memory_order_acquire))
+        return qk_error_set(error, QK_UNAVAILABLE, "the host stops");
+    return QK_OK;
+}
+
+/* Everything that can be wrong with a call before it is sent, and its envelope. */
+static qk_status prepare(qk_host *host, enum qk__envelope_kind kind, qk_actor *to, uint32_t method, const void *request,
+                         const void *reply, struct qk__envelope **out_envelope, struct qk_error *error)
+{
+    struct qk__message message = {to, method, request, 0};
+    struct qk__actors *actors;
+    qk_status          status;
+
+    if (host == NULL || to == NULL)
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "no host or no actor to call");
+    actors = qk__host_actors(host);
+    if (method < to->type->declared.method_count)
+        message.size_bytes = to->type->declared.methods[method].request_bytes;
+    status = qk__message_check(&message, false, error);
+    if (status == QK_OK && reply == NULL && to->type->declared.methods[method].reply_bytes > 0)
+        status = qk_error_set(error, QK_INVALID_ARGUMENT, "%s.%s: the reply is NULL", qk_actor_type(to),
+                              to->type->declared.methods[method].name);
+    if (status == QK_OK)
+        status = qk__client_check(actors, error);
+    if (status != QK_OK)
+        return status;
+    *out_envelope = qk__envelope_create(actors, kind, to, method, request, message.size_bytes, NULL);
+    return *out_envelope != NULL ? QK_OK
+                                 : qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for a call", qk_actor_type(to),
+                                                to->key);
+}
+
+static uint64_t deadline_after(const struct qk__actors *actors, uint64_t timeout_ns)
+{
+    return qk__time_after_ns(qk__actors_now_ns(actors), timeout_ns > 0 ? timeout_ns : actors->call_timeout_ns);
+}
+
+/* In manual mode nobody else runs the host, so the caller does, as long as there is something to do. */
+static qk_status await_reply(struct qk__envelope *envelope)
+{
+    struct qk__actors *actors = envelope->actors;
+
+    while (actors->is_manual && !qk__wait_is_signalled(&envelope->done) && qk__scheduler_step(actors->scheduler))
+        ;
+    return qk__wait_until(&envelope->done, actors->is_manual ? 0 : envelope->deadline_ns);
+}
+
+static qk_status take_reply(struct qk__envelope *envelope, void *reply, struct qk_error *error)
+{
+    if (envelope->status == QK_OK && envelope->reply_bytes > 0)
+        memcpy(reply, qk__envelope_reply(envelope), envelope->reply_bytes);
+    if (envelope->status != QK_OK && error != NULL)
+        *error = *qk__envelope_error(envelope);
+    return envelope->status;
+}
+
+qk_status qk_client_call(qk_host *host, qk_actor *to, uint32_t method, const void *request, void *reply,
+                         uint64_t timeout_ns, struct qk_error *error)
+{
+    struct qk__envelope *envelope;
+    qk_status            status;
+
+    status = prepare(host, QK__CALL, to, method, request, reply, &envelope, error);
+    if (status != QK_OK)
+        return status;
+    envelope->deadline_ns = deadline_after(envelope->actors, timeout_ns);
+    qk__envelope_retain(envelope);    /* the mailbox's; the first is this caller's */
+    status = qk__send(NULL, envelope, 0, false, error);
+    if (status != QK_OK) {
+        qk__envelope_release(envelope);
+    } else if ((status = await_reply(envelope)) == QK_OK) {
+        status = take_reply(envelope, reply, error);
+    } else {
+        qk__cancel_now(&envelope->cancel);
+        qk_error_set(error, status, "call of %s/%s.%s: %s", qk_actor_type(to), to->key,
+                     to->type->declared.methods[method].name, qk_status_text(status));
+    }
+    qk__envelope_release(envelope);
+    return status;
+}
+
+/* ---- With a callback ---- */
+
+static bool claim(struct qk__async *async)
+{
+    return !atomic_exchange_explicit(&async->is_claimed, true, memory_order_acq_rel);
+}
+
+static void stop_timer(struct qk__async *async)
+{
+    if (qk__timer_cancel(async->envelope->actors->scheduler, &async->timer))
+        qk__envelope_release(async->envelope);
+}
+
+void qk__async_complete(struct qk__envelope *envelope)
+{
+    struct qk__async *async = qk__envelope_async(envelope);
+    struct qk_error   error = {QK_OK, ""};
+    qk_status         status;
+
+    if (!claim(async))
+        return;
+    stop_timer(async);
+    status = take_reply(envelope, async->reply, &error);
+    async->done(async->arg, status, &error);
+}
+
+static void deadline_fired(struct qk__timer *timer)
+{
+    struct qk__async    *async = QK__CONTAINER_OF(timer, struct qk__async, timer);
+    struct qk__envelope *envelope = async->envelope;
+    struct qk_error      error;
+
+    if (claim(async)) {
+        qk__cancel_now(&envelope->cancel);
+        qk_error_set(&error, QK_DEADLINE_EXCEEDED, "call of %s/%s.%s: %s", qk_actor_type(envelope->to), envelope->to->key,
+                     envelope->to->type->declared.methods[envelope->method].name, qk_status_text(QK_DEADLINE_EXCEEDED));
+        async->done(async->arg, QK_DEADLINE_EXCEEDED, &error);
+    }
+    qk__envelope_release(envelope);
+}
+
+qk_status qk_client_call_async(qk_host *host, qk_actor *to, uint32_t method, const void *request, void *reply,
+                               uint64_t timeout_ns, qk_client_done_fn done, void *arg)
+{
+    struct qk__envelope *envelope;
+    struct qk__async    *async;
+    qk_status            status;
+
+    if (done == NULL)
+        return QK_INVALID_ARGUMENT;
+    status = prepare(host, QK__ASYNC, to, method, request, reply, &envelope, NULL);
+    if (status != QK_OK)
+        return status;
+    async = qk__envelope_async(envelope);
+    *async = (struct qk__async){.envelope = envelope, .done = done, .arg = arg, .reply = reply};
+    envelope->deadline_ns = deadline_after(envelope->actors, timeout_ns);
+    qk__envelope_retain(envelope);    /* the timer's */
+    qk__envelope_retain(envelope);    /* this function's, until it has seen how sending went */
+    qk__timer_init(&async->timer, deadline_fired);
+    qk__timer_start(envelope->actors->scheduler, &async->timer, envelope->deadline_ns);
+    status = qk__send(NULL, envelope, 0, false, NULL);
+    if (status != QK_OK) {
+        if (claim(async))
+            stop_timer(async);
+        else
+            status = QK_OK;    /* the deadline was faster, and has told */
+        qk__envelope_release(envelope);    /* what would have been the mailbox's */
+    }
+    qk__envelope_release(envelope);
+    return status;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* envelope.c - see envelope.h. */
+#include "host/actor/envelope.h"
+
+#include "base/memory.h"
+#include "host/actor/actors.h"
+
+#define CLASS_BYTES 64u
+#define KEPT        1024u    /* of one size in one pool; more go back to the heap */
+
+static size_t align16(size_t bytes)
+{
+    return (bytes + 15u) & ~(size_t)15u;
+}
+
+static size_t callers_at(void)
+{
+    return align16(sizeof(struct qk__envelope));
+}
+
+static size_t request_at(const struct qk__envelope *envelope)
+{
+    return align16(callers_at() + envelope->caller_count * sizeof(qk_actor *));
+}
+
+static size_t reply_at(const struct qk__envelope *envelope)
+{
+    return align16(request_at(envelope) + envelope->request_bytes);
+}
+
+static size_t error_at(const struct qk__envelope *envelope)
+{
+    return align16(reply_at(envelope) + envelope->reply_bytes);
+}
+
+qk_actor **qk__envelope_callers(struct qk__envelope *envelope)
+{
+    return (qk_actor **)(void *)((char *)envelope + callers_at());
+}
+
+void *qk__envelope_request(struct qk__envelope *envelope)
+{
+    return (char *)envelope + request_at(envelope);
+}
+
+void *qk__envelope_reply(struct qk__envelope *envelope)
+{
+    return (char *)envelope + reply_at(envelope);
+}
+
+struct qk_error *qk__envelope_error(struct qk__envelope *envelope)
+{
+    return (struct qk_error *)(void *)((char *)envelope + error_at(envelope));
+}
+
+static size_t async_at(const struct qk__envelope *envelope)
+{
+    return align16(error_at(envelope) + sizeof(struct qk_error));
+}
+
+struct qk__async *qk__envelope_async(struct qk__envelope *envelope)
+{
+    return (struct qk__async *)(void *)((char *)envelope + async_at(envelope));
+}
+
+static size_t whole_size(const struct qk__envelope *envelope)
+{
+    switch ((enum qk__envelope_kind)envelope->kind) {
+    case QK__TELL: return reply_at(envelope);
+    case QK__CALL: return async_at(envelope);
+    case QK__ASYNC: break;
+    }
+    return async_at(envelope) + sizeof(struct qk__async);
+}
+
+/* ---- Pools ---- */
+
+qk_status qk__envelopes_init(struct qk__envelopes *envelopes, uint32_t worker_count)
+{
+    envelopes->pool_count = worker_count + 1;
+    envelopes->pools = qk__alloc_array(envelopes->pool_count, sizeof *envelopes->pools);
+    if (envelopes->pools == NULL)
+        return QK_NO_MEMORY;
+    pthread_mutex_init(&envelopes->threads_lock, NULL);
+    return QK_OK;
+}
+
+/* The next of a list of free ones is kept in the node that links a mailbox otherwise. */
+static struct qk__envelope *next_free(struct qk__envelope *envelope)
+{
+    return (struct qk__envelope *)(void *)atomic_load_explicit(&envelope->node.next, memory_order_relaxed);
+}
+
+static void set_next_free(struct qk__envelope *envelope, struct qk__envelope *next)
+{
+    atomic_store_explicit(&envelope->node.next, (struct qk__mpsc_node *)next, memory_order_relaxed);
+}
+
+static void free_list(struct qk__envelope *envelope)
+{
+    while (envelope != NULL) {
+        struct qk__envelope *next = next_free(envelope);
+
+        qk__free(envelope);
+        envelope = next;
+    }
+}
+
+void qk__envelopes_fini(struct qk__envelopes *envelopes)
+{
+    for (uint32_t i = 0; i < envelopes->pool_count; i++) {
+        for (uint32_t size_class = 0; size_class < QK__ENVELOPE_CLASSES; size_class++)
+            free_list(envelopes->pools[i].free[size_class]);
+        free_list(atomic_load_explicit(&envelopes->pools[i].returned, memory_order_acquire));
+    }
+    pthread_mutex_destroy(&envelopes->threads_lock);
+    qk__free(envelopes->pools);
+}
+
+/* The pool that the caller owns: its worker's, or the threads' one, whose lock it then holds until leave_pool(). */
+static uint32_t enter_pool(struct qk__actors *actors)
+{
+    const qk__worker *worker = qk__worker_current();
+
+    if (worker != NULL && qk__worker_scheduler(worker) == actors->scheduler)
+        return qk__worker_index(worker);
+    pthread_mutex_lock(&actors->envelopes.threads_lock);
+    return actors->worker_count;
+}
+
+static void leave_pool(struct qk__actors *actors, uint32_t index)
+{
+    if (index == actors->worker_count)
+        pthread_mutex_unlock(&actors->envelopes.threads_lock);
+}
+
+static void keep(struct qk__envelope_pool *pool, struct qk__envelope *envelope)
+{
+    const uint16_t size_class = envelope->size_class;
+
+    if (pool->counts[size_class] >= KEPT) {
+        qk__free(envelope);
+        return;
+    }
+    set_next_free(envelope, pool->free[size_class]);
+    pool->free[size_class] = envelope;
+    pool->counts[size_class]++;
+}
+
+static void take_back(struct qk__envelope_pool *pool)
+{
+    struct qk__envelope *envelope;
+
+    if (atomic_load_explicit(&pool->returned, memory_order_relaxed) == NULL)
+        return;
+    /* Acquire: pairs with the release in send_home(). */
+    envelope = atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
+    while (envelope != NULL) {
+        struct qk__envelope *next = next_free(envelope);
+
+        keep(pool, envelope);
+        envelope = next;
+    }
+}
+
+static void send_home(struct qk__envelope_pool *pool, struct qk__envelope *envelope)
+{
+    struct qk__envelope *first = atomic_load_explicit(&pool->returned, memory_order_relaxed);
+
+    do {
+        set_next_free(envelope, first);
+    } while (!atomic_compare_exchange_weak_explicit(&pool->returned, &first, envelope, memory_order_release,
+                                                    memory_order_relaxed));
+}
+
+static struct qk__envelope *take(struct qk__envelope_pool *pool, uint16_t size_class)
+{
+    struct qk__envelope *envelope = pool->free[size_class];
+
+    if (envelope == NULL) {
+        take_back(pool);
+        envelope = pool->free[size_class];
+    }
+    if (envelope != NULL) {
+        pool->free[size_class] = next_free(envelope);
+        pool->counts[size_class]--;
+    }
+    return envelope;
+}
+
+static struct qk__envelope *allocate(struct qk__actors *actors, size_t bytes)
+{
+    const size_t         size_class = (bytes + CLASS_BYTES - 1) / CLASS_BYTES;
+    struct qk__envelope *envelope = NULL;
+    uint32_t             home;
+
+    if (size_class >= QK__ENVELOPE_CLASSES) {
+        envelope = qk__alloc(bytes);
+        if (envelope != NULL)
+            envelope->size_class = QK__ENVELOPE_CLASSES;
+        return envelope;
+    }
+    home = enter_pool(actors);
+    envelope = take(&actors->envelopes.pools[home], (uint16_t)size_class);
+    leave_pool(actors, home);
+    if (envelope == NULL)
+        envelope = qk__alloc(size_class * CLASS_BYTES);
+    if (envelope != NULL) {
+        envelope->home = (uint16_t)home;
+        envelope->size_class = (uint16_t)size_class;
+    }
+    return envelope;
+}
+
+static void deallocate(struct qk__envelope *envelope)
+{
+    struct qk__actors *actors = envelope->actors;
+    uint32_t           here;
+
+    if (envelope->size_class == QK__ENVELOPE_CLASSES) {
+        qk__free(envelope);
+        return;
+    }
+    if (envelope->home == actors->worker_count) {    /* the threads' pool is nobody's home: all send there */
+        send_home(&actors->envelopes.pools[envelope->home], envelope);
+        return;
+    }
+    here = enter_pool(actors);
+    if (envelope->home == here)
+        keep(&actors->envelopes.pools[here], envelope);
+    else
+        send_home(&actors->envelopes.pools[envelope->home], envelope);
+    leave_pool(actors, here);
+}
+
+/* ---- Life ---- */
+
+static uint16_t count_callers(const qk_turn *caller)
+{
+    uint16_t count = 0;
+
+    for (; caller != NULL; caller = caller->caller)
+        count++;
+    return count;
+}
+
+/* The turns of this stack, from the caller to the one that a message began, and the message itself: the chain. */
+static void hold_callers(struct qk__envelope *envelope, qk_turn *caller)
+{
+    qk_actor **callers = qk__envelope_callers(envelope);
+
+    for (; caller != NULL; caller = caller->caller) {
+        qk_actor_retain(caller->actor);
+        *callers++ = caller->actor;
+        if (caller->envelope != NULL && caller->envelope->kind != QK__TELL) {
+            qk__envelope_retain(caller->envelope);
+            envelope->parent = caller->envelope;
+        }
+    }
+}
+
+static void init_call(struct qk__envelope *envelope, qk_turn *caller)
+{
+    envelope->deadline_ns = QK__TIME_NEVER;
+    qk__cancel_init(&envelope->cancel);
+    qk__wait_init(&envelope->done);
+    envelope->status = QK_UNKNOWN;
+    envelope->parent = NULL;
+    qk__envelope_error(envelope)->text[0] = '\0';
+    qk_actor_retain(envelope->to);
+    hold_callers(envelope, caller);
+}
+
+struct qk__envelope *qk__envelope_create(struct qk__actors *actors, enum qk__envelope_kind kind, qk_actor *to,
+                                         uint32_t method, const void *request, size_t request_bytes, qk_turn *caller)
+{
+    const struct qk_method *declared = &to->type->declared.methods[method];
+    struct qk__envelope     shape = {.kind = (uint8_t)kind,
+                                     .caller_count = kind == QK__TELL ? 0 : count_callers(caller),
+                                     .request_bytes = request_bytes,
+                                     .reply_bytes = kind == QK__TELL ? 0 : declared->reply_bytes};
+    struct qk__envelope    *envelope;
+
+    envelope = allocate(actors, whole_size(&shape));
+    if (envelope == NULL)
+        return NULL;
+    envelope->actors = actors;
+    envelope->to = to;
+    envelope->kind = (uint8_t)kind;
+    envelope->caller_count = shape.caller_count;
+    envelope->method = method;
+    envelope->request_bytes = shape.request_bytes;
+    envelope->reply_bytes = shape.reply_bytes;
+    envelope->sent_ns = 0;
+    atomic_init(&envelope->refs, 1);
+    if (request_bytes > 0)
+        memcpy(qk__envelope_request(envelope), request, request_bytes);
+    if (kind != QK__TELL)
+        init_call(envelope, caller);
+    return envelope;
+}
+
+void qk__envelope_retain(struct qk__envelope *envelope)
+{
+    atomic_fetch_add_explicit(&envelope->refs, 1, memory_order_relaxed);
+}
+
+static void release_chain(struct qk__envelope *envelope)
+{
+    qk_actor **callers = qk__envelope_callers(envelope);
+
+    for (uint16_t i = 0; i < envelope->caller_count; i++)
+        qk_actor_release(callers[i]);
+    qk_actor_release(envelope->to);
+}
+
+/* A loop, not a recursion: a chain of calls can be long. */
+void qk__envelope_release(struct qk__envelope *envelope)
+{
+    while (envelope != NULL && atomic_fetch_sub_explicit(&envelope->refs, 1, memory_order_acq_rel) == 1) {
+        struct qk__envelope *parent = NULL;
+
+        if (envelope->kind != QK__TELL) {
+            parent = envelope->parent;
+            release_chain(envelope);
+        }
+        deallocate(envelope);
+        envelope = parent;
+    }
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* life.c - activation as turn zero, and deactivation; the states are drawn in actors.h. */
+#include "host/actor/actors.h"
+
+#include "base/memory.h"
+
+static void set_life(qk_actor *actor, enum qk__life life)
+{
+    atomic_store_explicit(&actor->life, life, memory_order_release);
+}
+
+/* The model is placed and begins to load while the states are read; the hook finds both. */
+static qk_status run_turn_zero(qk_turn *turn)
+{
+    const struct qk_type *type = &turn->actor->type->declared;
+    qk_status             status = QK_OK, model_status;
+
+    if (type->model != NULL)
+        qk__actor_model_begin(turn);
+    if (type->state_count > 0)
+        status = qk__actor_state_load(turn);
+    if (type->model != NULL) {
+        model_status = qk__actor_model_finish(turn);
+        if (status == QK_OK)
+            status = model_status;
+    }
+    if (status == QK_OK && type->activate != NULL)
+        status = type->activate(turn, turn->activation->self);
+    return qk__turn_end(turn, status);
+}
+
+static void close_rooms(qk__activation *activation)
+{
+    qk__actor_stream_close(activation);
+    qk__actor_model_close(activation);
+    qk__actor_state_close(activation);
+}
+
+static void drop(qk_actor *actor)
+{
+    close_rooms(actor->activation);
+    qk__free(actor->activation);
+    actor->activation = NULL;
+    set_life(actor, QK__LIFE_ABSENT);
+}
+
+static qk__activation *make_activation(qk_actor *actor)
+{
+    qk__activation *activation = qk__alloc_zero(sizeof *activation + actor->type->declared.self_bytes);
+
+    if (activation == NULL)
+        return NULL;
+    activation->actor = actor;
+    activation->began_ns = qk__actors_now_ns(actor->type->actors);
+    atomic_init(&activation->timer_is_over, true);
+    return activation;
+}
+
+qk_status qk__life_begin(qk_actor *actor, bool is_prewarm, struct qk_error *error)
+{
+    struct qk__actors *actors = actor->type->actors;
+    qk__activation    *activation;
+    qk_turn            turn;
+    qk_status          status;
+
+    if (atomic_load_explicit(&actors->is_closed, memory_order_acquire))
+        return qk_error_set(error, QK_UNAVAILABLE, "%s/%s: the host stops", qk_actor_type(actor), actor->key);
+    activation = make_activation(actor);
+    if (activation == NULL)
+        return qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for its %zu bytes", qk_actor_type(actor),
+                            actor->key, actor->type->declared.self_bytes);
+    actor->activation = activation;
+    set_life(actor, is_prewarm ? QK__LIFE_WARMING : QK__LIFE_ACTIVATING);
+    qk__turn_init(&turn, actor);
+    status = run_turn_zero(&turn);
+    if (status != QK_OK) {
+        *error = turn.error;
+        drop(actor);
+        return status;
+    }
+    activation->ready_ns = qk__actors_now_ns(actors);
+    atomic_fetch_add_explicit(&actor->type->active, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&actor->type->activations, 1, memory_order_relaxed);
+    if (is_prewarm)
+        set_life(actor, QK__LIFE_WARM);
+    return QK_OK;
+}
+
+enum qk_warmth qk__life_first_message(qk_actor *actor, bool was_cold, enum qk__life found)
+{
+    qk__activation *activation = actor->activation;
+
+    set_life(actor, QK__LIFE_ACTIVE);
+    /* A timer of a pre-warm that is firing now finds the actor active, and comes back by way of control. */
+    if (qk__idle_try_stop(activation))
+        qk__idle_start(activation, qk__idle_next_ns(activation, qk__actors_now_ns(actor->type->actors)));
+    if (was_cold) {
+        atomic_fetch_add_explicit(&actor->type->prewarm.cold, 1, memory_order_relaxed);
+        return QK_WAS_COLD;
+    }
+    qk__prewarm_end(actor, found == QK__LIFE_WARM ? QK__PREWARM_USED : QK__PREWARM_LATE);
+    return found == QK__LIFE_WARM ? QK_WAS_PREWARMED : QK_WAS_JOINED;
+}
+
+void qk__life_end(qk_actor *actor)
+{
+    const struct qk_type *type = &actor->type->declared;
+    qk__activation       *activation = actor->activation;
+    qk_turn               turn;
+
+    set_life(actor, QK__LIFE_DEACTIVATING);
+    qk__idle_stop(activation);
+    qk__prewarm_end(actor, QK__PREWARM_CANCELLED);
+    if (type->deactivate != NULL) {
+        qk__turn_init(&turn, actor);
+        type->deactivate(&turn, activation->self);
+        if (qk__turn_end(&turn, QK_OK) != QK_OK)
+            qk__log(qk__host_log(actor->type->actors->host), QK__LOG_WARN, "actor", "%s/%s deactivated: %s",
+                    type->name, actor->key, turn.error.text);
+    }
+    drop(actor);
+    atomic_fetch_sub_explicit(&actor->type->active, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&actor->type->deactivations, 1, memory_order_relaxed);
+}

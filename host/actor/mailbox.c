@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mailbox.c - see mailbox.h.
+ *
+ * No wake-up of a waiting sender is lost: the sender counts itself in `waiting`, fences, and looks at the depth once more; the
+ * consumer takes a message out, and looks at `waiting`. The consumer does so without a fence per message, so it may miss a
+ * sender once; but it looks again after each further message, and behind a fence before it goes idle.
+ */
+#include "host/actor/mailbox.h"
+
+#include "base/memory.h"
+
+void qk__full_lot_init(struct qk__full_lot *lot)
+{
+    for (size_t i = 0; i < QK__FULL_LOT_ROWS; i++) {
+        pthread_mutex_init(&lot->rows[i].lock, NULL);
+        qk__list_init(&lot->rows[i].senders);
+    }
+}
+
+void qk__full_lot_fini(struct qk__full_lot *lot)
+{
+    for (size_t i = 0; i < QK__FULL_LOT_ROWS; i++)
+        pthread_mutex_destroy(&lot->rows[i].lock);
+}
+
+static struct qk__full_row *row_of(struct qk__full_lot *lot, const struct qk__mailbox *mailbox)
+{
+    return &lot->rows[((uintptr_t)mailbox >> 6) % QK__FULL_LOT_ROWS];
+}
+
+void qk__mailbox_init(struct qk__mailbox *mailbox, uint32_t capacity)
+{
+    qk__mpsc_init(&mailbox->queue);
+    mailbox->capacity = capacity;
+    atomic_init(&mailbox->reserved, 0);
+    atomic_init(&mailbox->popped, 0);
+    atomic_init(&mailbox->waiting, 0);
+    atomic_init(&mailbox->is_nudged, false);
+}
+
+uint32_t qk__mailbox_depth(const struct qk__mailbox *mailbox)
+{
+    const uint32_t popped = atomic_load_explicit(&mailbox->popped, memory_order_acquire);
+
+    return atomic_load_explicit(&mailbox->reserved, memory_order_acquire) - popped;
+}
+
+bool qk__mailbox_reserve(struct qk__mailbox *mailbox)
+{
+    const uint32_t reserved = atomic_fetch_add_explicit(&mailbox->reserved, 1, memory_order_relaxed) + 1;
+
+    if (reserved - atomic_load_explicit(&mailbox->popped, memory_order_relaxed) <= mailbox->capacity)
+        return true;
+    atomic_fetch_sub_explicit(&mailbox->reserved, 1, memory_order_relaxed);
+    return false;
+}
+
+/* A turn that waits for a place; on its stack. */
+struct sender {
+    struct qk__list           link;
+    const struct qk__mailbox *mailbox;
+    struct qk__wait           wait;
+};
+
+qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *mailbox, uint64_t deadline_ns)
+{
+    struct qk__full_row *row = row_of(lot, mailbox);
+    struct sender        sender = {.mailbox = mailbox};
+    qk_status            status = QK_OK;
+
+    qk__wait_init(&sender.wait);
+    qk__list_init(&sender.link);
+    pthread_mutex_lock(&row->lock);
+    atomic_fetch_add_explicit(&mailbox->waiting, 1, memory_order_seq_cst);
+    if (atomic_load_explicit(&mailbox->reserved, memory_order_seq_cst) -
+            atomic_load_explicit(&mailbox->popped, memory_order_seq_cst) >=
+        mailbox->capacity)
+        qk__list_push_back(&row->senders, &sender.link);
+    else
+        qk__wait_signal(&sender.wait);
+    pthread_mutex_unlock(&row->lock);
+
+    status = qk__wait_until(&sender.wait, deadline_ns);
+
+    /* Signals are given under the lock, so behind it nobody knows of `sender` any more. */
+    pthread_mutex_lock(&row->lock);
+    qk__list_remove(&sender.link);
+    atomic_fetch_sub_explicit(&mailbox->waiting, 1, memory_order_seq_cst);
+    pthread_mutex_unlock(&row->lock);
+    return status;
+}
+
+/* Lets the longest waiting senders go on, one for each place. */
+static void wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mailbox, uint32_t places)
+{
+    struct qk__full_row *row = row_of(lot, mailbox);
+
+    pthread_mutex_lock(&row->lock);
+    QK__LIST_FOR_EACH(it, &row->senders)
+    {
+        struct sender *sender = QK__CONTAINER_OF(it, struct sender, link);
+
+        if (places == 0)
+            break;
+        if (sender->mailbox == mailbox) {
+            qk__list_remove(it);
+            qk__wait_signal(&sender->wait);
+            places--;
+        }
+    }
+    pthread_mutex_unlock(&row->lock);
+}
+
+bool qk__mailbox_push(struct qk__mailbox *mailbox, struct qk__mpsc_node *node)
+{
+    return qk__mpsc_push(&mailbox->queue, node);
+}
+
+bool qk__mailbox_nudge(struct qk__mailbox *mailbox)
+{
+    if (atomic_exchange_explicit(&mailbox->is_nudged, true, memory_order_acq_rel))
+        return false;
+    return qk__mpsc_push(&mailbox->queue, &mailbox->nudge);
+}
+
+struct qk__mpsc_node *qk__mailbox_pop(struct qk__full_lot *lot, struct qk__mailbox *mailbox)
+{
+    struct qk__mpsc_node *node = qk__mpsc_pop(&mailbox->queue);
+
+    if (node == &mailbox->nudge) {
+        /* Before the caller looks at the control flags: a flag set later comes with a nudge of its own. */
+        atomic_exchange_explicit(&mailbox->is_nudged, false, memory_order_acq_rel);
+        return NULL;
+    }
+    if (node == NULL)
+        return NULL;
+    atomic_store_explicit(&mailbox->popped, atomic_load_explicit(&mailbox->popped, memory_order_relaxed) + 1,
+                          memory_order_release);
+    if (atomic_load_explicit(&mailbox->waiting, memory_order_relaxed) > 0)
+        wake_senders(lot, mailbox, 1);
+    return node;
+}
+
+bool qk__mailbox_try_idle(struct qk__full_lot *lot, struct qk__mailbox *mailbox)
+{
+    if (!qk__mpsc_is_empty(&mailbox->queue))
+        return false;
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&mailbox->waiting, memory_order_relaxed) > 0)
+        wake_senders(lot, mailbox, mailbox->capacity);
+    return qk__mpsc_try_idle(&mailbox->queue);
+}
+
+bool qk__mailbox_try_claim(struct qk__mailbox *mailbox)
+{
+    return qk__mpsc_try_claim(&mailbox->queue);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* turn.c - one message handled to its end, from the mailbox or in place; and what a handler may ask its turn. */
+#include "host/actor/actors.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TIMED_TURNS 8u    /* one turn in so many is timed: reading the clock costs as much as a small turn */
+
+void qk__turn_init(qk_turn *turn, qk_actor *actor)
+{
+    turn->actors = actor->type->actors;
+    turn->actor = actor;
+    turn->activation = actor->activation;
+    turn->envelope = NULL;
+    turn->caller = NULL;
+    turn->cancel = NULL;
+    turn->deadline_ns = QK__TIME_NEVER;
+    turn->request_bytes = 0;
+    turn->warmth = QK_WAS_ACTIVE;
+    for (size_t i = 0; i < QK__SLOT_COUNT; i++)
+        turn->slots[i] = NULL;
+    turn->error.status = QK_OK;
+    turn->error.text[0] = '\0';
+}
+
+/* A status that the handler never explained gets a sentence that at least says whose it is. */
+static void explain(qk_turn *turn, qk_status status)
+{
+    if (turn->error.status != status || turn->error.text[0] == '\0')
+        qk_error_set(&turn->error, status, "%s/%s: %s", qk_actor_type(turn->actor), turn->actor->key,
+                     qk_status_text(status));
+}
+
+qk_status qk__turn_end(qk_turn *turn, qk_status status)
+{
+    if (turn->actor->type->declared.state_count > 0) {
+        if (status == QK_OK)
+            status = qk__actor_state_commit(turn);
+        else
+            qk__actor_state_discard(turn);
+    }
+    if (status != QK_OK)
+        explain(turn, status);
+    return status;
+}
+
+/* What every handled message counts. */
+static void count_turn(qk_actor *actor, qk_status status)
+{
+    struct qk__type_counts *counts = qk__type_counts_here(actor->type);
+    qk__activation         *activation = actor->activation;
+
+    atomic_store_explicit(&counts->messages, atomic_load_explicit(&counts->messages, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    if (status != QK_OK)
+        atomic_store_explicit(&counts->failures, atomic_load_explicit(&counts->failures, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+    atomic_store_explicit(&activation->turns, atomic_load_explicit(&activation->turns, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+static bool is_timed(const qk_turn *turn)
+{
+    return turn->warmth != QK_WAS_ACTIVE ||
+           atomic_load_explicit(&turn->activation->turns, memory_order_relaxed) % TIMED_TURNS == 0;
+}
+
+static void note_first_call(const qk_turn *turn, uint64_t sent_ns, uint64_t end_ns)
+{
+    const struct qk__observer *observer = &turn->actors->observer;
+    const uint64_t             latency_ns = end_ns > sent_ns ? end_ns - sent_ns : 0;
+
+    qk__histogram_add_shared(&turn->actor->type->first_call[turn->warmth], latency_ns);
+    if (observer->first_call != NULL)
+        observer->first_call(observer->arg, qk_actor_type(turn->actor), turn->actor->key, turn->warmth, latency_ns);
+}
+
+static qk_status run_method(qk_turn *turn, uint32_t method, const void *request, void *reply)
+{
+    const bool     timed = is_timed(turn);
+    const uint64_t begin_ns = timed ? qk__actors_now_ns(turn->actors) : 0;
+    qk_status      status;
+
+    status = turn->actor->type->declared.methods[method].fn(turn, turn->activation->self, request, reply);
+    status = qk__turn_end(turn, status);
+    count_turn(turn->actor, status);
+    if (timed)
+        qk__histogram_add_shared(&turn->actor->type->turn, qk__actors_now_ns(turn->actors) - begin_ns);
+    return status;
+}
+
+/* A caller that has given up wants no answer, and a host that cuts off gives none. */
+static bool refuse(qk_actor *actor, struct qk__envelope *envelope)
+{
+    struct qk_error         error;
+    struct qk__type_counts *counts;
+
+    if (envelope->kind != QK__TELL && qk__cancel_is_set(&envelope->cancel)) {
+        counts = qk__type_counts_here(actor->type);
+        atomic_store_explicit(&counts->expired, atomic_load_explicit(&counts->expired, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
+        qk_error_set(&error, QK_CANCELLED, "%s/%s: the caller gave up before its turn came", qk_actor_type(actor),
+                     actor->key);
+    } else if (atomic_load_explicit(&envelope->actors->is_cut_off, memory_order_relaxed)) {
+        qk_error_set(&error, QK_UNAVAILABLE, "%s/%s: the host stops", qk_actor_type(actor), actor->key);
+    } else {
+        return false;
+    }
+    qk__complete(envelope, error.status, &error);
+    return true;
+}
+
+void qk__turn_run(qk_actor *actor, struct qk__envelope *envelope, bool was_cold)
+{
+    struct qk__scope *scope = qk__worker_scope();
+    uint64_t          sent_ns = envelope->sent_ns;
+    qk_turn           turn;
+    qk_status         status;
+    void             *reply = NULL;
+
+    if (refuse(actor, envelope))
+        return;
+    qk__turn_init(&turn, actor);
+    turn.envelope = envelope;
+    turn.request_bytes = envelope->request_bytes;
+    if (qk__actor_life(actor) != QK__LIFE_ACTIVE || was_cold) {
+        turn.warmth = qk__life_first_message(actor, was_cold, (enum qk__life)envelope->found);
+        if (sent_ns == 0)
+            sent_ns = turn.activation->began_ns;
+    }
+    if (envelope->kind != QK__TELL) {
+        turn.cancel = scope->cancel = &envelope->cancel;
+        turn.deadline_ns = envelope->deadline_ns;
+        if (envelope->reply_bytes > 0)
+            reply = memset(qk__envelope_reply(envelope), 0, envelope->reply_bytes);
+    }
+    status = run_method(&turn, envelope->method, qk__envelope_request(envelope), reply);
+    scope->cancel = NULL;
+    qk__complete(envelope, status, &turn.error);
+    if (turn.warmth != QK_WAS_ACTIVE)
+        note_first_call(&turn, sent_ns, qk__actors_now_ns(turn.actors));
+}
+
+qk_status qk__turn_run_in_place(qk_turn *caller, qk_actor *to, uint32_t method, const void *request, void *reply,
+                                uint64_t deadline_ns)
+{
+    struct qk__scope *scope = qk__worker_scope();
+    const size_t      reply_bytes = to->type->declared.methods[method].reply_bytes;
+    qk_turn           turn;
+    qk_status         status;
+
+    qk__turn_init(&turn, to);
+    turn.caller = caller;
+    turn.cancel = caller->cancel;
+    turn.deadline_ns = deadline_ns;
+    turn.request_bytes = to->type->declared.methods[method].request_bytes;
+    if (reply_bytes > 0)
+        memset(reply, 0, reply_bytes);
+    scope->label = qk_actor_type(to);
+    status = run_method(&turn, method, request, reply);
+    scope->label = qk_actor_type(caller->actor);
+    if (status != QK_OK)
+        caller->error = turn.error;
+    return status;
+}
+
+/* ---- What a handler may ask ---- */
+
+qk_host *qk_turn_host(const qk_turn *turn)
+{
+    return turn->actors->host;
+}
+
+qk_actor *qk_turn_actor(const qk_turn *turn)
+{
+    return turn->actor;
+}
+
+const char *qk_turn_key(const qk_turn *turn)
+{
+    return turn->actor->key;
+}
+
+uint64_t qk_turn_deadline_ns(const qk_turn *turn)
+{
+    return turn->deadline_ns;
+}
+
+size_t qk_turn_request_bytes(const qk_turn *turn)
+{
+    return turn->request_bytes;
+}
+
+bool qk_turn_is_cancelled(const qk_turn *turn)
+{
+    return (turn->cancel != NULL && qk__cancel_is_set(turn->cancel)) ||
+           atomic_load_explicit(&turn->actors->is_cut_off, memory_order_relaxed);
+}
+
+uint64_t qk_turn_now_ns(const qk_turn *turn)
+{
+    return qk__actors_now_ns(turn->actors);
+}
+
+enum qk_warmth qk_turn_warmth(const qk_turn *turn)
+{
+    return turn->warmth;
+}
+
+qk_status qk_fail(qk_turn *turn, qk_status status, const char *format, ...)
+{
+    va_list arguments;
+
+    turn->error.status = status;
+    va_start(arguments, format);
+    (void)vsnprintf(turn->error.text, sizeof turn->error.text, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+qk_status qk__turn_fail(qk_turn *turn, const struct qk_error *error)
+{
+    turn->error = *error;
+    return error->status;
+}
+
+const char *qk_turn_error(const qk_turn *turn)
+{
+    return turn->error.text;
+}
+
+qk_status qk_sleep(qk_turn *turn, uint64_t duration_ns)
+{
+    const uint64_t  wake_ns = qk__time_after_ns(qk__actors_now_ns(turn->actors), duration_ns);
+    const uint64_t  until_ns = wake_ns < turn->deadline_ns ? wake_ns : turn->deadline_ns;
+    struct qk__wait nothing;
+    qk_status       status;
+
+    /* Nobody signals it, so it may lie here; and only a deadline makes it one that a cancellation ends. */
+    qk__wait_init(&nothing);
+    status = qk__wait_until(&nothing, until_ns < QK__TIME_NEVER ? until_ns : QK__TIME_NEVER - 1);
+    if (status == QK_DEADLINE_EXCEEDED && until_ns == wake_ns)
+        return QK_OK;
+    return qk_fail(turn, status, "%s/%s: %s while it slept", qk_actor_type(turn->actor), turn->actor->key,
+                   qk_status_text(status));
+}
+
+qk_status qk_blocking(qk_turn *turn, qk_status (*fn)(void *arg), void *arg)
+{
+    return qk__lane_call(turn->actors->scheduler, fn, arg);
+}
+
+void qk_deactivate(qk_turn *turn)
+{
+    turn->activation->is_leaving = true;
+    turn->activation->left_to_do = qk__mailbox_depth(&turn->actor->mailbox);
+}
+
+/* ---- For rooms ---- */
+
+qk__activation *qk__turn_activation(const qk_turn *turn)
+{
+    return turn->activation;
+}
+
+void **qk__turn_slot(qk_turn *turn, enum qk__slot slot)
+{
+    return &turn->slots[slot];
+}
+
+qk_host *qk__activation_host(const qk__activation *activation)
+{
+    return activation->actor->type->actors->host;
+}
+
+const struct qk_type *qk__activation_type(const qk__activation *activation)
+{
+    return &activation->actor->type->declared;
+}
+
+const char *qk__activation_key(const qk__activation *activation)
+{
+    return activation->actor->key;
+}
+
+void *qk__activation_self(const qk__activation *activation)
+{
+    return (void *)(uintptr_t)activation->self;
+}
+
+qk_actor *qk__activation_actor(const qk__activation *activation)
+{
+    return activation->actor;
+}
+
+void **qk__activation_slot(qk__activation *activation, enum qk__slot slot)
+{
+    return &activation->slots[slot];
+}
+
+void qk__activation_set_device_bytes(qk__activation *activation, uint64_t bytes)
+{
+    activation->device_bytes = bytes;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* types.c - actor types: registered once, never removed; found by name; listed in order of registration. */
+#include "host/actor/actors.h"
+
+#include "base/memory.h"
+#include "host/stream/streams.h"
+
+#define MAILBOX_CAPACITY_DEFAULT 1000u
+
+void qk__types_init(struct qk__types *types)
+{
+    pthread_mutex_init(&types->lock, NULL);
+    qk__map_init(&types->by_name);
+    atomic_init(&types->first, NULL);
+}
+
+void qk__types_fini(struct qk__types *types)
+{
+    struct qk__type *type = atomic_load(&types->first);
+
+    while (type != NULL) {
+        struct qk__type *next = atomic_load(&type->next);
+
+        qk__free(type->counts);
+        qk__free(type);
+        type = next;
+    }
+    qk__map_fini(&types->by_name);
+    pthread_mutex_destroy(&types->lock);
+}
+
+struct qk__type *qk__type_find(struct qk__actors *actors, const char *name)
+{
+    struct qk__type *type;
+
+    pthread_mutex_lock(&actors->types.lock);
+    type = qk__map_get(&actors->types.by_name, name);
+    pthread_mutex_unlock(&actors->types.lock);
+    return type;
+}
+
+struct qk__type_counts *qk__type_counts_here(struct qk__type *type)
+{
+    return &type->counts[qk__worker_index(qk__worker_current())];
+}
+
+/* ---- Registering ---- */
+
+static qk_status check_methods(const struct qk_type *type, struct qk_error *error)
+{
+    for (size_t i = 0; i < type->method_count; i++) {
+        if (type->methods[i].name == NULL || type->methods[i].fn == NULL)
+            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: methods[%zu] has no %s", type->name, i,
+                                type->methods[i].name == NULL ? "name" : "fn");
+    }
+    return QK_OK;
+}
+
+static qk_status check_states(const struct qk_type *type, struct qk_error *error)
+{
+    for (size_t i = 0; i < type->state_count; i++) {
+        const struct qk_named_state *state = &type->states[i];
+
+        if (state->name == NULL || state->name[0] == '\0')
+            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: states[%zu] has no name", type->name, i);
+        if (state->offset > type->self_bytes || state->size_bytes > type->self_bytes - state->offset)
+            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: state %s reaches beyond self_bytes (%zu)",
+                                type->name, state->name, type->self_bytes);
+    }
+    return QK_OK;
+}
+
+static qk_status check_streams(const struct qk_type *type, struct qk_error *error)
+{
+    for (size_t i = 0; i < type->consumes_count; i++) {
+        if (type->consumes[i].stream_namespace == NULL || type->consumes[i].stream_namespace[0] == '\0')
+            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: consumes[%zu] has no stream_namespace",
+                                type->name, i);
+        if (type->consumes[i].method >= type->method_count)
+            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: consumes[%zu].method is %u of %zu", type->name, i,
+                                type->consumes[i].method, type->method_count);
+    }
+    for (size_t i = 0; i < type->predicted_by_count; i++) {
+        if (type->predicted_by[i].trigger == NULL || type->predicted_by[i].trigger[0] == '\0')
+            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: predicted_by[%zu] has no trigger", type->name, i);
+    }
+    return QK_OK;
+}
+
+static qk_status check_type(const struct qk_type *type, struct qk_error *error)
+{
+    qk_status status;
+
+    if (type->name == NULL || type->name[0] == '\0')
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "a type has no name");
+    if ((type->method_count > 0 && type->methods == NULL) || (type->state_count > 0 && type->states == NULL) ||
+        (type->consumes_count > 0 && type->consumes == NULL) ||
+        (type->predicted_by_count > 0 && type->predicted_by == NULL))
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: an array is NULL although its count is not 0",
+                            type->name);
+    status = check_methods(type, error);
+    if (status == QK_OK)
+        status = check_states(type, error);
+    return status == QK_OK ? check_streams(type, error) : status;
+}
+
+static struct qk__type *make_type(struct qk__actors *actors, const struct qk_type *declared)
+{
+    struct qk__type *type = qk__alloc_zero(sizeof *type);
+
+    if (type == NULL)
+        return NULL;
+    type->counts = qk__alloc_array(actors->worker_count, sizeof *type->counts);
+    if (type->counts == NULL) {
+        qk__free(type);
+        return NULL;
+    }
+    type->declared = *declared;
+    type->actors = actors;
+    type->hash = qk__hash128(declared->name, strlen(declared->name));
+    type->mailbox_capacity = declared->mailbox_capacity > 0 ? declared->mailbox_capacity : MAILBOX_CAPACITY_DEFAULT;
+    type->idle_timeout_ns = declared->idle_timeout_ns > 0 ? declared->idle_timeout_ns : actors->idle_timeout_ns;
+    return type;
+}
+
+/* Locked. Visible to all only when everything has worked. */
+static qk_status add(struct qk__types *types, struct qk__type *type, struct qk_error *error)
+{
+    const char *name = type->declared.name;
+    qk_status   status;
+
+    if (qk__map_get(&types->by_name, name) != NULL)
+        return qk_error_set(error, QK_ALREADY_EXISTS, "type %s is registered already", name);
+    if (qk__map_put(&types->by_name, name, type) != QK_OK)
+        return qk_error_set(error, QK_NO_MEMORY, "type %s: out of memory", name);
+    status = qk__streams_add_type(qk__host_streams(type->actors->host), &type->declared);
+    if (status != QK_OK) {
+        qk__map_remove(&types->by_name, name);
+        return qk_error_set(error, status, "type %s: out of memory for its streams", name);
+    }
+    if (types->last == NULL)
+        atomic_store_explicit(&types->first, type, memory_order_release);
+    else
+        atomic_store_explicit(&types->last->next, type, memory_order_release);
+    types->last = type;
+    if (types->on_type != NULL)
+        types->on_type(types->on_type_arg, &type->declared);
+    return QK_OK;
+}
+
+qk_status qk_host_register(qk_host *host, const struct qk_type *declared, struct qk_error *error)
+{
+    struct qk_type    whole = {0};
+    struct qk__actors *actors;
+    struct qk__type   *type;
+    qk_status          status;
+
+    if (host == NULL || declared == NULL || declared->size < offsetof(struct qk_type, self_bytes))
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "qk_host_register(): no host, no type, or type.size not set");
+    memcpy(&whole, declared, declared->size < sizeof whole ? declared->size : sizeof whole);
+    status = check_type(&whole, error);
+    if (status != QK_OK)
+        return status;
+    actors = qk__host_actors(host);
+    type = make_type(actors, &whole);
+    if (type == NULL)
+        return qk_error_set(error, QK_NO_MEMORY, "type %s: out of memory", whole.name);
+
+    pthread_mutex_lock(&actors->types.lock);
+    status = add(&actors->types, type, error);
+    pthread_mutex_unlock(&actors->types.lock);
+    if (status != QK_OK) {
+        qk__free(type->counts);
+        qk__free(type);
+    }
+    return status;
+}
+
+/* ---- For predict/ and ops/ ---- */
+
+void qk__host_each_type(const qk_host *host, bool (*each)(void *arg, const struct qk_type *type), void *arg)
+{
+    struct qk__types *types = &qk__host_actors(host)->types;
+    struct qk__type  *type = atomic_load_explicit(&types->first, memory_order_acquire);
+
+    while (type != NULL && each(arg, &type->declared))
+        type = atomic_load_explicit(&type->next, memory_order_acquire);
+}
+
+void qk__host_on_type(qk_host *host, void (*fn)(void *arg, const struct qk_type *type), void *arg)
+{
+    struct qk__types *types = &qk__host_actors(host)->types;
+
+    pthread_mutex_lock(&types->lock);
+    types->on_type = fn;
+    types->on_type_arg = arg;
+    for (struct qk__type *type = atomic_load(&types->first); type != NULL; type = atomic_load(&type->next))
+        fn(arg, &type->declared);
+    pthread_mutex_unlock(&types->lock);
+}
+
+struct depth {
+    const struct qk__type *type;
+    uint64_t               sum;
+};
+
+static void add_depth(void *arg, qk_actor *actor)
+{
+    struct depth *depth = arg;
+
+    if (actor->type == depth->type)
+        depth->sum += qk__mailbox_depth(&actor->mailbox);
+}
+
+#define FILL_TIMES(into, histogram)                                                                    \
+    do {                                                                                               \
+        (into).count = atomic_load_explicit(&(histogram)->count, memory_order_relaxed);                \
+        (into).p50_ns = qk__histogram_quantile((histogram), 0.5);                                      \
+        (into).p99_ns = qk__histogram_quantile((histogram), 0.99);                                     \
+        (into).max_ns = atomic_load_explicit(&(histogram)->max, memory_order_relaxed);                 \
+    } while (0)
+
+void qk__host_type_stats(const qk_host *host, const struct qk_type *declared, struct qk__type_stats *out_stats)
+{
+    struct qk__actors *actors = qk__host_actors(host);
+    struct qk__type   *type = qk__type_find(actors, declared->name);
+    struct depth       depth = {type, 0};
+
+    *out_stats = (struct qk__type_stats){0};
+    if (type == NULL)
+        return;
+    for (uint32_t i = 0; i < actors->worker_count; i++) {
+        out_stats->messages += atomic_load_explicit(&type->counts[i].messages, memory_order_relaxed);
+        out_stats->failures += atomic_load_explicit(&type->counts[i].failures, memory_order_relaxed);
+        out_stats->expired += atomic_load_explicit(&type->counts[i].expired, memory_order_relaxed);
+        out_stats->cycles += atomic_load_explicit(&type->counts[i].cycles, memory_order_relaxed);
+    }
+    out_stats->active = atomic_load_explicit(&type->active, memory_order_relaxed);
+    out_stats->activations = atomic_load_explicit(&type->activations, memory_order_relaxed);
+    out_stats->deactivations = atomic_load_explicit(&type->deactivations, memory_order_relaxed);
+    qk__identities_each(&actors->identities, add_depth, &depth);
+    out_stats->mailbox_depth = depth.sum;
+    FILL_TIMES(out_stats->turn, &type->turn);
+    for (int warmth = QK_WAS_COLD; warmth <= QK_WAS_PREWARMED; warmth++)
+        FILL_TIMES(out_stats->first_call[warmth], &type->first_call[warmth]);
+}
