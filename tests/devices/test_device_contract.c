@@ -2,7 +2,7 @@
 /* What every driver must do alike: each test runs on the CPU, on a simulated device and on OpenCL. */
 #include "support.h"
 
-#include "base/memory.h"
+#include <pthread.h>
 
 
 #define COUNT 1000u
@@ -280,6 +280,73 @@ static void usage_counts_what_was_done(void **state)
     qk__buffer_destroy(buffer);
 }
 
+#define SUBMITTERS 3
+#define SUBMITTED  200
+
+struct submitter {
+    qk__device *device;
+    qk__buffer *buffer;
+    pthread_t   thread;
+    uint8_t     bytes[64];
+    atomic_int  completed;
+};
+
+/* Each queue has its part of the buffer. Every third piece of work is followed by its event, the others ride along. */
+static void *submit_many(void *arg)
+{
+    struct submitter *submitter = arg;
+
+    for (int i = 0; i < SUBMITTED; i++) {
+        const enum qk_queue queue = (enum qk_queue)(i / 3 % QK_QUEUE_COUNT);
+        qk__event          *event = NULL;
+
+        if (qk__device_write(submitter->device, queue, submitter->buffer, 16u * queue, submitter->bytes, 16,
+                             QK__NO_WAITS, i % 3 == 2 ? &event : NULL, NULL) != QK_OK)
+            return submitter;
+        if (event != NULL && qk__event_on_done(event, count_call, &submitter->completed) != QK_OK)
+            return submitter;
+        qk__event_release(event);
+    }
+    return NULL;
+}
+
+static void threads_submit_at_once_and_every_count_adds_up(void **state)
+{
+    struct bench           *bench = *state;
+    struct submitter        submitters[SUBMITTERS] = {0};
+    struct qk_error         error = {.text = ""};
+    struct qk__device_usage usage;
+
+    for (int i = 0; i < SUBMITTERS; i++) {
+        submitters[i].device = bench->device;
+        submitters[i].buffer = make_buffer(bench, 64);
+    }
+    for (int i = 0; i < SUBMITTERS; i++)
+        assert_int_equal(pthread_create(&submitters[i].thread, NULL, submit_many, &submitters[i]), 0);
+    for (int i = 0; i < SUBMITTERS; i++) {
+        void *failed;
+
+        pthread_join(submitters[i].thread, &failed);
+        assert_null(failed);
+    }
+    for (int queue = 0; queue < QK_QUEUE_COUNT; queue++) {
+        qk__event *end;
+
+        expect_ok(qk__device_marker(bench->device, (enum qk_queue)queue, QK__NO_WAITS, &end, &error), &error);
+        wait_and_release(end, QK_OK);
+    }
+    qk__device_usage(bench->device, &usage);
+    assert_int_equal(usage.uploads, SUBMITTERS * SUBMITTED);
+    assert_int_equal(usage.in_flight, 0);
+    assert_true(usage.busy_ns <= usage.open_ns);
+    for (int i = 0; i < SUBMITTERS; i++)
+        qk__buffer_destroy(submitters[i].buffer);
+    qk__device_set_close(bench->set);
+    bench->set = NULL;
+    for (int i = 0; i < SUBMITTERS; i++)
+        assert_int_equal(submitters[i].completed, SUBMITTED / 3);
+}
+
 static void a_device_that_is_down_refuses_work_until_a_probe(void **state)
 {
     struct bench   *bench = *state;
@@ -396,6 +463,7 @@ static int close_bench(void **state)
         ON(open, ranges_outside_a_buffer_are_refused),                                            \
         ON(open, memory_is_counted_and_refused_with_who_holds_it),                                \
         ON(open, usage_counts_what_was_done),                                                     \
+        ON(open, threads_submit_at_once_and_every_count_adds_up),                                 \
         ON(open, a_device_that_is_down_refuses_work_until_a_probe),                               \
         ON(open, events_of_another_device_are_refused), ON(open, what_a_device_cannot_do_it_says)
 
