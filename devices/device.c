@@ -48,7 +48,10 @@ void qk__device_destroy(qk__device *device)
     if (device == NULL)
         return;
     device->driver->device_close(device->handle);
-    /* All work is over, but a platform may still be telling so: clFinish() waits for work, not for callbacks. */
+    /*
+     * All work is over, but a platform may still be telling so: clFinish() waits for work, not for
+     * callbacks.
+     */
     qk__device_unfollow(device);
     (void)qk__completion_wait(&device->drained);
     pthread_mutex_destroy(&device->reason_lock);
@@ -143,8 +146,9 @@ static qk_status check_size(const qk__device *device, const char *owner, size_t 
                             device->info.id, owner);
     if (size_bytes > device->info.max_buffer_bytes)
         return qk_error_set(error, QK_NO_DEVICE_MEMORY,
-                            "%s: %s asks for a buffer of %zu bytes, the largest is %llu", device->info.id,
-                            owner, size_bytes, (unsigned long long)device->info.max_buffer_bytes);
+                            "%s: %s asks for a buffer of %zu bytes, the largest is %llu",
+                            device->info.id, owner, size_bytes,
+                            (unsigned long long)device->info.max_buffer_bytes);
     return QK_OK;
 }
 
@@ -156,9 +160,10 @@ static qk_status create_counted(qk__device *device, const char *owner, size_t si
     qk_status   st;
 
     if (buffer == NULL)
-        return qk_error_set(error, QK_NO_MEMORY, "%s: no memory for a buffer of %s", device->info.id, owner);
-    st = qk__device_note(device,
-                         device->driver->buffer_create(device->handle, size_bytes, &buffer->memory, error));
+        return qk_error_set(error, QK_NO_MEMORY, "%s: no memory for a buffer of %s",
+                            device->info.id, owner);
+    st = qk__device_note(
+        device, device->driver->buffer_create(device->handle, size_bytes, &buffer->memory, error));
     if (st != QK_OK) {
         qk__free(buffer);
         return st;
@@ -255,7 +260,8 @@ qk_status qk__kernel_create(qk__program *program, const char *name, qk_driver_ke
                             struct qk_error *error)
 {
     qk__device     *device = program->device;
-    const qk_status st = device->driver->kernel_create(device->handle, program->program, name, out_kernel, error);
+    const qk_status st =
+        device->driver->kernel_create(device->handle, program->program, name, out_kernel, error);
 
     return qk__device_note(device, st);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * device_inner.h - the inside of a device, for the files that make up device.h: device.c (memory, programs, state),
- * device_submit.c (work and events), device_set.c (finding them).
+ * device_inner.h - the inside of a device, for the files that make up device.h: device.c (memory,
+ * programs, state), device_submit.c (work and events), device_set.c (finding them).
  */
 #ifndef QUARK_DEVICES_DEVICE_INNER_H
 #define QUARK_DEVICES_DEVICE_INNER_H
@@ -12,9 +12,10 @@
 #include <pthread.h>
 
 /*
- * How much of a queue is done. Queues are in order, so one number says it: when work `n` is complete, so is all before.
- * `busy_sum_ns` gains the time (since opening, plus 1) whenever the last work completes and loses it whenever the first
- * arrives, so additions of any order come to the busy time: negative while busy, by the start of what is under way.
+ * How much of a queue is done. Queues are in order, so one number says it: when work `n` is
+ * complete, so is all before. `busy_sum_ns` gains the time (since opening, plus 1) whenever the
+ * last work completes and loses it whenever the first arrives, so additions of any order come to
+ * the busy time: negative while busy, by the start of what is under way.
  */
 struct qk__queue_count {
     _Atomic uint64_t submitted, completed;
@@ -34,7 +35,7 @@ struct qk__device {
     pthread_mutex_t         reason_lock;    /* guards `down_reason` */
     char                    down_reason[200];
     struct qk__queue_count  queues[QK_QUEUE_COUNT];
-    _Atomic uint32_t        followed;    /* events that on_complete() is still to come for, and 1 until closed */
+    _Atomic uint32_t        followed;    /* events whose on_complete() is to come, 1 until closed */
     struct qk__completion   drained;     /* when `followed` is down to none */
     _Atomic uint64_t        launches, uploads, downloads, upload_bytes, download_bytes, failures;
 };
@@ -46,13 +47,19 @@ struct qk__buffer {
     char              owner[64];    /* as the ledger knows it */
 };
 
-/* One event less to follow, or the device itself when it closes; the last one ends `drained`. Touches nothing after. */
+/*
+ * One event less to follow, or the device itself when it closes; the last one ends `drained`.
+ * Touches nothing after.
+ */
 void qk__device_unfollow(qk__device *device);
 
 /* QK_DEVICE_LOST with the reason when the device is down. */
 qk_status qk__device_check_up(qk__device *device, struct qk_error *error);
 
-/* Sees to the consequences of a driver's answer (a lost device goes down, failures count) and passes it on. */
+/*
+ * Sees to the consequences of a driver's answer (a lost device goes down, failures count) and
+ * passes it on.
+ */
 qk_status qk__device_note(qk__device *device, qk_status st);
 
 /* Takes over an open driver's device; on failure it stays the caller's. `clock` is borrowed. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * device_set.c - the devices of one host: found through the drivers, each given its NUMA node and its ledger.
+ * device_set.c - the devices of one host: found through the drivers, each given its NUMA node and
+ * its ledger.
  *
- * Order: OpenCL, simulated, and the CPU last, so that "the first that fits" prefers a device. What goes wrong with one device
- * or one driver becomes a note and leaves that one out; only the CPU, the topology's memory and a faulty machine description
- * are errors of the whole.
+ * Order: OpenCL, simulated, and the CPU last, so that "the first that fits" prefers a device. What
+ * goes wrong with one device or one driver becomes a note and leaves that one out; only the CPU,
+ * the topology's memory and a faulty machine description are errors of the whole.
  */
 #include "devices/device_inner.h"
 
@@ -16,7 +17,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define DRIVER_LIMIT         3
+#define DRIVER_LIMIT 3
 #define DEFAULT_USABLE_SHARE 0.9    /* the rest is the driver's, other programs' and fragmentation's */
 
 struct loaded_driver {
@@ -25,17 +26,17 @@ struct loaded_driver {
 };
 
 struct qk__device_set {
-    const qk__topology    *topology;    /* borrowed */
+    const qk__topology     *topology;    /* borrowed */
     const struct qk__clock *clock;
-    uint64_t               memory_limit_bytes;
-    double                 usable_share;
-    qk__program_cache     *cache;
-    struct loaded_driver   drivers[DRIVER_LIMIT];
-    size_t                 driver_count;
-    qk__device           **devices;
-    size_t                 device_count, device_capacity;
-    char                 **notes;
-    size_t                 note_count, note_capacity;
+    uint64_t                memory_limit_bytes;
+    double                  usable_share;
+    qk__program_cache      *cache;
+    struct loaded_driver    drivers[DRIVER_LIMIT];
+    size_t                  driver_count;
+    qk__device            **devices;
+    size_t                  device_count, device_capacity;
+    char                  **notes;
+    size_t                  note_count, note_capacity;
 };
 
 /* A note that finds no memory is given up: it is a courtesy. */
@@ -53,10 +54,13 @@ static void add_note(qk__device_set *set, const char *who, const char *sentence)
         set->notes[set->note_count++] = note;
 }
 
-/* Unknown stays unknown, except where there is but one node: what computes in host memory is near it. */
+/*
+ * Unknown stays unknown, except where there is but one node: what computes in host memory is near
+ * it.
+ */
 static int numa_node_of(const qk__device_set *set, const struct qk_device_info *info)
 {
-    const bool is_cpu = info->kind == QK_DEVICE_CPU || info->kind == QK_DEVICE_OPENCL_CPU;
+    const bool           is_cpu = info->kind == QK_DEVICE_CPU || info->kind == QK_DEVICE_OPENCL_CPU;
     struct qk__numa_node only;
 
     if (info->has_numa_node)
@@ -92,8 +96,8 @@ static qk_status add_device(qk__device_set *set, const struct loaded_driver *dri
     st = driver->table->device_open(driver->self, info->id, &handle, error);
     if (st != QK_OK)
         return st;
-    st = qk__device_create(driver->table, handle, info, numa_node_of(set, info), limit_of(set, info),
-                           set->clock, &device);
+    st = qk__device_create(driver->table, handle, info, numa_node_of(set, info),
+                           limit_of(set, info), set->clock, &device);
     if (st != QK_OK) {
         driver->table->device_close(handle);
         return qk_error_set(error, st, "%s: no memory to open it", info->id);
@@ -120,7 +124,8 @@ static void on_found(void *arg, const struct qk_device_info *info)
         list->infos[list->count++] = *info;
 }
 
-static qk_status discover(const struct loaded_driver *driver, struct found_list *list, struct qk_error *error)
+static qk_status discover(const struct loaded_driver *driver, struct found_list *list,
+                          struct qk_error *error)
 {
     qk_status st = driver->table->discover(driver->self, on_found, list, error);
 
@@ -130,8 +135,8 @@ static qk_status discover(const struct loaded_driver *driver, struct found_list 
 }
 
 /* Opens what one driver finds. Only running out of memory is an error; the rest becomes notes. */
-static qk_status open_all_of(qk__device_set *set, const struct loaded_driver *driver, const char *who,
-                             struct qk_error *error)
+static qk_status open_all_of(qk__device_set *set, const struct loaded_driver *driver,
+                             const char *who, struct qk_error *error)
 {
     struct found_list list = {.status = QK_OK};
     struct qk_error   reason = {.text = ""};
@@ -150,7 +155,8 @@ static qk_status open_all_of(qk__device_set *set, const struct loaded_driver *dr
     return QK_OK;
 }
 
-static struct loaded_driver *keep_driver(qk__device_set *set, const struct qk_driver *table, void *self)
+static struct loaded_driver *keep_driver(qk__device_set *set, const struct qk_driver *table,
+                                         void *self)
 {
     set->drivers[set->driver_count] = (struct loaded_driver){table, self};
     return &set->drivers[set->driver_count++];
@@ -170,7 +176,7 @@ static qk_status open_simulated(qk__device_set *set, const char *file, struct qk
 {
     const struct qk_driver *table;
     void                   *self;
-    qk_status               st = qk__driver_simulated_create(file, set->clock, &table, &self, error);
+    qk_status st = qk__driver_simulated_create(file, set->clock, &table, &self, error);
 
     if (st != QK_OK)
         return st;
@@ -198,7 +204,8 @@ static qk_status open_cache(qk__device_set *set, const char *folder, struct qk_e
     return qk__program_cache_create(NULL, &set->cache, error);
 }
 
-static qk_status open_drivers(qk__device_set *set, const struct qk__device_opts *opts, struct qk_error *error)
+static qk_status open_drivers(qk__device_set *set, const struct qk__device_opts *opts,
+                              struct qk_error *error)
 {
     qk_status st = open_cache(set, opts->cache_folder, error);
 
@@ -218,7 +225,8 @@ qk_status qk__device_set_open(const qk__topology *topology, const struct qk__dev
     qk_status       st;
 
     if (opts->usable_share < 0.0 || opts->usable_share > 1.0)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "the usable share of device memory is %g, not in 0 to 1",
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "the usable share of device memory is %g, not in 0 to 1",
                             opts->usable_share);
     set = qk__alloc_zero(sizeof *set);
     if (set == NULL)
@@ -289,7 +297,8 @@ const char *qk__device_note_at(const qk__device_set *set, size_t index)
     return set->notes[index];
 }
 
-void qk__device_program_counts(const qk__device_set *set, uint64_t *out_cached, uint64_t *out_compiled)
+void qk__device_program_counts(const qk__device_set *set, uint64_t *out_cached,
+                               uint64_t *out_compiled)
 {
     struct qk__program_cache_counts counts;
 

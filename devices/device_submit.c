@@ -2,7 +2,8 @@
 /*
  * device_submit.c - work for a device, counted on its way in and out.
  *
- *     submit --> driver --> on_complete(): counts, marks a lost device down, tells whoever asked --> last release frees
+ *     submit --> driver --> on_complete() --> last release frees
+ *                           counts, marks a lost device down, tells whoever asked
  *
  * (1) An event that exists is known to the driver, and on_complete() is called for it once.
  * (2) Its references: one of on_complete(), one of the caller.
@@ -15,12 +16,12 @@
 #define FEW_WAITS 8    /* longer lists of waits take an allocation */
 
 struct qk__event {
-    _Atomic uint32_t      refs;
-    qk__device           *device;
+    _Atomic uint32_t        refs;
+    qk__device             *device;
     struct qk__queue_count *queue;
-    uint64_t              number;    /* of this work on its queue, from 1 */
-    qk_driver_event      *driver_event;
-    struct qk__completion completion;
+    uint64_t                number;    /* of this work on its queue, from 1 */
+    qk_driver_event        *driver_event;
+    struct qk__completion   completion;
 };
 
 /* The driver's half of a submission, so that all kinds share the rest. */
@@ -43,7 +44,10 @@ static int64_t time_of(const qk__device *device)
 
 static uint64_t count_in(qk__device *device, struct qk__queue_count *queue)
 {
-    /* Pending first: whoever completes work takes off all with lower numbers, so these must be on it. */
+    /*
+     * Pending first: whoever completes work takes off all with lower numbers, so these must be on
+     * it.
+     */
     if (atomic_fetch_add(&queue->pending, 1) == 0)
         atomic_fetch_sub(&queue->busy_sum_ns, time_of(device));
     return atomic_fetch_add(&queue->submitted, 1) + 1;
@@ -76,12 +80,9 @@ static void count_kind(qk__device *device, const struct submission *work)
         atomic_fetch_add_explicit(&device->download_bytes, work->size_bytes, memory_order_relaxed);
         break;
     case LAUNCH:
-    case RUN:
-        atomic_fetch_add_explicit(&device->launches, 1, memory_order_relaxed);
-        break;
+    case RUN: atomic_fetch_add_explicit(&device->launches, 1, memory_order_relaxed); break;
     case COPY:
-    case MARKER:
-        break;
+    case MARKER: break;
     }
 }
 
@@ -124,8 +125,9 @@ static void follow(qk__event *event)
     on_complete(event, driver->event_wait(event->driver_event));
 }
 
-static qk_status call_driver(qk__device *device, const struct submission *work, struct qk_wait_list after,
-                             qk_driver_event **out_event, struct qk_error *error)
+static qk_status call_driver(qk__device *device, const struct submission *work,
+                             struct qk_wait_list after, qk_driver_event **out_event,
+                             struct qk_error *error)
 {
     const struct qk_driver *driver = device->driver;
     qk_driver_device       *handle = device->handle;
@@ -138,20 +140,19 @@ static qk_status call_driver(qk__device *device, const struct submission *work, 
         return driver->read(handle, work->queue, work->from_buffer, work->from_offset, work->to,
                             work->size_bytes, after, out_event, error);
     case COPY:
-        return driver->copy(handle, work->queue, work->from_buffer, work->from_offset, work->to_buffer,
-                            work->to_offset, work->size_bytes, after, out_event, error);
-    case LAUNCH:
-        return driver->launch(handle, work->queue, work->launch, after, out_event, error);
-    case RUN:
-        return driver->run(handle, work->queue, work->fn, work->arg, after, out_event, error);
-    case MARKER:
-        return driver->marker(handle, work->queue, after, out_event, error);
+        return driver->copy(handle, work->queue, work->from_buffer, work->from_offset,
+                            work->to_buffer, work->to_offset, work->size_bytes, after, out_event,
+                            error);
+    case LAUNCH: return driver->launch(handle, work->queue, work->launch, after, out_event, error);
+    case RUN: return driver->run(handle, work->queue, work->fn, work->arg, after, out_event, error);
+    case MARKER: return driver->marker(handle, work->queue, after, out_event, error);
     }
     return QK_INTERNAL;
 }
 
-static qk_status submit_with(qk__device *device, const struct submission *work, struct qk_wait_list after,
-                             qk__event **out_event, struct qk_error *error)
+static qk_status submit_with(qk__device *device, const struct submission *work,
+                             struct qk_wait_list after, qk__event **out_event,
+                             struct qk_error *error)
 {
     struct qk__queue_count *queue = &device->queues[work->queue];
     qk__event              *event = NULL;
@@ -181,7 +182,8 @@ static qk_status submit_with(qk__device *device, const struct submission *work, 
     return QK_OK;
 }
 
-static qk_status check_waits(const qk__device *device, struct qk__waits after, struct qk_error *error)
+static qk_status check_waits(const qk__device *device, struct qk__waits after,
+                             struct qk_error *error)
 {
     for (size_t i = 0; i < after.count; i++) {
         if (after.events[i]->device != device)
@@ -205,7 +207,8 @@ static qk_status submit(qk__device *device, const struct submission *work, struc
     if (after.count > FEW_WAITS) {
         waits = qk__alloc_array(after.count, sizeof(qk_driver_event *));
         if (waits == NULL)
-            return qk_error_set(error, QK_NO_MEMORY, "%s: no memory for a list of waits", device->info.id);
+            return qk_error_set(error, QK_NO_MEMORY, "%s: no memory for a list of waits",
+                                device->info.id);
     }
     for (size_t i = 0; i < after.count; i++)
         waits[i] = after.events[i]->driver_event;
@@ -244,8 +247,8 @@ qk_status qk__device_write(qk__device *device, enum qk_queue queue, qk__buffer *
 }
 
 qk_status qk__device_read(qk__device *device, enum qk_queue queue, qk__buffer *from, size_t offset,
-                          void *to, size_t size_bytes, struct qk__waits after, qk__event **out_event,
-                          struct qk_error *error)
+                          void *to, size_t size_bytes, struct qk__waits after,
+                          qk__event **out_event, struct qk_error *error)
 {
     const struct submission work = {.kind = READ,
                                     .queue = queue,
@@ -258,9 +261,9 @@ qk_status qk__device_read(qk__device *device, enum qk_queue queue, qk__buffer *f
     return st == QK_OK ? submit(device, &work, after, out_event, error) : st;
 }
 
-qk_status qk__device_copy(qk__device *device, enum qk_queue queue, qk__buffer *from, size_t from_offset,
-                          qk__buffer *to, size_t to_offset, size_t size_bytes, struct qk__waits after,
-                          qk__event **out_event, struct qk_error *error)
+qk_status qk__device_copy(qk__device *device, enum qk_queue queue, qk__buffer *from,
+                          size_t from_offset, qk__buffer *to, size_t to_offset, size_t size_bytes,
+                          struct qk__waits after, qk__event **out_event, struct qk_error *error)
 {
     const struct submission work = {.kind = COPY,
                                     .queue = queue,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ledger.c - see ledger.h. A device has tens of owners, not thousands, so they lie in one array that is searched.
+ * ledger.c - see ledger.h. A device has tens of owners, not thousands, so they lie in one array
+ * that is searched.
  *
  * (1) used = the sum of the owners' bytes <= limit.
  * (2) An owner without bytes is not in the array.
@@ -102,9 +103,9 @@ static qk_status refuse(const qk__ledger *ledger, const char *name, uint64_t byt
     for (size_t i = 0; i < count && i < NAMED_OWNERS && (size_t)at < sizeof held; i++)
         at += snprintf(held + at, sizeof held - (size_t)at, "%s%.30s %.1f MiB", i > 0 ? ", " : "",
                        owners[i].name, mib(owners[i].bytes));
-    return qk_error_set(error, QK_NO_DEVICE_MEMORY, "%.40s needs %.1f MiB, %.1f of %.1f MiB are free: %s",
-                        name, mib(bytes), mib(ledger->limit - qk__ledger_used(ledger)),
-                        mib(ledger->limit), held);
+    return qk_error_set(error, QK_NO_DEVICE_MEMORY,
+                        "%.40s needs %.1f MiB, %.1f of %.1f MiB are free: %s", name, mib(bytes),
+                        mib(ledger->limit - qk__ledger_used(ledger)), mib(ledger->limit), held);
 }
 
 qk_status qk__ledger_reserve(qk__ledger *ledger, const char *owner, uint64_t bytes,

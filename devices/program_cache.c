@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define MAGIC         "QKPROG01"
-#define KEY_LENGTH    64u
-#define LIMIT_BYTES   ((size_t)256 << 20)    /* a larger "binary" is no program of ours */
+#define MAGIC "QKPROG01"
+#define KEY_LENGTH 64u
+#define LIMIT_BYTES ((size_t)256 << 20)    /* a larger "binary" is no program of ours */
 
 struct entry_header {
     char     magic[8];
@@ -134,10 +134,9 @@ static qk_status write_entry(const char *path, const char *key, const uint8_t *b
                              size_t size_bytes)
 {
     const struct qk__hash128 hash = qk__hash128(binary, size_bytes);
-    struct entry_header      header = {
-             .size_bytes = size_bytes, .hash_hi = hash.hi, .hash_lo = hash.lo};
-    uint8_t  *bytes = qk__alloc(sizeof header + size_bytes);
-    qk_status st;
+    struct entry_header header = {.size_bytes = size_bytes, .hash_hi = hash.hi, .hash_lo = hash.lo};
+    uint8_t            *bytes = qk__alloc(sizeof header + size_bytes);
+    qk_status           st;
 
     if (bytes == NULL)
         return QK_NO_MEMORY;
@@ -182,7 +181,7 @@ void qk__program_cache_refused(qk__program_cache *cache, const char *key)
         (void)unlink(path);    /* a folder that can't be written keeps it: refused again next time */
 }
 
-void qk__program_cache_read_counts(const qk__program_cache *cache,
+void qk__program_cache_read_counts(const qk__program_cache         *cache,
                                    struct qk__program_cache_counts *out_counts)
 {
     out_counts->cached = atomic_load(&cache->cached);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program_cache.h - compiled programs on disk, one file each, so that a second start compiles nothing.
+ * program_cache.h - compiled programs on disk, one file each, so that a second start compiles
+ * nothing.
  *
- * A key is the SHA-256 of everything that a binary depends on: source, options, the device's identity and driver
- * and platform versions as its driver spells them, and our own format. A driver may crash on a damaged binary
- * (PoCL does), so an entry is verified whole before the driver sees it; one that fails is removed, counted, and
- * built again. Trouble with the folder is counted and never an error of the caller's: the cache only saves time.
+ * A key is the SHA-256 of everything that a binary depends on: source, options, the device's
+ * identity and driver and platform versions as its driver spells them, and our own format. A driver
+ * may crash on a damaged binary (PoCL does), so an entry is verified whole before the driver sees
+ * it; one that fails is removed, counted, and built again. Trouble with the folder is counted and
+ * never an error of the caller's: the cache only saves time.
  *
  *     file:  magic[8]  key[64]  size  hash.hi  hash.lo  binary[size]       (numbers as this machine stores them)
  *
@@ -19,10 +21,10 @@
 typedef struct qk__program_cache qk__program_cache;
 
 struct qk__program_cache_counts {
-    uint64_t cached;      /* taken from disk and accepted by the driver */
-    uint64_t compiled;    /* built from source */
-    uint64_t corrupt;     /* entries that were damaged or refused by the driver, and removed */
-    uint64_t unwritten;   /* binaries that could not be kept */
+    uint64_t cached;       /* taken from disk and accepted by the driver */
+    uint64_t compiled;     /* built from source */
+    uint64_t corrupt;      /* entries that were damaged or refused by the driver, and removed */
+    uint64_t unwritten;    /* binaries that could not be kept */
 };
 
 /* `folder` is copied and made when it is not there; NULL: nothing is kept, only counted. */
@@ -40,12 +42,15 @@ qk_status qk__program_cache_load(qk__program_cache *cache, const char *key, uint
 void      qk__program_cache_store(qk__program_cache *cache, const char *key, const uint8_t *binary,
                                   size_t size_bytes);
 
-/* The driver's word: it took the binary, it refused it (which removes the entry), or it built from source. */
+/*
+ * The driver's word: it took the binary, it refused it (which removes the entry), or it built from
+ * source.
+ */
 void qk__program_cache_accepted(qk__program_cache *cache);
 void qk__program_cache_refused(qk__program_cache *cache, const char *key);
 void qk__program_cache_compiled(qk__program_cache *cache);
 
-void qk__program_cache_read_counts(const qk__program_cache *cache,
+void qk__program_cache_read_counts(const qk__program_cache         *cache,
                                    struct qk__program_cache_counts *out_counts);
 
 #endif

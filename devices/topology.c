@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* topology.c - loading a machine's shape by hwloc, and its packages, NUMA nodes and cores; see topology.h. */
+/*
+ * topology.c - loading a machine's shape by hwloc, and its packages, NUMA nodes and cores; see
+ * topology.h.
+ */
 #include "devices/topology_inner.h"
 
 #include "base/file.h"
@@ -8,9 +11,12 @@
 #include <stdio.h>
 
 #define XML_LIMIT_BYTES ((size_t)64 << 20)    /* the largest recorded machine is 0.3 MiB */
-#define XML_MAJOR_READ  2u                    /* hwloc 2 reads formats 1 and 2 */
+#define XML_MAJOR_READ 2u                     /* hwloc 2 reads formats 1 and 2 */
 
-/* The format's major version, from <topology version="3.0">; 0 when the file does not say (format 1 does not). */
+/*
+ * The format's major version, from <topology version="3.0">; 0 when the file does not say (format 1
+ * does not).
+ */
 static unsigned xml_major_version(const char *xml)
 {
     const char *root = strstr(xml, "<topology");
@@ -35,11 +41,12 @@ static qk_status set_xml(qk__topology *topology, const char *path, struct qk_err
         return st;
     major = xml_major_version((const char *)bytes);
     if (major > XML_MAJOR_READ && hwloc_get_api_version() < 0x30000)
-        st = qk_error_set(error, QK_INVALID_ARGUMENT,
-                          "%s: hwloc XML of format %u, and the hwloc here (version %u) reads up to %u", path, major,
-                          hwloc_get_api_version() >> 16,
-                          XML_MAJOR_READ);
-    else if (hwloc_topology_set_xmlbuffer(topology->hwloc, (const char *)bytes, (int)(size_bytes + 1)) != 0)
+        st = qk_error_set(
+            error, QK_INVALID_ARGUMENT,
+            "%s: hwloc XML of format %u, and the hwloc here (version %u) reads up to %u", path,
+            major, hwloc_get_api_version() >> 16, XML_MAJOR_READ);
+    else if (hwloc_topology_set_xmlbuffer(topology->hwloc, (const char *)bytes,
+                                          (int)(size_bytes + 1)) != 0)
         st = qk_error_set(error, QK_INVALID_ARGUMENT, "%s: not a topology that hwloc reads", path);
     qk__free(bytes);
     return st;
@@ -50,9 +57,10 @@ static qk_status set_source(qk__topology *topology, const struct qk__topology_so
 {
     if (source->xml_file != NULL)
         return set_xml(topology, source->xml_file, error);
-    if (source->synthetic != NULL && hwloc_topology_set_synthetic(topology->hwloc, source->synthetic) != 0)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "'%s': not a topology description that hwloc reads",
-                            source->synthetic);
+    if (source->synthetic != NULL &&
+        hwloc_topology_set_synthetic(topology->hwloc, source->synthetic) != 0)
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "'%s': not a topology description that hwloc reads", source->synthetic);
     return QK_OK;
 }
 
@@ -64,8 +72,9 @@ static const char *name_of(const struct qk__topology_source *source)
 }
 
 /*
- * Parts of hwloc that stay off: its OpenCL part opens PoCL, which opens hwloc; its GL part opens X displays; its
- * PCI part leaks, and sysfs tells as much without it. Devices are mapped by PCI address here.
+ * Parts of hwloc that stay off: its OpenCL part opens PoCL, which opens hwloc; its GL part opens X
+ * displays; its PCI part leaks, and sysfs tells as much without it. Devices are mapped by PCI
+ * address here.
  */
 static const char *const unwanted[] = {"opencl", "gl", "pci"};
 
@@ -79,14 +88,18 @@ static qk_status load_hwloc(qk__topology *topology, const struct qk__topology_so
         return qk_error_set(error, QK_NO_MEMORY, "no memory for the topology");
     }
     for (size_t i = 0; i < QK__COUNT_OF(unwanted); i++)
-        (void)hwloc_topology_set_components(topology->hwloc, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, unwanted[i]);
+        (void)hwloc_topology_set_components(topology->hwloc,
+                                            HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, unwanted[i]);
     (void)hwloc_topology_set_io_types_filter(topology->hwloc, HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
     st = set_source(topology, source, error);
     if (st != QK_OK)
         return st;
     if (hwloc_topology_load(topology->hwloc) != 0)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: hwloc finds no topology in it", name_of(source));
-    /* Makes hwloc's lazily computed parts now, so that later readers of any thread change nothing. */
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: hwloc finds no topology in it",
+                            name_of(source));
+    /*
+     * Makes hwloc's lazily computed parts now, so that later readers of any thread change nothing.
+     */
     (void)hwloc_topology_refresh(topology->hwloc);
     topology->is_this_machine = hwloc_topology_is_thissystem(topology->hwloc) != 0;
     return QK_OK;
@@ -109,7 +122,7 @@ static qk_status read_numa(qk__topology *topology)
         return QK_NO_MEMORY;
     topology->numa_count = count;
     for (uint32_t i = 0; i < count; i++) {
-        const hwloc_obj_t     object = hwloc_get_obj_by_type(topology->hwloc, HWLOC_OBJ_NUMANODE, i);
+        const hwloc_obj_t object = hwloc_get_obj_by_type(topology->hwloc, HWLOC_OBJ_NUMANODE, i);
         struct qk__numa_node *node = &topology->numa[i];
 
         node->os_index = (int)object->os_index;
@@ -145,8 +158,8 @@ static qk_status read_distances(qk__topology *topology)
                                     HWLOC_DISTANCES_KIND_MEANS_LATENCY, 0) != 0 ||
         count == 0)
         return QK_OK;
-    topology->distances =
-        qk__alloc_array((size_t)topology->numa_count * topology->numa_count, sizeof *topology->distances);
+    topology->distances = qk__alloc_array((size_t)topology->numa_count * topology->numa_count,
+                                          sizeof *topology->distances);
     if (topology->distances != NULL)
         copy_distances(topology, matrix);
     else
@@ -163,7 +176,8 @@ static hwloc_bitmap_t allowed_pus(const qk__topology *topology)
     if (allowed == NULL)
         return NULL;
     if (topology->is_this_machine &&
-        hwloc_get_cpubind(topology->hwloc, allowed, HWLOC_CPUBIND_PROCESS) == 0 && !hwloc_bitmap_iszero(allowed))
+        hwloc_get_cpubind(topology->hwloc, allowed, HWLOC_CPUBIND_PROCESS) == 0 &&
+        !hwloc_bitmap_iszero(allowed))
         return allowed;
     hwloc_bitmap_free(allowed);
     return NULL;
@@ -173,10 +187,14 @@ static struct qk__pu describe_pu(hwloc_topology_t hwloc, hwloc_obj_t object)
 {
     const hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(hwloc, HWLOC_OBJ_CORE, object);
 
-    /* A PU near several NUMA nodes (fast and large memory side by side) names the first, which is the ordinary one. */
+    /*
+     * A PU near several NUMA nodes (fast and large memory side by side) names the first, which is
+     * the ordinary one.
+     */
     return (struct qk__pu){
         .os_index = object->os_index,
-        .numa_node = object->nodeset != NULL ? hwloc_bitmap_first(object->nodeset) : QK_NUMA_UNKNOWN,
+        .numa_node =
+            object->nodeset != NULL ? hwloc_bitmap_first(object->nodeset) : QK_NUMA_UNKNOWN,
         .core = core != NULL ? core->logical_index : object->logical_index,
     };
 }
@@ -299,7 +317,8 @@ uint32_t qk__topology_numa_count(const qk__topology *topology)
     return topology->numa_count;
 }
 
-void qk__topology_numa_at(const qk__topology *topology, uint32_t index, struct qk__numa_node *out_node)
+void qk__topology_numa_at(const qk__topology *topology, uint32_t index,
+                          struct qk__numa_node *out_node)
 {
     *out_node = topology->numa[index];
 }
@@ -316,7 +335,8 @@ uint64_t qk__topology_numa_distance(const qk__topology *topology, uint32_t from,
     return topology->distances[(size_t)from * topology->numa_count + to];
 }
 
-uint32_t qk__topology_usable_pus(const qk__topology *topology, struct qk__pu *out_pus, uint32_t capacity)
+uint32_t qk__topology_usable_pus(const qk__topology *topology, struct qk__pu *out_pus,
+                                 uint32_t capacity)
 {
     const uint32_t count = topology->usable_count < capacity ? topology->usable_count : capacity;
 

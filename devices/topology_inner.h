@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * topology_inner.h - the inside of a topology, for topology.c (loading, cores), topology_io.c (accelerators, PCI) and
- * topology_json.c. Everything that is asked often is read out of hwloc once, while loading.
+ * topology_inner.h - the inside of a topology, for topology.c (loading, cores), topology_io.c
+ * (accelerators, PCI) and topology_json.c. Everything that is asked often is read out of hwloc
+ * once, while loading.
  */
 #ifndef QUARK_DEVICES_TOPOLOGY_INNER_H
 #define QUARK_DEVICES_TOPOLOGY_INNER_H
@@ -16,9 +17,9 @@ struct qk__topology {
     uint32_t              package_count, core_count, pu_count;
     struct qk__numa_node *numa;
     uint32_t              numa_count;
-    uint64_t             *distances;    /* numa_count * numa_count, or NULL when the machine does not tell */
-    struct qk__pu        *pus;
-    uint32_t              usable_count;
+    uint64_t      *distances;    /* numa_count * numa_count, or NULL when the machine does not tell */
+    struct qk__pu *pus;
+    uint32_t       usable_count;
     struct qk__io_device *io;
     uint32_t              io_count;
 };

@@ -2,9 +2,10 @@
 /*
  * topology_io.c - accelerators of the topology, and where a PCI address lies.
  *
- * A device is near the NUMA nodes of the nearest ancestor that is not I/O itself. Two cases are told as unknown: a device
- * that hangs off the whole machine while that has several nodes (nobody knew better), and one near several nodes has no
- * single one. Nodes without PUs are a device's own memory (POWER9 shows its GPUs' so) and no place to be near to.
+ * A device is near the NUMA nodes of the nearest ancestor that is not I/O itself. Two cases are
+ * told as unknown: a device that hangs off the whole machine while that has several nodes (nobody
+ * knew better), and one near several nodes has no single one. Nodes without PUs are a device's own
+ * memory (POWER9 shows its GPUs' so) and no place to be near to.
  */
 #include "devices/topology_inner.h"
 
@@ -12,7 +13,10 @@
 
 #include <stdio.h>
 
-/* The names by which compute libraries list their devices; graphics nodes (card0, renderD128) are left aside. */
+/*
+ * The names by which compute libraries list their devices; graphics nodes (card0, renderD128) are
+ * left aside.
+ */
 static const struct {
     const char *prefix, *backend;
 } backends[] = {
@@ -21,8 +25,8 @@ static const struct {
 };
 
 /* The keys under which these tell the size of their memory, in KiB. */
-static const char *const memory_keys[] = {"OpenCLGlobalMemorySize", "CUDAGlobalMemorySize", "RSMIVRAMSize",
-                                          "LevelZeroHBMSize", "LevelZeroDDRSize"};
+static const char *const memory_keys[] = {"OpenCLGlobalMemorySize", "CUDAGlobalMemorySize",
+                                          "RSMIVRAMSize", "LevelZeroHBMSize", "LevelZeroDDRSize"};
 
 static const char *backend_of(hwloc_obj_t object)
 {
@@ -106,8 +110,8 @@ static const char *model_of(hwloc_obj_t object)
     return pci != NULL && pci->name != NULL ? pci->name : "";
 }
 
-static void describe(const qk__topology *topology, hwloc_obj_t object, const char *backend, hwloc_bitmap_t near,
-                     struct qk__io_device *out)
+static void describe(const qk__topology *topology, hwloc_obj_t object, const char *backend,
+                     hwloc_bitmap_t near, struct qk__io_device *out)
 {
     *out = (struct qk__io_device){.pci = pci_of(object), .memory_bytes = memory_of(object)};
     snprintf(out->name, sizeof out->name, "%s", object->name);
@@ -125,13 +129,14 @@ qk_status qk__topology_read_io(qk__topology *topology)
     size_t         capacity = 0;
     qk_status      st = near != NULL ? QK_OK : QK_NO_MEMORY;
 
-    for (hwloc_obj_t object = hwloc_get_next_osdev(topology->hwloc, NULL); object != NULL && st == QK_OK;
-         object = hwloc_get_next_osdev(topology->hwloc, object)) {
+    for (hwloc_obj_t object = hwloc_get_next_osdev(topology->hwloc, NULL);
+         object != NULL && st == QK_OK; object = hwloc_get_next_osdev(topology->hwloc, object)) {
         const char *backend = backend_of(object);
 
         if (backend == NULL)
             continue;
-        st = qk__array_reserve((void **)&topology->io, &capacity, topology->io_count + 1u, sizeof *topology->io);
+        st = qk__array_reserve((void **)&topology->io, &capacity, topology->io_count + 1u,
+                               sizeof *topology->io);
         if (st == QK_OK)
             describe(topology, object, backend, near, &topology->io[topology->io_count++]);
     }
@@ -144,7 +149,8 @@ uint32_t qk__topology_io_count(const qk__topology *topology)
     return topology->io_count;
 }
 
-void qk__topology_io_at(const qk__topology *topology, uint32_t index, struct qk__io_device *out_device)
+void qk__topology_io_at(const qk__topology *topology, uint32_t index,
+                        struct qk__io_device *out_device)
 {
     *out_device = topology->io[index];
 }
@@ -157,7 +163,8 @@ int qk__topology_numa_of_pci(const qk__topology *topology, const struct qk_pci_a
 
     if (!pci->is_known)
         return QK_NUMA_UNKNOWN;
-    object = hwloc_get_pcidev_by_busid(topology->hwloc, pci->domain, pci->bus, pci->device, pci->function);
+    object = hwloc_get_pcidev_by_busid(topology->hwloc, pci->domain, pci->bus, pci->device,
+                                       pci->function);
     near = object != NULL ? hwloc_bitmap_alloc() : NULL;
     if (near != NULL) {
         find_near(topology, object, near);

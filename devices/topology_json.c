@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* topology_json.c - a topology as JSON. What is unknown is null or absent, never a number that could be meant. */
+/*
+ * topology_json.c - a topology as JSON. What is unknown is null or absent, never a number that
+ * could be meant.
+ */
 #include "devices/topology_inner.h"
 
 #include "base/memory.h"
@@ -30,8 +33,8 @@ static json_t *numa_to_json(const qk__topology *topology, uint32_t index)
     const struct qk__numa_node *node = &topology->numa[index];
 
     return json_pack("{s:i, s:I, s:I, s:s, s:o}", "os_index", node->os_index, "memory_bytes",
-                     (json_int_t)node->memory_bytes, "pus", (json_int_t)node->pu_count, "cpuset", node->cpuset,
-                     "distances", distances_from(topology, index));
+                     (json_int_t)node->memory_bytes, "pus", (json_int_t)node->pu_count, "cpuset",
+                     node->cpuset, "distances", distances_from(topology, index));
 }
 
 static json_t *pci_to_json(const struct qk_pci_address *pci)
@@ -40,27 +43,30 @@ static json_t *pci_to_json(const struct qk_pci_address *pci)
 
     if (!pci->is_known)
         return json_null();
-    snprintf(text, sizeof text, "%04x:%02x:%02x.%x", (unsigned)pci->domain, pci->bus, pci->device, pci->function);
+    snprintf(text, sizeof text, "%04x:%02x:%02x.%x", (unsigned)pci->domain, pci->bus, pci->device,
+             pci->function);
     return json_string(text);
 }
 
 static json_t *io_to_json(const qk__topology *topology, uint32_t index)
 {
     const struct qk__io_device *io = &topology->io[index];
-    json_t *numa_node = io->numa_node == QK_NUMA_UNKNOWN ? json_null() : json_integer(io->numa_node);
-    json_t *memory = io->memory_bytes == 0 ? json_null() : json_integer((json_int_t)io->memory_bytes);
+    json_t                     *numa_node =
+        io->numa_node == QK_NUMA_UNKNOWN ? json_null() : json_integer(io->numa_node);
+    json_t *memory =
+        io->memory_bytes == 0 ? json_null() : json_integer((json_int_t)io->memory_bytes);
 
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:o}", "name", io->name, "backend", io->backend, "model",
-                     io->model, "pci", pci_to_json(&io->pci), "numa_node", numa_node, "numa_nodes", io->numa_nodes,
-                     "memory_bytes", memory);
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:o}", "name", io->name, "backend",
+                     io->backend, "model", io->model, "pci", pci_to_json(&io->pci), "numa_node",
+                     numa_node, "numa_nodes", io->numa_nodes, "memory_bytes", memory);
 }
 
 static json_t *pu_to_json(const qk__topology *topology, uint32_t index)
 {
     const struct qk__pu *pu = &topology->pus[index];
 
-    return json_pack("{s:I, s:I, s:i}", "os_index", (json_int_t)pu->os_index, "core", (json_int_t)pu->core,
-                     "numa_node", pu->numa_node);
+    return json_pack("{s:I, s:I, s:i}", "os_index", (json_int_t)pu->os_index, "core",
+                     (json_int_t)pu->core, "numa_node", pu->numa_node);
 }
 
 static json_t *list_to_json(const qk__topology *topology, uint32_t count,
@@ -79,12 +85,13 @@ static json_t *list_to_json(const qk__topology *topology, uint32_t count,
 
 qk_status qk__topology_to_json(const qk__topology *topology, char **out_json)
 {
-    json_t *root = json_pack("{s:b, s:I, s:I, s:I, s:o, s:o, s:o}", "this_machine", topology->is_this_machine,
-                             "packages", (json_int_t)topology->package_count, "cores",
-                             (json_int_t)topology->core_count, "pus", (json_int_t)topology->pu_count, "numa_nodes",
-                             list_to_json(topology, topology->numa_count, numa_to_json), "usable_pus",
-                             list_to_json(topology, topology->usable_count, pu_to_json), "accelerators",
-                             list_to_json(topology, topology->io_count, io_to_json));
+    json_t *root =
+        json_pack("{s:b, s:I, s:I, s:I, s:o, s:o, s:o}", "this_machine", topology->is_this_machine,
+                  "packages", (json_int_t)topology->package_count, "cores",
+                  (json_int_t)topology->core_count, "pus", (json_int_t)topology->pu_count,
+                  "numa_nodes", list_to_json(topology, topology->numa_count, numa_to_json),
+                  "usable_pus", list_to_json(topology, topology->usable_count, pu_to_json),
+                  "accelerators", list_to_json(topology, topology->io_count, io_to_json));
     char *text;
 
     if (root == NULL)

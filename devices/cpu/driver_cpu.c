@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* driver_cpu.c - see driver_cpu.h. One device: splitting it by NUMA node would split its memory too. */
+/*
+ * driver_cpu.c - see driver_cpu.h. One device: splitting it by NUMA node would split its memory
+ * too.
+ */
 #include "devices/cpu/driver_cpu.h"
 
 #include "base/memory.h"

@@ -49,15 +49,19 @@ static bool is_made_to_fail(qk_driver_device *device)
     return atomic_fetch_sub(&device->allocs_until_fault, 1) == 1;
 }
 
-/* Takes from the device's own memory, as a real device would, whatever the ledger above has counted. */
+/*
+ * Takes from the device's own memory, as a real device would, whatever the ledger above has
+ * counted.
+ */
 static qk_status take_memory(qk_driver_device *device, size_t size_bytes, struct qk_error *error)
 {
     uint64_t used = atomic_load(&device->used_bytes);
 
     do {
         if (size_bytes > device->info.memory_bytes - used)
-            return qk_error_set(error, QK_NO_DEVICE_MEMORY, "%s: %zu bytes do not fit beside %llu of %llu",
-                                device->info.id, size_bytes, (unsigned long long)used,
+            return qk_error_set(error, QK_NO_DEVICE_MEMORY,
+                                "%s: %zu bytes do not fit beside %llu of %llu", device->info.id,
+                                size_bytes, (unsigned long long)used,
                                 (unsigned long long)device->info.memory_bytes);
     } while (!atomic_compare_exchange_weak(&device->used_bytes, &used, used + size_bytes));
     return QK_OK;
@@ -139,10 +143,10 @@ static char *bytes_at(qk_driver_buffer *buffer, size_t offset, size_t size_bytes
     return (char *)buffer->bytes + offset;
 }
 
-static qk_status write_buffer(qk_driver_device *device, enum qk_queue queue, qk_driver_buffer *buffer,
-                              size_t offset, const void *from, size_t size_bytes,
-                              struct qk_wait_list after, qk_driver_event **out_event,
-                              struct qk_error *error)
+static qk_status write_buffer(qk_driver_device *device, enum qk_queue queue,
+                              qk_driver_buffer *buffer, size_t offset, const void *from,
+                              size_t size_bytes, struct qk_wait_list after,
+                              qk_driver_event **out_event, struct qk_error *error)
 {
     const struct qk__host_work work = {.kind = QK__HOST_UPLOAD,
                                        .to = bytes_at(buffer, offset, size_bytes),
@@ -152,9 +156,10 @@ static qk_status write_buffer(qk_driver_device *device, enum qk_queue queue, qk_
     return submit(device, queue, &work, after, out_event, error);
 }
 
-static qk_status read_buffer(qk_driver_device *device, enum qk_queue queue, qk_driver_buffer *buffer,
-                             size_t offset, void *to, size_t size_bytes, struct qk_wait_list after,
-                             qk_driver_event **out_event, struct qk_error *error)
+static qk_status read_buffer(qk_driver_device *device, enum qk_queue queue,
+                             qk_driver_buffer *buffer, size_t offset, void *to, size_t size_bytes,
+                             struct qk_wait_list after, qk_driver_event **out_event,
+                             struct qk_error *error)
 {
     const struct qk__host_work work = {.kind = QK__HOST_DOWNLOAD,
                                        .to = to,
@@ -223,8 +228,9 @@ static void program_destroy(qk_driver_device *device, qk_driver_program *program
     (void)program;
 }
 
-static qk_status refuse_kernel(qk_driver_device *device, qk_driver_program *program, const char *name,
-                               qk_driver_kernel **out_kernel, struct qk_error *error)
+static qk_status refuse_kernel(qk_driver_device *device, qk_driver_program *program,
+                               const char *name, qk_driver_kernel **out_kernel,
+                               struct qk_error *error)
 {
     (void)program;
     (void)out_kernel;
@@ -246,7 +252,8 @@ static qk_status refuse_launch(qk_driver_device *device, enum qk_queue queue,
     (void)launch;
     (void)after;
     (void)out_event;
-    return qk_error_set(error, QK_UNIMPLEMENTED, "%s runs host functions, not kernels", device->info.id);
+    return qk_error_set(error, QK_UNIMPLEMENTED, "%s runs host functions, not kernels",
+                        device->info.id);
 }
 
 static qk_status probe(qk_driver_device *device)
@@ -323,7 +330,8 @@ static qk_status set_countdown(_Atomic int64_t *countdown, const char *fault, co
     return QK_OK;
 }
 
-qk_status qk__host_device_inject(qk_driver_device *device, const char *fault, struct qk_error *error)
+qk_status qk__host_device_inject(qk_driver_device *device, const char *fault,
+                                 struct qk_error *error)
 {
     const char *number;
 
@@ -338,8 +346,8 @@ qk_status qk__host_device_inject(qk_driver_device *device, const char *fault, st
     else if (strcmp(fault, "restored") == 0)
         qk__host_queues_restore(&device->queues);
     else
-        return qk_error_set(error, QK_INVALID_ARGUMENT,
-                            "%s: no such fault; there are lost, lost-at:N, held, restored and alloc-fail:N",
-                            fault);
+        return qk_error_set(
+            error, QK_INVALID_ARGUMENT,
+            "%s: no such fault; there are lost, lost-at:N, held, restored and alloc-fail:N", fault);
     return QK_OK;
 }

@@ -74,18 +74,17 @@ static qk_status perform(const struct qk__host_work *work)
     switch (work->kind) {
     case QK__HOST_UPLOAD:
     case QK__HOST_DOWNLOAD:
-    case QK__HOST_COPY:
-        memmove(work->to, work->from, work->size_bytes);
-        return QK_OK;
-    case QK__HOST_RUN:
-        return work->fn(work->arg);
-    case QK__HOST_MARKER:
-        return QK_OK;
+    case QK__HOST_COPY: memmove(work->to, work->from, work->size_bytes); return QK_OK;
+    case QK__HOST_RUN: return work->fn(work->arg);
+    case QK__HOST_MARKER: return QK_OK;
     }
     return QK_INTERNAL;
 }
 
-/* Sleeps until `until_ns`; a lost device wakes it, a held one keeps it. True: the device is still there. */
+/*
+ * Sleeps until `until_ns`; a lost device wakes it, a held one keeps it. True: the device is still
+ * there.
+ */
 static bool pace(struct qk__host_queues *all, uint64_t until_ns)
 {
     const bool is_real_time = all->clock == qk__clock_system();
@@ -157,7 +156,9 @@ static void *run_queue(void *arg)
     return NULL;
 }
 
-/* Under the queue's lock. Signals are for the program's own threads, so this one blocks them all. */
+/*
+ * Under the queue's lock. Signals are for the program's own threads, so this one blocks them all.
+ */
 static qk_status start_thread(struct qk__host_queue *queue)
 {
     sigset_t all_signals, before;
@@ -175,8 +176,7 @@ static qk_status start_thread(struct qk__host_queue *queue)
 
 static qk_driver_event *make_event(const struct qk__host_work *work, struct qk_wait_list after)
 {
-    qk_driver_event *event =
-        qk__alloc_zero(sizeof *event + after.count * sizeof event->waits[0]);
+    qk_driver_event *event = qk__alloc_zero(sizeof *event + after.count * sizeof event->waits[0]);
 
     if (event == NULL)
         return NULL;

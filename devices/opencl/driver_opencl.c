@@ -36,8 +36,8 @@ static size_t count_equals(const struct opencl_driver *driver, const char *id)
     return equals;
 }
 
-static const struct entry *find_on_other_platform(const struct opencl_driver *driver, const char *id,
-                                                  cl_platform_id platform)
+static const struct entry *find_on_other_platform(const struct opencl_driver *driver,
+                                                  const char *id, cl_platform_id platform)
 {
     for (size_t i = 0; i < driver->count; i++) {
         if (driver->entries[i].platform != platform && strcmp(driver->entries[i].info.id, id) == 0)
@@ -61,17 +61,19 @@ static void tell_from_equals(const struct opencl_driver *driver, struct qk_devic
         snprintf(info->id + length, sizeof info->id - length, ".%zu", equals);
 }
 
-static qk_status list_device(struct opencl_driver *driver, cl_platform_id platform, cl_device_id device,
-                             struct qk_error *error)
+static qk_status list_device(struct opencl_driver *driver, cl_platform_id platform,
+                             cl_device_id device, struct qk_error *error)
 {
     struct qk_device_info info;
 
     if (qk__opencl_describe(platform, device, &info) != QK_OK) {
-        (void)qk_error_set(error, QK_OK, "a device that does not tell its name and memory is left out");
+        (void)qk_error_set(error, QK_OK,
+                           "a device that does not tell its name and memory is left out");
         return QK_OK;
     }
     if (qk__opencl_runs_in_caller(&info)) {
-        (void)qk_error_set(error, QK_OK, "%s is left out: it runs kernels in the thread that asks", info.name);
+        (void)qk_error_set(error, QK_OK, "%s is left out: it runs kernels in the thread that asks",
+                           info.name);
         return QK_OK;
     }
     if (is_physical_id(info.id) && find_on_other_platform(driver, info.id, platform) != NULL) {
@@ -135,8 +137,8 @@ static qk_status list_platforms(struct opencl_driver *driver, struct qk_error *e
     return st;
 }
 
-static qk_status discover(void *self, void (*found)(void *arg, const struct qk_device_info *info), void *arg,
-                          struct qk_error *error)
+static qk_status discover(void *self, void (*found)(void *arg, const struct qk_device_info *info),
+                          void *arg, struct qk_error *error)
 {
     struct opencl_driver *driver = self;
     qk_status             st;

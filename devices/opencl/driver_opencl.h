@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * driver_opencl.h - every OpenCL device that the ICD loader knows, but those that can't keep driver.h's promises.
+ * driver_opencl.h - every OpenCL device that the ICD loader knows, but those that can't keep
+ * driver.h's promises.
  *
- * Left out, with a remark: PoCL's `basic` (`cpu-minimal`) devices, which run commands in the thread that submits
- * them, and a device that a second platform shows again (same UUID or PCI address).
+ * Left out, with a remark: PoCL's `basic` (`cpu-minimal`) devices, which run commands in the thread
+ * that submits them, and a device that a second platform shows again (same UUID or PCI address).
  */
 #ifndef QUARK_DEVICES_OPENCL_DRIVER_OPENCL_H
 #define QUARK_DEVICES_OPENCL_DRIVER_OPENCL_H

@@ -2,8 +2,8 @@
 /*
  * opencl.h - shared by the files of this room; nobody else includes it.
  *
- * The driver's buffers and events *are* OpenCL's objects under another name (to_mem(), to_event()), so nothing is
- * allocated or looked up on the way of a submission.
+ * The driver's buffers and events *are* OpenCL's objects under another name (to_mem(), to_event()),
+ * so nothing is allocated or looked up on the way of a submission.
  */
 #ifndef QUARK_DEVICES_OPENCL_OPENCL_H
 #define QUARK_DEVICES_OPENCL_OPENCL_H
@@ -21,22 +21,22 @@ struct qk_driver_device {
     cl_device_id          id;
     cl_context            context;
     cl_command_queue      queues[QK_QUEUE_COUNT];
-    cl_command_queue      setup;       /* for touching memory and probing, so that these wait behind nothing */
-    qk__program_cache    *cache;       /* borrowed */
-    bool                  is_lazy;     /* does nothing until somebody waits, see qk__opencl_flush() */
-    char                  identity[1024];    /* what a compiled program depends on, see opencl_info.c */
+    cl_command_queue      setup;      /* for touching memory and probing: these wait behind nothing */
+    qk__program_cache    *cache;      /* borrowed */
+    bool                  is_lazy;    /* does nothing until somebody waits, see qk__opencl_flush() */
+    char                  identity[1024];    /* what a compiled program depends on */
 };
 
 struct qk_driver_program {
-    cl_program   program;
-    char         key[65];
-    atomic_bool  has_run;    /* since its binary was last kept */
+    cl_program  program;
+    char        key[65];
+    atomic_bool has_run;    /* since its binary was last kept */
 };
 
 struct qk_driver_kernel {
     cl_kernel          kernel;
     qk_driver_program *program;
-    pthread_mutex_t    lock;    /* arguments are state of a cl_kernel: binding and enqueueing are one step */
+    pthread_mutex_t    lock;    /* arguments are state of a cl_kernel: binding and enqueueing are one */
 };
 
 static inline cl_mem to_mem(qk_driver_buffer *buffer)
@@ -53,11 +53,15 @@ static inline cl_event to_event(qk_driver_event *event)
 qk_status qk__opencl_status(cl_int code);
 qk_status qk__opencl_fail(struct qk_error *error, cl_int code, const char *where, const char *what);
 
-/* opencl_info.c. Of a device whose id is not yet told from its equals; see qk__opencl_describe(). */
-qk_status qk__opencl_describe(cl_platform_id platform, cl_device_id id, struct qk_device_info *out_info);
+/*
+ * opencl_info.c. Of a device whose id is not yet told from its equals; see qk__opencl_describe().
+ */
+qk_status qk__opencl_describe(cl_platform_id platform, cl_device_id id,
+                              struct qk_device_info *out_info);
 bool      qk__opencl_runs_in_caller(const struct qk_device_info *info);
 bool      qk__opencl_is_lazy(const struct qk_device_info *info);
-void      qk__opencl_identity(cl_device_id id, const struct qk_device_info *info, char *out, size_t size);
+void      qk__opencl_identity(cl_device_id id, const struct qk_device_info *info, char *out,
+                              size_t size);
 bool      qk__opencl_has_extension(cl_device_id id, const char *name);
 
 /* True when the device speaks at least this version. */
@@ -73,15 +77,20 @@ qk_status qk__opencl_buffer_create(qk_driver_device *device, size_t size_bytes,
 void      qk__opencl_buffer_destroy(qk_driver_device *device, qk_driver_buffer *buffer);
 qk_status qk__opencl_probe(qk_driver_device *device);
 
-/* Sends queued work off. Oclgrind, the kernel checker, works only inside a call that waits, so there it is waited for. */
+/*
+ * Sends queued work off. Oclgrind, the kernel checker, works only inside a call that waits, so
+ * there it is waited for.
+ */
 cl_int qk__opencl_flush(const qk_driver_device *device, cl_command_queue queue);
 
 /* opencl_program.c */
-qk_status qk__opencl_program_create(qk_driver_device *device, const struct qk_program_source *source,
+qk_status qk__opencl_program_create(qk_driver_device               *device,
+                                    const struct qk_program_source *source,
                                     qk_driver_program **out_program, struct qk_error *error);
 void      qk__opencl_program_destroy(qk_driver_device *device, qk_driver_program *program);
-qk_status qk__opencl_kernel_create(qk_driver_device *device, qk_driver_program *program, const char *name,
-                                   qk_driver_kernel **out_kernel, struct qk_error *error);
+qk_status qk__opencl_kernel_create(qk_driver_device *device, qk_driver_program *program,
+                                   const char *name, qk_driver_kernel **out_kernel,
+                                   struct qk_error *error);
 void      qk__opencl_kernel_destroy(qk_driver_device *device, qk_driver_kernel *kernel);
 
 /* opencl_submit.c fills in everything that goes through a queue, and events. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* opencl_device.c - an open device: its context and queues, its memory, and whether it still answers. */
+/*
+ * opencl_device.c - an open device: its context and queues, its memory, and whether it still
+ * answers.
+ */
 #include "devices/opencl/opencl.h"
 
 #include "base/clock.h"
@@ -9,15 +12,19 @@
 #include <semaphore.h>
 #include <time.h>
 
-#define PROBE_SECONDS 2    /* an idle device answers in microseconds; one busy for longer is no use just now */
+#define PROBE_SECONDS                                                                              \
+    2    /* an idle device answers in microseconds; one busy for longer is no use just now */
 
-static cl_command_queue make_queue(cl_context context, cl_device_id id, bool is_low_priority, cl_int *out_code)
+static cl_command_queue make_queue(cl_context context, cl_device_id id, bool is_low_priority,
+                                   cl_int *out_code)
 {
     const cl_queue_properties normal[] = {CL_QUEUE_PROPERTIES, CL_QUEUE_PROFILING_ENABLE, 0};
     const cl_queue_properties low[] = {CL_QUEUE_PROPERTIES, CL_QUEUE_PROFILING_ENABLE,
                                        CL_QUEUE_PRIORITY_KHR, CL_QUEUE_PRIORITY_LOW_KHR, 0};
 
-    /* By version: an old platform may lack the new call in its table, and Oclgrind's hangs in it. */
+    /*
+     * By version: an old platform may lack the new call in its table, and Oclgrind's hangs in it.
+     */
     if (!qk__opencl_is_version(id, 2, 0))
         return clCreateCommandQueue(context, id, CL_QUEUE_PROFILING_ENABLE, out_code);
     if (is_low_priority && qk__opencl_has_extension(id, "cl_khr_priority_hints"))
@@ -97,7 +104,8 @@ static cl_int touch(qk_driver_device *device, cl_mem memory, size_t size_bytes)
     cl_event      filled;
     cl_int        code, status = CL_COMPLETE;
 
-    code = clEnqueueFillBuffer(device->setup, memory, &zero, sizeof zero, 0, size_bytes, 0, NULL, &filled);
+    code = clEnqueueFillBuffer(device->setup, memory, &zero, sizeof zero, 0, size_bytes, 0, NULL,
+                               &filled);
     if (code != CL_SUCCESS)
         return code;
     code = clWaitForEvents(1, &filled);
@@ -192,7 +200,8 @@ qk_status qk__opencl_probe(qk_driver_device *device)
     cl_int        code;
     qk_status     st;
 
-    code = clGetDeviceInfo(device->id, CL_DEVICE_AVAILABLE, sizeof is_available, &is_available, NULL);
+    code =
+        clGetDeviceInfo(device->id, CL_DEVICE_AVAILABLE, sizeof is_available, &is_available, NULL);
     if (code != CL_SUCCESS || !is_available)
         return QK_DEVICE_LOST;
     probe = qk__alloc_zero(sizeof *probe);

@@ -2,8 +2,9 @@
 /*
  * opencl_info.c - who a device is, and what it can do.
  *
- * An id outlives restarts, other cards and other drivers, so it is never an index of ours: the device's UUID, else its PCI
- * address, else platform and name. Equals among these are told apart by the driver's caller, by their order.
+ * An id outlives restarts, other cards and other drivers, so it is never an index of ours: the
+ * device's UUID, else its PCI address, else platform and name. Equals among these are told apart by
+ * the driver's caller, by their order.
  */
 #include "devices/opencl/opencl.h"
 
@@ -13,11 +14,11 @@
 #include <stdio.h>
 
 /* Vendors' own queries from before cl_khr_pci_bus_info. */
-#define AMD_TOPOLOGY       0x4037
-#define AMD_TOPOLOGY_PCIE  1u
-#define NVIDIA_PCI_BUS     0x4008
-#define NVIDIA_PCI_SLOT    0x4009
-#define NVIDIA_PCI_DOMAIN  0x400A
+#define AMD_TOPOLOGY 0x4037
+#define AMD_TOPOLOGY_PCIE 1u
+#define NVIDIA_PCI_BUS 0x4008
+#define NVIDIA_PCI_SLOT 0x4009
+#define NVIDIA_PCI_DOMAIN 0x400A
 
 union amd_topology {
     struct {
@@ -129,7 +130,10 @@ static bool pci_of_khronos(cl_device_id id, struct qk_pci_address *out_pci)
     return true;
 }
 
-/* Tells no domain: on a machine with several, an address of another domain than 0 is not found in the topology. */
+/*
+ * Tells no domain: on a machine with several, an address of another domain than 0 is not found in
+ * the topology.
+ */
 static bool pci_of_amd(cl_device_id id, struct qk_pci_address *out_pci)
 {
     union amd_topology amd;
@@ -137,8 +141,7 @@ static bool pci_of_amd(cl_device_id id, struct qk_pci_address *out_pci)
     if (clGetDeviceInfo(id, AMD_TOPOLOGY, sizeof amd, &amd, NULL) != CL_SUCCESS ||
         amd.raw.type != AMD_TOPOLOGY_PCIE)
         return false;
-    *out_pci =
-        (struct qk_pci_address){true, 0, amd.pcie.bus, amd.pcie.device, amd.pcie.function};
+    *out_pci = (struct qk_pci_address){true, 0, amd.pcie.bus, amd.pcie.device, amd.pcie.function};
     return true;
 }
 
@@ -165,11 +168,15 @@ static bool find_uuid(cl_device_id id, uint8_t out_uuid[CL_UUID_SIZE_KHR])
     static const uint8_t none[CL_UUID_SIZE_KHR];
 
     return qk__opencl_has_extension(id, "cl_khr_device_uuid") &&
-           clGetDeviceInfo(id, CL_DEVICE_UUID_KHR, CL_UUID_SIZE_KHR, out_uuid, NULL) == CL_SUCCESS &&
+           clGetDeviceInfo(id, CL_DEVICE_UUID_KHR, CL_UUID_SIZE_KHR, out_uuid, NULL) ==
+               CL_SUCCESS &&
            memcmp(out_uuid, none, sizeof none) != 0;
 }
 
-/* Letters and digits in lower case, one dash for everything between, so that an id needs no quoting anywhere. */
+/*
+ * Letters and digits in lower case, one dash for everything between, so that an id needs no quoting
+ * anywhere.
+ */
 static void slug(const char *text, char *out, size_t size)
 {
     size_t used = 0;
@@ -210,7 +217,8 @@ static void make_id(cl_device_id id, struct qk_device_info *info)
     }
 }
 
-qk_status qk__opencl_describe(cl_platform_id platform, cl_device_id id, struct qk_device_info *out_info)
+qk_status qk__opencl_describe(cl_platform_id platform, cl_device_id id,
+                              struct qk_device_info *out_info)
 {
     struct qk_device_info info = {.runs_programs = true};
 

@@ -2,9 +2,10 @@
 /*
  * opencl_program.c - programs, from the cache or from source, and their kernels.
  *
- * When is a binary kept? Once after the build, with the program's kernels created (some drivers compile only then), and again when
- * a program that has run is destroyed: PoCL compiles for each local size at first launch, and only a binary taken
- * afterwards holds those. A process that is killed still has the first.
+ * When is a binary kept? Once after the build, with the program's kernels created (some drivers
+ * compile only then), and again when a program that has run is destroyed: PoCL compiles for each
+ * local size at first launch, and only a binary taken afterwards holds those. A process that is
+ * killed still has the first.
  */
 #include "devices/opencl/opencl.h"
 
@@ -31,8 +32,8 @@ static void first_error_line(const char *log, char *out, size_t size)
     snprintf(out, size, "%.*s", (int)strcspn(at, "\n"), at);
 }
 
-static qk_status build_failed(qk_driver_device *device, cl_program program, cl_int code, const char *name,
-                              struct qk_error *error)
+static qk_status build_failed(qk_driver_device *device, cl_program program, cl_int code,
+                              const char *name, struct qk_error *error)
 {
     char   line[160] = "";
     size_t size_bytes = 0;
@@ -53,8 +54,8 @@ static cl_program from_binary(qk_driver_device *device, const uint8_t *binary, s
                               const char *options)
 {
     cl_int     verdict = CL_SUCCESS, code;
-    cl_program program =
-        clCreateProgramWithBinary(device->context, 1, &device->id, &size_bytes, &binary, &verdict, &code);
+    cl_program program = clCreateProgramWithBinary(device->context, 1, &device->id, &size_bytes,
+                                                   &binary, &verdict, &code);
 
     if (code != CL_SUCCESS)
         return NULL;
@@ -111,14 +112,15 @@ static void keep_binary(qk_driver_device *device, qk_driver_program *program)
     size_t   size_bytes = 0;
     uint8_t *binary;
 
-    if (clGetProgramInfo(program->program, CL_PROGRAM_BINARY_SIZES, sizeof size_bytes, &size_bytes, NULL) !=
-            CL_SUCCESS ||
+    if (clGetProgramInfo(program->program, CL_PROGRAM_BINARY_SIZES, sizeof size_bytes, &size_bytes,
+                         NULL) != CL_SUCCESS ||
         size_bytes == 0)
         return;
     binary = qk__alloc(size_bytes);
     if (binary == NULL)
         return;
-    if (clGetProgramInfo(program->program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) == CL_SUCCESS)
+    if (clGetProgramInfo(program->program, CL_PROGRAM_BINARIES, sizeof binary, &binary, NULL) ==
+        CL_SUCCESS)
         qk__program_cache_store(device->cache, program->key, binary, size_bytes);
     qk__free(binary);
 }
@@ -159,7 +161,8 @@ static qk_status build(qk_driver_device *device, const struct qk_program_source 
     return QK_OK;
 }
 
-qk_status qk__opencl_program_create(qk_driver_device *device, const struct qk_program_source *source,
+qk_status qk__opencl_program_create(qk_driver_device               *device,
+                                    const struct qk_program_source *source,
                                     qk_driver_program **out_program, struct qk_error *error)
 {
     qk_driver_program *program = qk__alloc_zero(sizeof *program);
@@ -186,8 +189,9 @@ void qk__opencl_program_destroy(qk_driver_device *device, qk_driver_program *pro
     qk__free(program);
 }
 
-qk_status qk__opencl_kernel_create(qk_driver_device *device, qk_driver_program *program, const char *name,
-                                   qk_driver_kernel **out_kernel, struct qk_error *error)
+qk_status qk__opencl_kernel_create(qk_driver_device *device, qk_driver_program *program,
+                                   const char *name, qk_driver_kernel **out_kernel,
+                                   struct qk_error *error)
 {
     qk_driver_kernel *kernel = qk__alloc_zero(sizeof *kernel);
     cl_int            code;

@@ -2,8 +2,9 @@
 /*
  * opencl_submit.c - work for a device's queues, and the events that say when it is done.
  *
- * Work is flushed when its event is asked for: somebody, or another queue, will wait for it. Work without an event rides
- * along with the next that has one, which spares a system call for each kernel of a model.
+ * Work is flushed when its event is asked for: somebody, or another queue, will wait for it. Work
+ * without an event rides along with the next that has one, which spares a system call for each
+ * kernel of a model.
  */
 #include "devices/opencl/opencl.h"
 
@@ -14,9 +15,13 @@ static const cl_event *waits_of(struct qk_wait_list after)
     return after.count > 0 ? (const cl_event *)(const void *)after.events : NULL;
 }
 
-/* The second half of every submission: flush for whoever asked for the event, and name what went wrong. */
-static qk_status finish_submit(qk_driver_device *device, enum qk_queue queue, cl_int code, const char *what,
-                               cl_event event, qk_driver_event **out_event, struct qk_error *error)
+/*
+ * The second half of every submission: flush for whoever asked for the event, and name what went
+ * wrong.
+ */
+static qk_status finish_submit(qk_driver_device *device, enum qk_queue queue, cl_int code,
+                               const char *what, cl_event event, qk_driver_event **out_event,
+                               struct qk_error *error)
 {
     if (code != CL_SUCCESS)
         return qk__opencl_fail(error, code, device->info.id, what);
@@ -31,27 +36,28 @@ static qk_status finish_submit(qk_driver_device *device, enum qk_queue queue, cl
     return QK_OK;
 }
 
-static qk_status write_buffer(qk_driver_device *device, enum qk_queue queue, qk_driver_buffer *buffer,
-                              size_t offset, const void *from, size_t size_bytes,
-                              struct qk_wait_list after, qk_driver_event **out_event,
-                              struct qk_error *error)
+static qk_status write_buffer(qk_driver_device *device, enum qk_queue queue,
+                              qk_driver_buffer *buffer, size_t offset, const void *from,
+                              size_t size_bytes, struct qk_wait_list after,
+                              qk_driver_event **out_event, struct qk_error *error)
 {
     cl_event     event = NULL;
-    const cl_int code =
-        clEnqueueWriteBuffer(device->queues[queue], to_mem(buffer), CL_FALSE, offset, size_bytes, from,
-                             (cl_uint)after.count, waits_of(after), out_event != NULL ? &event : NULL);
+    const cl_int code = clEnqueueWriteBuffer(device->queues[queue], to_mem(buffer), CL_FALSE,
+                                             offset, size_bytes, from, (cl_uint)after.count,
+                                             waits_of(after), out_event != NULL ? &event : NULL);
 
     return finish_submit(device, queue, code, "upload", event, out_event, error);
 }
 
-static qk_status read_buffer(qk_driver_device *device, enum qk_queue queue, qk_driver_buffer *buffer,
-                             size_t offset, void *to, size_t size_bytes, struct qk_wait_list after,
-                             qk_driver_event **out_event, struct qk_error *error)
+static qk_status read_buffer(qk_driver_device *device, enum qk_queue queue,
+                             qk_driver_buffer *buffer, size_t offset, void *to, size_t size_bytes,
+                             struct qk_wait_list after, qk_driver_event **out_event,
+                             struct qk_error *error)
 {
     cl_event     event = NULL;
-    const cl_int code =
-        clEnqueueReadBuffer(device->queues[queue], to_mem(buffer), CL_FALSE, offset, size_bytes, to,
-                            (cl_uint)after.count, waits_of(after), out_event != NULL ? &event : NULL);
+    const cl_int code = clEnqueueReadBuffer(device->queues[queue], to_mem(buffer), CL_FALSE, offset,
+                                            size_bytes, to, (cl_uint)after.count, waits_of(after),
+                                            out_event != NULL ? &event : NULL);
 
     return finish_submit(device, queue, code, "download", event, out_event, error);
 }
@@ -62,9 +68,9 @@ static qk_status copy_buffer(qk_driver_device *device, enum qk_queue queue, qk_d
                              qk_driver_event **out_event, struct qk_error *error)
 {
     cl_event     event = NULL;
-    const cl_int code = clEnqueueCopyBuffer(device->queues[queue], to_mem(from), to_mem(to), from_offset,
-                                            to_offset, size_bytes, (cl_uint)after.count, waits_of(after),
-                                            out_event != NULL ? &event : NULL);
+    const cl_int code = clEnqueueCopyBuffer(
+        device->queues[queue], to_mem(from), to_mem(to), from_offset, to_offset, size_bytes,
+        (cl_uint)after.count, waits_of(after), out_event != NULL ? &event : NULL);
 
     return finish_submit(device, queue, code, "copy", event, out_event, error);
 }
@@ -77,10 +83,8 @@ static cl_int bind_one(cl_kernel kernel, cl_uint index, const struct qk_kernel_a
     case QK_ARG_BUFFER:
         memory = to_mem(arg->buffer);
         return clSetKernelArg(kernel, index, sizeof memory, &memory);
-    case QK_ARG_VALUE:
-        return clSetKernelArg(kernel, index, arg->size_bytes, arg->value);
-    case QK_ARG_LOCAL:
-        return clSetKernelArg(kernel, index, arg->size_bytes, NULL);
+    case QK_ARG_VALUE: return clSetKernelArg(kernel, index, arg->size_bytes, arg->value);
+    case QK_ARG_LOCAL: return clSetKernelArg(kernel, index, arg->size_bytes, NULL);
     }
     return CL_INVALID_VALUE;
 }
@@ -116,15 +120,17 @@ static qk_status launch_kernel(qk_driver_device *device, enum qk_queue queue,
     return finish_submit(device, queue, code, "launch", event, out_event, error);
 }
 
-static qk_status refuse_run(qk_driver_device *device, enum qk_queue queue, qk_device_run_fn fn, void *arg,
-                            struct qk_wait_list after, qk_driver_event **out_event, struct qk_error *error)
+static qk_status refuse_run(qk_driver_device *device, enum qk_queue queue, qk_device_run_fn fn,
+                            void *arg, struct qk_wait_list after, qk_driver_event **out_event,
+                            struct qk_error *error)
 {
     (void)queue;
     (void)fn;
     (void)arg;
     (void)after;
     (void)out_event;
-    return qk_error_set(error, QK_UNIMPLEMENTED, "%s runs kernels, not host functions", device->info.id);
+    return qk_error_set(error, QK_UNIMPLEMENTED, "%s runs kernels, not host functions",
+                        device->info.id);
 }
 
 static qk_status marker(qk_driver_device *device, enum qk_queue queue, struct qk_wait_list after,
@@ -133,11 +139,16 @@ static qk_status marker(qk_driver_device *device, enum qk_queue queue, struct qk
     cl_event event = NULL;
     cl_int   code = CL_SUCCESS;
 
-    /* With a wait list OpenCL's marker waits for the list *instead of* the queue's earlier work; ours waits for both. */
+    /*
+     * With a wait list OpenCL's marker waits for the list *instead of* the queue's earlier work;
+     * ours waits for both.
+     */
     if (after.count > 0)
-        code = clEnqueueBarrierWithWaitList(device->queues[queue], (cl_uint)after.count, waits_of(after), NULL);
+        code = clEnqueueBarrierWithWaitList(device->queues[queue], (cl_uint)after.count,
+                                            waits_of(after), NULL);
     if (code == CL_SUCCESS)
-        code = clEnqueueMarkerWithWaitList(device->queues[queue], 0, NULL, out_event != NULL ? &event : NULL);
+        code = clEnqueueMarkerWithWaitList(device->queues[queue], 0, NULL,
+                                           out_event != NULL ? &event : NULL);
     return finish_submit(device, queue, code, "marker", event, out_event, error);
 }
 
@@ -177,7 +188,8 @@ static cl_int outcome_of(qk_driver_event *event)
 {
     cl_int outcome = CL_QUEUED;
 
-    (void)clGetEventInfo(to_event(event), CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof outcome, &outcome, NULL);
+    (void)clGetEventInfo(to_event(event), CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof outcome,
+                         &outcome, NULL);
     return outcome;
 }
 

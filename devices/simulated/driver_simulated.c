@@ -2,8 +2,9 @@
 /*
  * driver_simulated.c - see driver_simulated.h.
  *
- * A run_factor below 1 can't make the host faster: then the event's times are the played device's, and completion comes when the
- * result is there. Uploads on two queues do not slow each other down: a shared bus is not modelled.
+ * A run_factor below 1 can't make the host faster: then the event's times are the played device's,
+ * and completion comes when the result is there. Uploads on two queues do not slow each other down:
+ * a shared bus is not modelled.
  */
 #include "devices/simulated/driver_simulated.h"
 
@@ -17,7 +18,8 @@ struct simulated_driver {
     struct qk__machine      machine;
 };
 
-static uint64_t transfer_ns(const struct qk__simulated_spec *spec, uint64_t size_bytes, uint64_t bytes_per_s)
+static uint64_t transfer_ns(const struct qk__simulated_spec *spec, uint64_t size_bytes,
+                            uint64_t bytes_per_s)
 {
     return spec->transfer_latency_ns +
            (uint64_t)((double)size_bytes * (double)QK__NS_PER_S / (double)bytes_per_s);
@@ -28,24 +30,20 @@ static uint64_t duration_ns(const void *arg, const struct qk__host_work *work, u
     const struct qk__simulated_spec *spec = arg;
 
     switch (work->kind) {
-    case QK__HOST_UPLOAD:
-        return transfer_ns(spec, work->size_bytes, spec->upload_bytes_per_s);
-    case QK__HOST_DOWNLOAD:
-        return transfer_ns(spec, work->size_bytes, spec->download_bytes_per_s);
-    case QK__HOST_COPY:
-        return transfer_ns(spec, work->size_bytes, spec->memory_bytes_per_s);
+    case QK__HOST_UPLOAD: return transfer_ns(spec, work->size_bytes, spec->upload_bytes_per_s);
+    case QK__HOST_DOWNLOAD: return transfer_ns(spec, work->size_bytes, spec->download_bytes_per_s);
+    case QK__HOST_COPY: return transfer_ns(spec, work->size_bytes, spec->memory_bytes_per_s);
     case QK__HOST_RUN:
         if (spec->run_time_ns > 0)
             return spec->launch_latency_ns + spec->run_time_ns;
         return spec->launch_latency_ns + (uint64_t)((double)real_ns * spec->run_factor);
-    case QK__HOST_MARKER:
-        return 0;
+    case QK__HOST_MARKER: return 0;
     }
     return 0;
 }
 
-static qk_status discover(void *self, void (*found)(void *arg, const struct qk_device_info *info), void *arg,
-                          struct qk_error *error)
+static qk_status discover(void *self, void (*found)(void *arg, const struct qk_device_info *info),
+                          void *arg, struct qk_error *error)
 {
     const struct simulated_driver *driver = self;
 
@@ -64,7 +62,8 @@ static const struct qk__simulated_spec *find(const struct simulated_driver *driv
     return NULL;
 }
 
-static qk_status device_open(void *self, const char *id, qk_driver_device **out_device, struct qk_error *error)
+static qk_status device_open(void *self, const char *id, qk_driver_device **out_device,
+                             struct qk_error *error)
 {
     const struct simulated_driver   *driver = self;
     const struct qk__simulated_spec *spec = find(driver, id);
@@ -73,8 +72,8 @@ static qk_status device_open(void *self, const char *id, qk_driver_device **out_
 
     if (spec == NULL)
         return qk_error_set(error, QK_NOT_FOUND, "%s: no such simulated device", id);
-    st = qk__host_device_create(&spec->info, driver->clock, (struct qk__host_model){duration_ns, spec}, &device,
-                                error);
+    st = qk__host_device_create(&spec->info, driver->clock,
+                                (struct qk__host_model){duration_ns, spec}, &device, error);
     for (size_t i = 0; st == QK_OK && i < spec->fault_count; i++) {
         st = qk__host_device_inject(device, spec->faults[i], error);
         if (st != QK_OK)

@@ -9,17 +9,17 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#define GIB             ((uint64_t)1 << 30)
-#define COUNT_LIMIT     64u
-#define FAULT_LIMIT     16u
-#define ALIGN_BYTES     64u
+#define GIB ((uint64_t)1 << 30)
+#define COUNT_LIMIT 64u
+#define FAULT_LIMIT 16u
+#define ALIGN_BYTES 64u
 
 /* What one entry of the list says, before it is multiplied by its count. */
 struct entry {
-    qk__yaml_node *node;
-    const char    *id, *name, *pci;
-    uint64_t       count, max_buffer, numa_node;
-    bool           has_numa_node;
+    qk__yaml_node            *node;
+    const char               *id, *name, *pci;
+    uint64_t                  count, max_buffer, numa_node;
+    bool                      has_numa_node;
     struct qk__simulated_spec spec;
 };
 
@@ -47,12 +47,13 @@ static qk_status read_names(struct entry *entry, struct qk_error *error)
 static qk_status read_memory(struct entry *entry, struct qk_error *error)
 {
     struct qk__simulated_spec *spec = &entry->spec;
-    qk_status                  st = qk__yaml_bytes(entry->node, "memory", &spec->info.memory_bytes, error);
+    qk_status st = qk__yaml_bytes(entry->node, "memory", &spec->info.memory_bytes, error);
 
     if (st == QK_OK)
         st = qk__yaml_bytes(entry->node, "max_buffer", &entry->max_buffer, error);
     if (st == QK_OK)
-        st = qk__yaml_bool(entry->node, "shares_host_memory", &spec->info.shares_host_memory, error);
+        st =
+            qk__yaml_bool(entry->node, "shares_host_memory", &spec->info.shares_host_memory, error);
     if (st == QK_OK)
         st = qk__yaml_bytes(entry->node, "upload_bandwidth", &spec->upload_bytes_per_s, error);
     if (st == QK_OK)
@@ -63,7 +64,8 @@ static qk_status read_memory(struct entry *entry, struct qk_error *error)
         return st;
     if (spec->info.memory_bytes == 0)
         return refuse(entry, "memory: a device needs some", error);
-    if (spec->upload_bytes_per_s == 0 || spec->download_bytes_per_s == 0 || spec->memory_bytes_per_s == 0)
+    if (spec->upload_bytes_per_s == 0 || spec->download_bytes_per_s == 0 ||
+        spec->memory_bytes_per_s == 0)
         return refuse(entry, "a bandwidth of 0 would never end", error);
     return QK_OK;
 }
@@ -72,7 +74,8 @@ static qk_status read_times(struct entry *entry, struct qk_error *error)
 {
     struct qk__simulated_spec *spec = &entry->spec;
     double                     factor = -1.0;
-    qk_status st = qk__yaml_duration_ns(entry->node, "transfer_latency", &spec->transfer_latency_ns, error);
+    qk_status                  st =
+        qk__yaml_duration_ns(entry->node, "transfer_latency", &spec->transfer_latency_ns, error);
 
     if (st == QK_OK)
         st = qk__yaml_duration_ns(entry->node, "launch_latency", &spec->launch_latency_ns, error);
@@ -89,7 +92,8 @@ static qk_status read_times(struct entry *entry, struct qk_error *error)
     return QK_OK;
 }
 
-static qk_status parse_pci(const struct entry *entry, struct qk_pci_address *out_pci, struct qk_error *error)
+static qk_status parse_pci(const struct entry *entry, struct qk_pci_address *out_pci,
+                           struct qk_error *error)
 {
     unsigned domain, bus, device, function;
     char     extra;
@@ -117,7 +121,8 @@ static qk_status read_place(struct entry *entry, struct qk_error *error)
     if (info->has_numa_node)
         return refuse(entry, "numa_node and pci exclude each other", error);
     if (entry->count != 1)
-        return refuse(entry, "pci: only one device can have that address, and count is more", error);
+        return refuse(entry, "pci: only one device can have that address, and count is more",
+                      error);
     return parse_pci(entry, &info->pci, error);
 }
 
@@ -248,7 +253,8 @@ static unsigned next_ordinal(const struct qk__machine *machine, const char *id)
     return ordinal;
 }
 
-static qk_status add_devices(struct qk__machine *machine, const struct entry *entry, struct qk_error *error)
+static qk_status add_devices(struct qk__machine *machine, const struct entry *entry,
+                             struct qk_error *error)
 {
     if (machine->count + entry->count > QK__MACHINE_DEVICES)
         return refuse(entry, "too many devices in one description", error);
@@ -256,7 +262,8 @@ static qk_status add_devices(struct qk__machine *machine, const struct entry *en
         struct qk__simulated_spec *spec = &machine->specs[machine->count];
 
         *spec = entry->spec;
-        snprintf(spec->info.id, sizeof spec->info.id, "sim:%s:%u", entry->id, next_ordinal(machine, entry->id));
+        snprintf(spec->info.id, sizeof spec->info.id, "sim:%s:%u", entry->id,
+                 next_ordinal(machine, entry->id));
         if (copy_faults(&entry->spec, spec) != QK_OK)
             return qk_error_set(error, QK_NO_MEMORY, "no memory for the machine description");
         machine->count++;
@@ -264,7 +271,8 @@ static qk_status add_devices(struct qk__machine *machine, const struct entry *en
     return QK_OK;
 }
 
-static qk_status read_devices(qk__yaml_node *list, struct qk__machine *machine, struct qk_error *error)
+static qk_status read_devices(qk__yaml_node *list, struct qk__machine *machine,
+                              struct qk_error *error)
 {
     for (size_t i = 0; i < qk__yaml_count(list); i++) {
         struct entry entry;
@@ -295,7 +303,8 @@ static qk_status read_root(qk__yaml_node *root, struct qk__machine *machine, con
     return st == QK_OK ? qk__yaml_check_unknown(root, error) : st;
 }
 
-qk_status qk__machine_read(const char *path, struct qk__machine *out_machine, struct qk_error *error)
+qk_status qk__machine_read(const char *path, struct qk__machine *out_machine,
+                           struct qk_error *error)
 {
     struct qk__machine machine = {0};
     qk__yaml          *document;

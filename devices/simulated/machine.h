@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * machine.h - a machine description: a YAML file that says which simulated devices there are and how they behave.
+ * machine.h - a machine description: a YAML file that says which simulated devices there are and
+ * how they behave.
  *
  *     devices:
  *       - id: gpu                    # the devices are sim:gpu:0, sim:gpu:1, ...; default "device"
@@ -19,7 +20,8 @@
  *         shares_host_memory: false  # as integrated devices do; default false
  *         faults: ["alloc-fail:3"]   # injected at opening, see qk__device_inject_fault()
  *
- * Unknown keys, two keys that exclude each other, and values out of range are errors that name file, line and key.
+ * Unknown keys, two keys that exclude each other, and values out of range are errors that name
+ * file, line and key.
  */
 #ifndef QUARK_DEVICES_SIMULATED_MACHINE_H
 #define QUARK_DEVICES_SIMULATED_MACHINE_H
@@ -44,7 +46,8 @@ struct qk__machine {
 };
 
 /* Reads a description; free it by qk__machine_fini(), also an empty one. Blocks as files do. */
-qk_status qk__machine_read(const char *path, struct qk__machine *out_machine, struct qk_error *error);
+qk_status qk__machine_read(const char *path, struct qk__machine *out_machine,
+                           struct qk_error *error);
 void      qk__machine_fini(struct qk__machine *machine);
 
 #endif

@@ -74,7 +74,8 @@ static void use_own_pocl_folder(void)
 
 void bench_open(struct bench *bench, const struct qk__device_opts *opts)
 {
-    const struct qk__topology_source source = {.synthetic = "pack:1 [numa(memory=8GB)] core:2 pu:1"};
+    const struct qk__topology_source source = {.synthetic =
+                                                   "pack:1 [numa(memory=8GB)] core:2 pu:1"};
     struct qk_error                  error = {.text = ""};
 
     use_own_pocl_folder();
@@ -110,13 +111,14 @@ bool bench_find(struct bench *bench, enum qk_device_kind kind)
     return false;
 }
 
-static qk_status launch_add_one(struct bench *bench, qk__buffer *numbers, uint32_t count, struct qk__waits after,
-                                qk__event **out_event, struct qk_error *error)
+static qk_status launch_add_one(struct bench *bench, qk__buffer *numbers, uint32_t count,
+                                struct qk__waits after, qk__event **out_event,
+                                struct qk_error *error)
 {
     const struct qk_program_source source = {
         .name = "add_one.cl", .text = source_text, .length = sizeof source_text - 1};
     const struct qk_kernel_arg arg = {.kind = QK_ARG_BUFFER, .buffer = qk__buffer_driver(numbers)};
-    struct qk_launch           launch = {.args = &arg, .arg_count = 1, .dims = 1, .global = {count, 1, 1}};
+    struct qk_launch launch = {.args = &arg, .arg_count = 1, .dims = 1, .global = {count, 1, 1}};
 
     if (bench->program == NULL) {
         qk_status st = qk__program_create(bench->device, &source, &bench->program, error);
@@ -139,8 +141,8 @@ static qk_status add_one_here(void *arg)
     return QK_OK;
 }
 
-qk_status bench_add_one(struct bench *bench, qk__buffer *numbers, uint32_t count, struct qk__waits after,
-                        qk__event **out_event, struct qk_error *error)
+qk_status bench_add_one(struct bench *bench, qk__buffer *numbers, uint32_t count,
+                        struct qk__waits after, qk__event **out_event, struct qk_error *error)
 {
     struct numbers *arg;
 
@@ -151,12 +153,15 @@ qk_status bench_add_one(struct bench *bench, qk__buffer *numbers, uint32_t count
         return QK_NO_MEMORY;
     *arg = (struct numbers){bench->runs, qk__buffer_host_mem(numbers), count};
     bench->runs = arg;
-    return qk__device_run(bench->device, QK_QUEUE_COMPUTE, add_one_here, arg, after, out_event, error);
+    return qk__device_run(bench->device, QK_QUEUE_COMPUTE, add_one_here, arg, after, out_event,
+                          error);
 }
 
-/* PoCL keeps LLVM's context to the end of the process. Read by LeakSanitizer where that is linked. */
+/*
+ * PoCL keeps LLVM's context to the end of the process. Read by LeakSanitizer where that is linked.
+ */
 QK_API const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
+const char        *__lsan_default_suppressions(void)
 {
     return "leak:libpocl\nleak:libLLVM\n";
 }

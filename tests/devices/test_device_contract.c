@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every driver must do alike: each test runs on the CPU, on a simulated device and on OpenCL. */
+/*
+ * What every driver must do alike: each test runs on the CPU, on a simulated device and on OpenCL.
+ */
 #include "support.h"
 
 #include <pthread.h>
-
 
 #define COUNT 1000u
 
@@ -45,7 +46,8 @@ static void bytes_come_back_as_written(void **state)
 
     for (size_t i = 0; i < COUNT; i++)
         sent[i] = (uint8_t)(i * 7);
-    expect_ok(qk__device_write(bench->device, QK_QUEUE_UPLOAD, buffer, 0, sent, COUNT, QK__NO_WAITS, &written, &error),
+    expect_ok(qk__device_write(bench->device, QK_QUEUE_UPLOAD, buffer, 0, sent, COUNT, QK__NO_WAITS,
+                               &written, &error),
               &error);
     expect_ok(qk__device_read(bench->device, QK_QUEUE_DOWNLOAD, buffer, 10, got, COUNT - 10,
                               (struct qk__waits){&written, 1}, &read, &error),
@@ -66,11 +68,14 @@ static void copies_move_bytes_between_buffers(void **state)
     char            got[sizeof sent] = "";
     qk__event      *read;
 
-    expect_ok(qk__device_write(bench->device, QK_QUEUE_COMPUTE, from, 8, sent, sizeof sent, QK__NO_WAITS, NULL, &error),
+    expect_ok(qk__device_write(bench->device, QK_QUEUE_COMPUTE, from, 8, sent, sizeof sent,
+                               QK__NO_WAITS, NULL, &error),
               &error);
-    expect_ok(qk__device_copy(bench->device, QK_QUEUE_COMPUTE, from, 8, to, 32, sizeof sent, QK__NO_WAITS, NULL, &error),
+    expect_ok(qk__device_copy(bench->device, QK_QUEUE_COMPUTE, from, 8, to, 32, sizeof sent,
+                              QK__NO_WAITS, NULL, &error),
               &error);
-    expect_ok(qk__device_read(bench->device, QK_QUEUE_COMPUTE, to, 32, got, sizeof got, QK__NO_WAITS, &read, &error),
+    expect_ok(qk__device_read(bench->device, QK_QUEUE_COMPUTE, to, 32, got, sizeof got,
+                              QK__NO_WAITS, &read, &error),
               &error);
     wait_and_release(read, QK_OK);
     assert_string_equal(got, sent);
@@ -90,10 +95,12 @@ static void work_on_other_queues_waits_for_events(void **state)
 
         for (uint32_t i = 0; i < COUNT; i++)
             sent[i] = i + round;
-        expect_ok(qk__device_write(bench->device, QK_QUEUE_UPLOAD, buffer, 0, sent, sizeof sent, QK__NO_WAITS,
-                                   &written, &error),
+        expect_ok(qk__device_write(bench->device, QK_QUEUE_UPLOAD, buffer, 0, sent, sizeof sent,
+                                   QK__NO_WAITS, &written, &error),
                   &error);
-        expect_ok(bench_add_one(bench, buffer, COUNT, (struct qk__waits){&written, 1}, &added, &error), &error);
+        expect_ok(
+            bench_add_one(bench, buffer, COUNT, (struct qk__waits){&written, 1}, &added, &error),
+            &error);
         expect_ok(qk__device_read(bench->device, QK_QUEUE_DOWNLOAD, buffer, 0, got, sizeof got,
                                   (struct qk__waits){&added, 1}, &read, &error),
                   &error);
@@ -115,14 +122,16 @@ static void one_queue_keeps_order_without_events(void **state)
     uint32_t        got = 0;
     qk__event      *end;
 
-    expect_ok(qk__device_write(bench->device, QK_QUEUE_COMPUTE, buffer, 0, &zero, sizeof zero, QK__NO_WAITS, NULL,
-                               &error),
+    expect_ok(qk__device_write(bench->device, QK_QUEUE_COMPUTE, buffer, 0, &zero, sizeof zero,
+                               QK__NO_WAITS, NULL, &error),
               &error);
     for (int i = 0; i < 50; i++)
         expect_ok(bench_add_one(bench, buffer, 1, QK__NO_WAITS, NULL, &error), &error);
-    expect_ok(qk__device_read(bench->device, QK_QUEUE_COMPUTE, buffer, 0, &got, sizeof got, QK__NO_WAITS, NULL, &error),
+    expect_ok(qk__device_read(bench->device, QK_QUEUE_COMPUTE, buffer, 0, &got, sizeof got,
+                              QK__NO_WAITS, NULL, &error),
               &error);
-    expect_ok(qk__device_marker(bench->device, QK_QUEUE_COMPUTE, QK__NO_WAITS, &end, &error), &error);
+    expect_ok(qk__device_marker(bench->device, QK_QUEUE_COMPUTE, QK__NO_WAITS, &end, &error),
+              &error);
     wait_and_release(end, QK_OK);
     assert_int_equal(got, 50);
     qk__buffer_destroy(buffer);
@@ -130,19 +139,22 @@ static void one_queue_keeps_order_without_events(void **state)
 
 static void a_marker_waits_for_its_queue_and_its_events(void **state)
 {
-    struct bench   *bench = *state;
-    struct qk_error error = {.text = ""};
-    qk__buffer     *buffer = make_buffer(bench, 1 << 20);
-    uint8_t        *bytes = calloc(1, 1 << 20);
+    struct bench           *bench = *state;
+    struct qk_error         error = {.text = ""};
+    qk__buffer             *buffer = make_buffer(bench, 1 << 20);
+    uint8_t                *bytes = calloc(1, 1 << 20);
     struct qk__device_usage usage;
-    qk__event      *other, *end;
+    qk__event              *other, *end;
 
-    expect_ok(qk__device_write(bench->device, QK_QUEUE_WARM, buffer, 0, bytes, 1 << 20, QK__NO_WAITS, &other, &error),
+    expect_ok(qk__device_write(bench->device, QK_QUEUE_WARM, buffer, 0, bytes, 1 << 20,
+                               QK__NO_WAITS, &other, &error),
               &error);
     expect_ok(qk__device_read(bench->device, QK_QUEUE_DOWNLOAD, buffer, 0, bytes, 1 << 20,
                               (struct qk__waits){&other, 1}, NULL, &error),
               &error);
-    expect_ok(qk__device_marker(bench->device, QK_QUEUE_DOWNLOAD, (struct qk__waits){&other, 1}, &end, &error), &error);
+    expect_ok(qk__device_marker(bench->device, QK_QUEUE_DOWNLOAD, (struct qk__waits){&other, 1},
+                                &end, &error),
+              &error);
     assert_int_equal(qk__event_wait(end), QK_OK);
     assert_int_equal(qk__event_wait(other), QK_OK);
     qk__device_usage(bench->device, &usage);
@@ -167,7 +179,8 @@ static void every_callback_comes_exactly_once(void **state)
     qk__event      *event;
 
     for (int i = 0; i < 200; i++) {
-        expect_ok(qk__device_marker(bench->device, (enum qk_queue)(i % QK_QUEUE_COUNT), QK__NO_WAITS, &event, &error),
+        expect_ok(qk__device_marker(bench->device, (enum qk_queue)(i % QK_QUEUE_COUNT),
+                                    QK__NO_WAITS, &event, &error),
                   &error);
         assert_int_equal(qk__event_on_done(event, count_call, &early), QK_OK);
         assert_int_equal(qk__event_on_done(event, count_call, &early), QK_OK);
@@ -190,10 +203,13 @@ static void an_event_may_be_released_before_its_work_is_done(void **state)
     atomic_int      calls = 0;
     qk__event      *event, *end;
 
-    expect_ok(qk__device_write(bench->device, QK_QUEUE_UPLOAD, buffer, 0, bytes, 1 << 20, QK__NO_WAITS, &event, &error),
+    expect_ok(qk__device_write(bench->device, QK_QUEUE_UPLOAD, buffer, 0, bytes, 1 << 20,
+                               QK__NO_WAITS, &event, &error),
               &error);
     assert_int_equal(qk__event_on_done(event, count_call, &calls), QK_OK);
-    expect_ok(qk__device_marker(bench->device, QK_QUEUE_UPLOAD, (struct qk__waits){&event, 1}, &end, &error), &error);
+    expect_ok(qk__device_marker(bench->device, QK_QUEUE_UPLOAD, (struct qk__waits){&event, 1}, &end,
+                                &error),
+              &error);
     qk__event_release(event);
     wait_and_release(end, QK_OK);
     qk__buffer_destroy(buffer);
@@ -210,29 +226,31 @@ static void ranges_outside_a_buffer_are_refused(void **state)
     qk__buffer     *buffer = make_buffer(bench, 16);
     char            bytes[32] = "";
 
-    assert_int_equal(qk__device_write(bench->device, QK_QUEUE_UPLOAD, buffer, 0, bytes, 17, QK__NO_WAITS, NULL, &error),
+    assert_int_equal(qk__device_write(bench->device, QK_QUEUE_UPLOAD, buffer, 0, bytes, 17,
+                                      QK__NO_WAITS, NULL, &error),
                      QK_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "17 bytes from 0"));
-    assert_int_equal(qk__device_read(bench->device, QK_QUEUE_DOWNLOAD, buffer, 17, bytes, 1, QK__NO_WAITS, NULL, &error),
+    assert_int_equal(qk__device_read(bench->device, QK_QUEUE_DOWNLOAD, buffer, 17, bytes, 1,
+                                     QK__NO_WAITS, NULL, &error),
                      QK_INVALID_ARGUMENT);
-    assert_int_equal(qk__device_read(bench->device, QK_QUEUE_DOWNLOAD, buffer, SIZE_MAX, bytes, 2, QK__NO_WAITS, NULL,
-                                     &error),
+    assert_int_equal(qk__device_read(bench->device, QK_QUEUE_DOWNLOAD, buffer, SIZE_MAX, bytes, 2,
+                                     QK__NO_WAITS, NULL, &error),
                      QK_INVALID_ARGUMENT);
-    assert_int_equal(qk__device_copy(bench->device, QK_QUEUE_COMPUTE, buffer, 8, buffer, 12, 8, QK__NO_WAITS, NULL,
-                                     &error),
+    assert_int_equal(qk__device_copy(bench->device, QK_QUEUE_COMPUTE, buffer, 8, buffer, 12, 8,
+                                     QK__NO_WAITS, NULL, &error),
                      QK_INVALID_ARGUMENT);
     qk__buffer_destroy(buffer);
 }
 
 static void memory_is_counted_and_refused_with_who_holds_it(void **state)
 {
-    struct bench    *bench = *state;
-    qk__ledger      *ledger = qk__device_ledger(bench->device);
-    struct qk_error  error = {.text = ""};
-    const uint64_t   limit = qk__ledger_limit(ledger);
-    qk__buffer      *buffer = make_buffer(bench, 1000);
-    qk__buffer      *more = NULL;
-    qk_status        st;
+    struct bench   *bench = *state;
+    qk__ledger     *ledger = qk__device_ledger(bench->device);
+    struct qk_error error = {.text = ""};
+    const uint64_t  limit = qk__ledger_limit(ledger);
+    qk__buffer     *buffer = make_buffer(bench, 1000);
+    qk__buffer     *more = NULL;
+    qk_status       st;
 
     assert_int_equal(qk__ledger_used(ledger), 1000);
     st = qk__buffer_create(bench->device, "model:big", limit, &more, &error);
@@ -241,7 +259,8 @@ static void memory_is_counted_and_refused_with_who_holds_it(void **state)
     assert_non_null(strstr(error.text, qk__device_info(bench->device)->id));
     assert_non_null(strstr(error.text, "model:big"));
     assert_int_equal(qk__ledger_used(ledger), 1000);
-    assert_int_equal(qk__buffer_create(bench->device, "nothing", 0, &more, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(qk__buffer_create(bench->device, "nothing", 0, &more, &error),
+                     QK_INVALID_ARGUMENT);
     qk__buffer_destroy(buffer);
     assert_int_equal(qk__ledger_used(ledger), 0);
     assert_int_equal(qk__ledger_peak(ledger), 1000);
@@ -257,16 +276,18 @@ static void usage_counts_what_was_done(void **state)
     struct qk_event_times   times;
     qk__event              *added, *read;
 
-    expect_ok(qk__device_write(bench->device, QK_QUEUE_COMPUTE, buffer, 0, numbers, sizeof numbers, QK__NO_WAITS, NULL,
-                               &error),
+    expect_ok(qk__device_write(bench->device, QK_QUEUE_COMPUTE, buffer, 0, numbers, sizeof numbers,
+                               QK__NO_WAITS, NULL, &error),
               &error);
     expect_ok(bench_add_one(bench, buffer, COUNT, QK__NO_WAITS, &added, &error), &error);
-    expect_ok(qk__device_read(bench->device, QK_QUEUE_COMPUTE, buffer, 0, numbers, 100, QK__NO_WAITS, &read, &error),
+    expect_ok(qk__device_read(bench->device, QK_QUEUE_COMPUTE, buffer, 0, numbers, 100,
+                              QK__NO_WAITS, &read, &error),
               &error);
     wait_and_release(read, QK_OK);
     assert_int_equal(qk__event_wait(added), QK_OK);
     qk__event_times(added, &times);
-    assert_true(times.queued_ns <= times.started_ns && times.started_ns <= times.ended_ns && times.ended_ns > 0);
+    assert_true(times.queued_ns <= times.started_ns && times.started_ns <= times.ended_ns &&
+                times.ended_ns > 0);
     qk__event_release(added);
     qk__device_usage(bench->device, &usage);
     assert_int_equal(usage.launches, 1);
@@ -281,7 +302,7 @@ static void usage_counts_what_was_done(void **state)
 }
 
 #define SUBMITTERS 3
-#define SUBMITTED  200
+#define SUBMITTED 200
 
 struct submitter {
     qk__device *device;
@@ -291,7 +312,10 @@ struct submitter {
     atomic_int  completed;
 };
 
-/* Each queue has its part of the buffer. Every third piece of work is followed by its event, the others ride along. */
+/*
+ * Each queue has its part of the buffer. Every third piece of work is followed by its event, the
+ * others ride along.
+ */
 static void *submit_many(void *arg)
 {
     struct submitter *submitter = arg;
@@ -300,8 +324,9 @@ static void *submit_many(void *arg)
         const enum qk_queue queue = (enum qk_queue)(i / 3 % QK_QUEUE_COUNT);
         qk__event          *event = NULL;
 
-        if (qk__device_write(submitter->device, queue, submitter->buffer, 16u * queue, submitter->bytes, 16,
-                             QK__NO_WAITS, i % 3 == 2 ? &event : NULL, NULL) != QK_OK)
+        if (qk__device_write(submitter->device, queue, submitter->buffer, 16u * queue,
+                             submitter->bytes, 16, QK__NO_WAITS, i % 3 == 2 ? &event : NULL,
+                             NULL) != QK_OK)
             return submitter;
         if (event != NULL && qk__event_on_done(event, count_call, &submitter->completed) != QK_OK)
             return submitter;
@@ -322,7 +347,8 @@ static void threads_submit_at_once_and_every_count_adds_up(void **state)
         submitters[i].buffer = make_buffer(bench, 64);
     }
     for (int i = 0; i < SUBMITTERS; i++)
-        assert_int_equal(pthread_create(&submitters[i].thread, NULL, submit_many, &submitters[i]), 0);
+        assert_int_equal(pthread_create(&submitters[i].thread, NULL, submit_many, &submitters[i]),
+                         0);
     for (int i = 0; i < SUBMITTERS; i++) {
         void *failed;
 
@@ -332,7 +358,9 @@ static void threads_submit_at_once_and_every_count_adds_up(void **state)
     for (int queue = 0; queue < QK_QUEUE_COUNT; queue++) {
         qk__event *end;
 
-        expect_ok(qk__device_marker(bench->device, (enum qk_queue)queue, QK__NO_WAITS, &end, &error), &error);
+        expect_ok(
+            qk__device_marker(bench->device, (enum qk_queue)queue, QK__NO_WAITS, &end, &error),
+            &error);
         wait_and_release(end, QK_OK);
     }
     qk__device_usage(bench->device, &usage);
@@ -358,11 +386,13 @@ static void a_device_that_is_down_refuses_work_until_a_probe(void **state)
     assert_false(qk__device_is_up(bench->device));
     qk__device_down_reason(bench->device, reason, sizeof reason);
     assert_string_equal(reason, "pulled out");
-    assert_int_equal(qk__device_marker(bench->device, QK_QUEUE_COMPUTE, QK__NO_WAITS, NULL, &error), QK_DEVICE_LOST);
+    assert_int_equal(qk__device_marker(bench->device, QK_QUEUE_COMPUTE, QK__NO_WAITS, NULL, &error),
+                     QK_DEVICE_LOST);
     assert_non_null(strstr(error.text, "pulled out"));
     assert_int_equal(qk__device_probe(bench->device), QK_OK);
     assert_true(qk__device_is_up(bench->device));
-    expect_ok(qk__device_marker(bench->device, QK_QUEUE_COMPUTE, QK__NO_WAITS, NULL, &error), &error);
+    expect_ok(qk__device_marker(bench->device, QK_QUEUE_COMPUTE, QK__NO_WAITS, NULL, &error),
+              &error);
 }
 
 static void events_of_another_device_are_refused(void **state)
@@ -375,7 +405,8 @@ static void events_of_another_device_are_refused(void **state)
     if (cpu == bench->device)
         return;
     expect_ok(qk__device_marker(cpu, QK_QUEUE_COMPUTE, QK__NO_WAITS, &event, &error), &error);
-    assert_int_equal(qk__device_marker(bench->device, QK_QUEUE_COMPUTE, (struct qk__waits){&event, 1}, NULL, &error),
+    assert_int_equal(qk__device_marker(bench->device, QK_QUEUE_COMPUTE,
+                                       (struct qk__waits){&event, 1}, NULL, &error),
                      QK_INVALID_ARGUMENT);
     wait_and_release(event, QK_OK);
 }
@@ -388,12 +419,14 @@ static void what_a_device_cannot_do_it_says(void **state)
     qk__program                   *program;
 
     if (qk__device_info(bench->device)->runs_programs) {
-        assert_int_equal(qk__device_run(bench->device, QK_QUEUE_COMPUTE, NULL, NULL, QK__NO_WAITS, NULL, &error),
-                         QK_UNIMPLEMENTED);
+        assert_int_equal(
+            qk__device_run(bench->device, QK_QUEUE_COMPUTE, NULL, NULL, QK__NO_WAITS, NULL, &error),
+            QK_UNIMPLEMENTED);
         assert_non_null(qk__device_native(bench->device));
         assert_non_null(qk__device_native_queue(bench->device, QK_QUEUE_COMPUTE));
     } else {
-        assert_int_equal(qk__program_create(bench->device, &source, &program, &error), QK_UNIMPLEMENTED);
+        assert_int_equal(qk__program_create(bench->device, &source, &program, &error),
+                         QK_UNIMPLEMENTED);
         assert_null(qk__device_native(bench->device));
         assert_null(qk__device_native_queue(bench->device, QK_QUEUE_COMPUTE));
     }
@@ -453,18 +486,18 @@ static int close_bench(void **state)
 }
 
 #define ON(open, test) cmocka_unit_test_setup_teardown(test, open, close_bench)
-#define CONTRACT(open)                                                                            \
-    ON(open, bytes_come_back_as_written), ON(open, copies_move_bytes_between_buffers),            \
-        ON(open, work_on_other_queues_waits_for_events),                                          \
-        ON(open, one_queue_keeps_order_without_events),                                           \
-        ON(open, a_marker_waits_for_its_queue_and_its_events),                                    \
-        ON(open, every_callback_comes_exactly_once),                                              \
-        ON(open, an_event_may_be_released_before_its_work_is_done),                               \
-        ON(open, ranges_outside_a_buffer_are_refused),                                            \
-        ON(open, memory_is_counted_and_refused_with_who_holds_it),                                \
-        ON(open, usage_counts_what_was_done),                                                     \
-        ON(open, threads_submit_at_once_and_every_count_adds_up),                                 \
-        ON(open, a_device_that_is_down_refuses_work_until_a_probe),                               \
+#define CONTRACT(open)                                                                             \
+    ON(open, bytes_come_back_as_written), ON(open, copies_move_bytes_between_buffers),             \
+        ON(open, work_on_other_queues_waits_for_events),                                           \
+        ON(open, one_queue_keeps_order_without_events),                                            \
+        ON(open, a_marker_waits_for_its_queue_and_its_events),                                     \
+        ON(open, every_callback_comes_exactly_once),                                               \
+        ON(open, an_event_may_be_released_before_its_work_is_done),                                \
+        ON(open, ranges_outside_a_buffer_are_refused),                                             \
+        ON(open, memory_is_counted_and_refused_with_who_holds_it),                                 \
+        ON(open, usage_counts_what_was_done),                                                      \
+        ON(open, threads_submit_at_once_and_every_count_adds_up),                                  \
+        ON(open, a_device_that_is_down_refuses_work_until_a_probe),                                \
         ON(open, events_of_another_device_are_refused), ON(open, what_a_device_cannot_do_it_says)
 
 int main(void)

@@ -38,9 +38,10 @@ static void a_reservation_is_whole_or_nothing(void **state)
     (void)state;
 
     assert_int_equal(qk__ledger_reserve(ledger, "model:small", 30 << 20, &error), QK_OK);
-    assert_int_equal(qk__ledger_reserve(ledger, "model:big", 90 << 20, &error), QK_NO_DEVICE_MEMORY);
-    assert_string_equal(error.text,
-                        "model:big needs 90.0 MiB, 70.0 of 100.0 MiB are free: model:small 30.0 MiB");
+    assert_int_equal(qk__ledger_reserve(ledger, "model:big", 90 << 20, &error),
+                     QK_NO_DEVICE_MEMORY);
+    assert_string_equal(
+        error.text, "model:big needs 90.0 MiB, 70.0 of 100.0 MiB are free: model:small 30.0 MiB");
     assert_int_equal(qk__ledger_used(ledger), 30 << 20);
     assert_int_equal(qk__ledger_reserve(ledger, "x", UINT64_MAX, &error), QK_NO_DEVICE_MEMORY);
     assert_int_equal(qk__ledger_reserve(ledger, "x", UINT64_MAX - 10, NULL), QK_NO_DEVICE_MEMORY);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every allocation of ours fails in turn: each time the call says so, or does without, and nothing is lost or freed
- * twice (the sanitizers watch). Libraries allocate by themselves and are left alone.
+ * Every allocation of ours fails in turn: each time the call says so, or does without, and nothing
+ * is lost or freed twice (the sanitizers watch). Libraries allocate by themselves and are left
+ * alone.
  */
 #include "support.h"
 
@@ -49,14 +50,15 @@ void *__wrap_aligned_alloc(size_t align, size_t size)
 
 static qk_status work_on(struct bench *bench)
 {
-    qk__event      *first = NULL, *last = NULL;
-    qk__buffer     *buffer = NULL;
-    uint32_t        number = 1;
-    qk_status       st = qk__buffer_create(bench->device, "test", sizeof number, &buffer, NULL);
+    qk__event  *first = NULL, *last = NULL;
+    qk__buffer *buffer = NULL;
+    uint32_t    number = 1;
+    qk_status   st = qk__buffer_create(bench->device, "test", sizeof number, &buffer, NULL);
 
     if (st != QK_OK)
         return st;
-    st = qk__device_write(bench->device, QK_QUEUE_UPLOAD, buffer, 0, &number, sizeof number, QK__NO_WAITS, &first, NULL);
+    st = qk__device_write(bench->device, QK_QUEUE_UPLOAD, buffer, 0, &number, sizeof number,
+                          QK__NO_WAITS, &first, NULL);
     if (st == QK_OK)
         st = bench_add_one(bench, buffer, 1, (struct qk__waits){&first, 1}, &last, NULL);
     if (last != NULL && qk__event_wait(last) != QK_OK)
@@ -69,7 +71,8 @@ static qk_status work_on(struct bench *bench)
     return st;
 }
 
-static qk_status open_and_work(struct bench *bench, const struct qk__device_opts *opts, enum qk_device_kind kind)
+static qk_status open_and_work(struct bench *bench, const struct qk__device_opts *opts,
+                               enum qk_device_kind kind)
 {
     const struct qk__topology_source source = {.synthetic = "pack:1 [numa] core:2 pu:1"};
     char                            *json = NULL;
@@ -123,7 +126,9 @@ static void a_simulated_device_survives_each_failing_allocation(void **state)
     (void)state;
 
     make_folder(folder, sizeof folder);
-    write_text(folder, "m.yaml", "devices:\n  - id: gpu\n    count: 2\n    faults: [\"alloc-fail:100\"]\n", path, sizeof path);
+    write_text(folder, "m.yaml",
+               "devices:\n  - id: gpu\n    count: 2\n    faults: [\"alloc-fail:100\"]\n", path,
+               sizeof path);
     opts.simulate_file = path;
     opts.cache_folder = folder;
     fail_each(&opts, QK_DEVICE_SIMULATED);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Programs on a real OpenCL platform: the cache across openings, damaged entries (on which PoCL itself would crash), build
- * errors, kernels shared by threads, native handles. Skipped where there is no OpenCL device.
+ * Programs on a real OpenCL platform: the cache across openings, damaged entries (on which PoCL
+ * itself would crash), build errors, kernels shared by threads, native handles. Skipped where there
+ * is no OpenCL device.
  */
 #include "support.h"
 
@@ -26,7 +27,9 @@ static void open_with_cache(struct bench *bench, const char *folder)
     assert_true(bench_find(bench, QK_DEVICE_OPENCL_CPU) || bench_find(bench, QK_DEVICE_GPU));
 }
 
-/* Opens, runs one kernel, closes; how many programs came from the cache and how many were compiled. */
+/*
+ * Opens, runs one kernel, closes; how many programs came from the cache and how many were compiled.
+ */
 static void run_once(const char *folder, uint64_t *out_cached, uint64_t *out_compiled)
 {
     struct bench    bench;
@@ -37,9 +40,13 @@ static void run_once(const char *folder, uint64_t *out_cached, uint64_t *out_com
 
     open_with_cache(&bench, folder);
     expect_ok(qk__buffer_create(bench.device, "test", sizeof number, &buffer, &error), &error);
-    expect_ok(qk__device_write(bench.device, QK_QUEUE_COMPUTE, buffer, 0, &number, sizeof number, QK__NO_WAITS, NULL, &error), &error);
+    expect_ok(qk__device_write(bench.device, QK_QUEUE_COMPUTE, buffer, 0, &number, sizeof number,
+                               QK__NO_WAITS, NULL, &error),
+              &error);
     expect_ok(bench_add_one(&bench, buffer, 1, QK__NO_WAITS, NULL, &error), &error);
-    expect_ok(qk__device_read(bench.device, QK_QUEUE_COMPUTE, buffer, 0, &number, sizeof number, QK__NO_WAITS, &event, &error), &error);
+    expect_ok(qk__device_read(bench.device, QK_QUEUE_COMPUTE, buffer, 0, &number, sizeof number,
+                              QK__NO_WAITS, &event, &error),
+              &error);
     assert_int_equal(qk__event_wait(event), QK_OK);
     assert_int_equal(number, 42);
     qk__event_release(event);
@@ -141,15 +148,17 @@ static void an_unwritable_cache_costs_only_a_note(void **state)
 
 static void a_program_that_does_not_build_names_the_line(void **state)
 {
-    const char                     text[] = "kernel void f(global int *p)\n{\n    p[0] = missing;\n}\n";
-    const struct qk_program_source source = {.name = "broken.cl", .text = text, .length = sizeof text - 1};
-    struct bench                   bench;
-    struct qk_error                error = {.text = ""};
-    qk__program                   *program = NULL;
+    const char text[] = "kernel void f(global int *p)\n{\n    p[0] = missing;\n}\n";
+    const struct qk_program_source source = {
+        .name = "broken.cl", .text = text, .length = sizeof text - 1};
+    struct bench    bench;
+    struct qk_error error = {.text = ""};
+    qk__program    *program = NULL;
     (void)state;
 
     open_with_cache(&bench, NULL);
-    assert_int_equal(qk__program_create(bench.device, &source, &program, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(qk__program_create(bench.device, &source, &program, &error),
+                     QK_INVALID_ARGUMENT);
     assert_null(program);
     assert_non_null(strstr(error.text, "broken.cl"));
     assert_non_null(strstr(error.text, "missing"));
@@ -160,11 +169,12 @@ static void a_program_that_does_not_build_names_the_line(void **state)
 static void a_kernel_that_is_not_there_is_named(void **state)
 {
     const char                     text[] = "kernel void f(global int *p)\n{\n    p[0] = 1;\n}\n";
-    const struct qk_program_source source = {.name = "f.cl", .text = text, .length = sizeof text - 1};
-    struct bench                   bench;
-    struct qk_error                error = {.text = ""};
-    qk__program                   *program;
-    qk_driver_kernel              *kernel;
+    const struct qk_program_source source = {
+        .name = "f.cl", .text = text, .length = sizeof text - 1};
+    struct bench      bench;
+    struct qk_error   error = {.text = ""};
+    qk__program      *program;
+    qk_driver_kernel *kernel;
     (void)state;
 
     open_with_cache(&bench, NULL);
@@ -176,7 +186,7 @@ static void a_kernel_that_is_not_there_is_named(void **state)
 }
 
 #define THREADS 3
-#define ROUNDS  100
+#define ROUNDS 100
 
 struct sharer {
     struct bench     *bench;
@@ -186,7 +196,10 @@ struct sharer {
     pthread_t         thread;
 };
 
-/* Each launch sets other arguments than the other threads' launches; mixed up, a number lands in a wrong buffer. */
+/*
+ * Each launch sets other arguments than the other threads' launches; mixed up, a number lands in a
+ * wrong buffer.
+ */
 static void *launch_mine(void *arg)
 {
     struct sharer *sharer = arg;
@@ -197,14 +210,19 @@ static void *launch_mine(void *arg)
             {.kind = QK_ARG_VALUE, .value = &sharer->number, .size_bytes = sizeof sharer->number},
             {.kind = QK_ARG_LOCAL, .size_bytes = 64},
         };
-        const struct qk_launch launch = {
-            .kernel = sharer->kernel, .args = args, .arg_count = 3, .dims = 1, .global = {1, 1, 1}, .local = {1, 1, 1}};
-        qk__event *event = NULL;
-        int        got = 0;
+        const struct qk_launch launch = {.kernel = sharer->kernel,
+                                         .args = args,
+                                         .arg_count = 3,
+                                         .dims = 1,
+                                         .global = {1, 1, 1},
+                                         .local = {1, 1, 1}};
+        qk__event             *event = NULL;
+        int                    got = 0;
 
-        if (qk__device_launch(sharer->bench->device, QK_QUEUE_COMPUTE, &launch, QK__NO_WAITS, NULL, NULL) != QK_OK ||
-            qk__device_read(sharer->bench->device, QK_QUEUE_COMPUTE, sharer->buffer, 0, &got, sizeof got,
-                            QK__NO_WAITS, &event, NULL) != QK_OK ||
+        if (qk__device_launch(sharer->bench->device, QK_QUEUE_COMPUTE, &launch, QK__NO_WAITS, NULL,
+                              NULL) != QK_OK ||
+            qk__device_read(sharer->bench->device, QK_QUEUE_COMPUTE, sharer->buffer, 0, &got,
+                            sizeof got, QK__NO_WAITS, &event, NULL) != QK_OK ||
             qk__event_wait(event) != QK_OK || got != sharer->number)
             return sharer;
         qk__event_release(event);
@@ -216,12 +234,13 @@ static void threads_may_share_a_kernel(void **state)
 {
     const char text[] = "kernel void set(global int *p, int n, local int *scratch)\n"
                         "{\n    scratch[0] = n;\n    p[0] = scratch[0];\n}\n";
-    const struct qk_program_source source = {.name = "set.cl", .text = text, .length = sizeof text - 1};
-    struct bench                   bench;
-    struct qk_error                error = {.text = ""};
-    struct sharer                  sharers[THREADS];
-    qk__program                   *program;
-    qk_driver_kernel              *kernel;
+    const struct qk_program_source source = {
+        .name = "set.cl", .text = text, .length = sizeof text - 1};
+    struct bench      bench;
+    struct qk_error   error = {.text = ""};
+    struct sharer     sharers[THREADS];
+    qk__program      *program;
+    qk_driver_kernel *kernel;
     (void)state;
 
     open_with_cache(&bench, NULL);
@@ -229,7 +248,8 @@ static void threads_may_share_a_kernel(void **state)
     expect_ok(qk__kernel_create(program, "set", &kernel, &error), &error);
     for (int i = 0; i < THREADS; i++) {
         sharers[i] = (struct sharer){.bench = &bench, .kernel = kernel, .number = 100 + i};
-        expect_ok(qk__buffer_create(bench.device, "test", sizeof(int), &sharers[i].buffer, &error), &error);
+        expect_ok(qk__buffer_create(bench.device, "test", sizeof(int), &sharers[i].buffer, &error),
+                  &error);
     }
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&sharers[i].thread, NULL, launch_mine, &sharers[i]), 0);
@@ -257,10 +277,13 @@ static void native_handles_are_opencl_objects(void **state)
 
     open_with_cache(&bench, NULL);
     queue = qk__device_native_queue(bench.device, QK_QUEUE_COMPUTE);
-    assert_int_equal(clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof device, &device, NULL), CL_SUCCESS);
+    assert_int_equal(clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof device, &device, NULL),
+                     CL_SUCCESS);
     assert_ptr_equal(device, qk__device_native(bench.device));
     expect_ok(qk__buffer_create(bench.device, "test", 100, &buffer, &error), &error);
-    assert_int_equal(clGetMemObjectInfo(qk__buffer_native(buffer), CL_MEM_SIZE, sizeof size, &size, NULL), CL_SUCCESS);
+    assert_int_equal(
+        clGetMemObjectInfo(qk__buffer_native(buffer), CL_MEM_SIZE, sizeof size, &size, NULL),
+        CL_SUCCESS);
     assert_int_equal(size, 100);
     assert_null(qk__buffer_host_mem(buffer));
     qk__buffer_destroy(buffer);
@@ -302,7 +325,9 @@ int main(void)
         cmocka_unit_test(ids_are_stable_and_distinct),
     };
 
-    /* Three alike and one that runs in its caller; the names are those of both generations of PoCL. */
+    /*
+     * Three alike and one that runs in its caller; the names are those of both generations of PoCL.
+     */
     setenv("POCL_DEVICES", "pthread pthread basic", 1);
     if (!has_opencl()) {
         fputs("no OpenCL device\n", stderr);

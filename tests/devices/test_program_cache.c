@@ -8,7 +8,8 @@
 
 static const uint8_t binary[] = "not a program, but as good as one here";
 
-static const struct qk_program_source source = {.name = "a.cl", .text = "kernel", .length = 6, .options = "-DA"};
+static const struct qk_program_source source = {
+    .name = "a.cl", .text = "kernel", .length = 6, .options = "-DA"};
 
 static char folder[64];
 
@@ -54,11 +55,11 @@ static void find_only_entry(char *out, size_t size)
 
 static void what_was_stored_is_loaded(void **state)
 {
-    qk__program_cache             *cache = *state;
+    qk__program_cache              *cache = *state;
     struct qk__program_cache_counts counts;
-    char                           key[65];
-    uint8_t                       *loaded;
-    size_t                         size;
+    char                            key[65];
+    uint8_t                        *loaded;
+    size_t                          size;
 
     assert_int_equal(qk__program_cache_key("device", &source, key), QK_OK);
     assert_int_equal(qk__program_cache_load(cache, key, &loaded, &size), QK_NOT_FOUND);
@@ -95,7 +96,10 @@ static void a_key_changes_with_all_that_a_binary_depends_on(void **state)
     assert_string_equal(key, changed);
 }
 
-/* Every byte of an entry is covered: whichever is flipped, and wherever it is cut, it is not loaded. */
+/*
+ * Every byte of an entry is covered: whichever is flipped, and wherever it is cut, it is not
+ * loaded.
+ */
 static void a_damaged_entry_is_removed_and_counted(void **state)
 {
     qk__program_cache              *cache = *state;
@@ -119,7 +123,8 @@ static void a_damaged_entry_is_removed_and_counted(void **state)
         file = fopen(path, "wb");
         if (!is_cut)
             bytes[at] ^= 0x10;
-        assert_int_equal(fwrite(bytes, 1, is_cut ? at - length : length, file), is_cut ? at - length : length);
+        assert_int_equal(fwrite(bytes, 1, is_cut ? at - length : length, file),
+                         is_cut ? at - length : length);
         if (!is_cut)
             bytes[at] ^= 0x10;
         fclose(file);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Simulated devices: what their machine description says is what they do; every fault ends every call. */
+/*
+ * Simulated devices: what their machine description says is what they do; every fault ends every
+ * call.
+ */
 #include "support.h"
 
 #include "base/clock.h"
@@ -59,11 +62,13 @@ static void a_description_makes_the_devices_that_it_says(void **state)
     assert_int_equal(info->max_buffer_bytes, (uint64_t)4 << 30);
     assert_false(info->runs_programs);
     assert_int_equal(qk__device_numa_node(qk__device_find(bench.set, "sim:gpu:2")), 1);
-    assert_int_equal(qk__device_numa_node(qk__device_find(bench.set, "sim:gpu:3")), QK_NUMA_UNKNOWN);
+    assert_int_equal(qk__device_numa_node(qk__device_find(bench.set, "sim:gpu:3")),
+                     QK_NUMA_UNKNOWN);
     info = qk__device_info(qk__device_find(bench.set, "sim:device:0"));
     assert_true(info->shares_host_memory);
-    assert_int_equal(qk__ledger_limit(qk__device_ledger(qk__device_find(bench.set, "sim:device:0"))),
-                     (uint64_t)(0.9 * 2147483648.0));
+    assert_int_equal(
+        qk__ledger_limit(qk__device_ledger(qk__device_find(bench.set, "sim:device:0"))),
+        (uint64_t)(0.9 * 2147483648.0));
     bench_close(&bench);
 }
 
@@ -89,7 +94,9 @@ static void the_clock_of_a_device_follows_its_model(void **state)
                  "    run_time: 5ms\n",
                  &clock.clock);
     buffer = make_buffer(bench.device, MIB);
-    assert_int_equal(qk__device_write(bench.device, QK_QUEUE_COMPUTE, buffer, 0, bytes, MIB, QK__NO_WAITS, &event, &error), QK_OK);
+    assert_int_equal(qk__device_write(bench.device, QK_QUEUE_COMPUTE, buffer, 0, bytes, MIB,
+                                      QK__NO_WAITS, &event, &error),
+                     QK_OK);
     assert_int_equal(qk__event_wait(event), QK_OK);
     qk__event_times(event, &times);
     assert_int_equal(times.started_ns, 0);
@@ -102,7 +109,9 @@ static void the_clock_of_a_device_follows_its_model(void **state)
     assert_int_equal(times.ended_ns - times.started_ns, 5030000);
     qk__event_release(event);
     qk__virtual_clock_advance(&clock, 1000000000);
-    assert_int_equal(qk__device_read(bench.device, QK_QUEUE_COMPUTE, buffer, 0, bytes, MIB, QK__NO_WAITS, &event, &error), QK_OK);
+    assert_int_equal(qk__device_read(bench.device, QK_QUEUE_COMPUTE, buffer, 0, bytes, MIB,
+                                     QK__NO_WAITS, &event, &error),
+                     QK_OK);
     assert_int_equal(qk__event_wait(event), QK_OK);
     qk__event_times(event, &times);
     assert_int_equal(times.started_ns, 1000000000);
@@ -144,14 +153,17 @@ static void a_device_enforces_its_own_memory(void **state)
     (void)state;
 
     make_folder(folder, sizeof folder);
-    write_text(folder, "m.yaml", "devices:\n  - memory: 1MiB\n    max_buffer: 768KiB\n", path, sizeof path);
+    write_text(folder, "m.yaml", "devices:\n  - memory: 1MiB\n    max_buffer: 768KiB\n", path,
+               sizeof path);
     opts.simulate_file = path;
     bench_open(&bench, &opts);
     bench.device = qk__device_at(bench.set, 0);
-    assert_int_equal(qk__buffer_create(bench.device, "test", MIB, &more, &error), QK_NO_DEVICE_MEMORY);
+    assert_int_equal(qk__buffer_create(bench.device, "test", MIB, &more, &error),
+                     QK_NO_DEVICE_MEMORY);
     assert_non_null(strstr(error.text, "largest"));
     buffer = make_buffer(bench.device, 700 * 1024);
-    assert_int_equal(qk__buffer_create(bench.device, "test", 400 * 1024, &more, &error), QK_NO_DEVICE_MEMORY);
+    assert_int_equal(qk__buffer_create(bench.device, "test", 400 * 1024, &more, &error),
+                     QK_NO_DEVICE_MEMORY);
     assert_int_equal(qk__ledger_used(qk__device_ledger(bench.device)), 700 * 1024);
     qk__buffer_destroy(buffer);
     bench_close(&bench);
@@ -168,7 +180,8 @@ static void a_limit_emulates_a_smaller_device(void **state)
 
     bench_open(&bench, &opts);
     assert_int_equal(qk__ledger_limit(qk__device_ledger(qk__device_cpu(bench.set))), 1000);
-    assert_int_equal(qk__buffer_create(qk__device_cpu(bench.set), "x", 1001, &buffer, &error), QK_NO_DEVICE_MEMORY);
+    assert_int_equal(qk__buffer_create(qk__device_cpu(bench.set), "x", 1001, &buffer, &error),
+                     QK_NO_DEVICE_MEMORY);
     bench_close(&bench);
 }
 
@@ -181,7 +194,8 @@ static void the_nth_allocation_fails_once(void **state)
 
     open_machine(&bench, "devices:\n  - faults: [\"alloc-fail:2\"]\n", NULL);
     first = make_buffer(bench.device, 100);
-    assert_int_equal(qk__buffer_create(bench.device, "test", 100, &second, &error), QK_NO_DEVICE_MEMORY);
+    assert_int_equal(qk__buffer_create(bench.device, "test", 100, &second, &error),
+                     QK_NO_DEVICE_MEMORY);
     assert_null(second);
     assert_int_equal(qk__ledger_used(qk__device_ledger(bench.device)), 100);
     third = make_buffer(bench.device, 100);
@@ -215,7 +229,9 @@ static void a_lost_device_ends_all_that_was_submitted(void **state)
         if (i % 2 == 0)
             assert_int_equal(bench_add_one(&bench, buffer, 1, after, &events[i], &error), QK_OK);
         else
-            assert_int_equal(qk__device_marker(bench.device, QK_QUEUE_DOWNLOAD, after, &events[i], &error), QK_OK);
+            assert_int_equal(
+                qk__device_marker(bench.device, QK_QUEUE_DOWNLOAD, after, &events[i], &error),
+                QK_OK);
         assert_int_equal(qk__event_on_done(events[i], note_status, &lost), QK_OK);
     }
     assert_int_equal(qk__device_inject_fault(bench.device, "lost", &error), QK_OK);
@@ -250,7 +266,8 @@ static void loss_at_a_run_fails_that_run(void **state)
     assert_int_equal(bench_add_one(&bench, buffer, 1, QK__NO_WAITS, &event, &error), QK_OK);
     assert_int_equal(qk__event_wait(event), QK_OK);
     qk__event_release(event);
-    assert_int_equal(bench_add_one(&bench, buffer, 1, QK__NO_WAITS, &event, &error), QK_DEVICE_LOST);
+    assert_int_equal(bench_add_one(&bench, buffer, 1, QK__NO_WAITS, &event, &error),
+                     QK_DEVICE_LOST);
     assert_false(qk__device_is_up(bench.device));
     qk__buffer_destroy(buffer);
     bench_close(&bench);
@@ -278,12 +295,16 @@ static void a_held_device_ends_nothing_until_it_is_restored(void **state)
     assert_int_equal(bench_add_one(&bench, buffer, 1, QK__NO_WAITS, NULL, &error), QK_OK);
     qk__buffer_destroy(NULL);
     qk__device_set_close(NULL);
-    /* Closing does not wait for what would never end. The buffer outlives the work, which is still under way. */
+    /*
+     * Closing does not wait for what would never end. The buffer outlives the work, which is still
+     * under way.
+     */
     assert_int_equal(qk__device_inject_fault(bench.device, "lost", &error), QK_OK);
     assert_int_equal(qk__device_probe(bench.device), QK_DEVICE_LOST);
     assert_int_equal(qk__device_inject_fault(bench.device, "restored", &error), QK_OK);
     assert_int_equal(qk__device_probe(bench.device), QK_OK);
-    assert_int_equal(qk__device_marker(bench.device, QK_QUEUE_COMPUTE, QK__NO_WAITS, &event, &error), QK_OK);
+    assert_int_equal(
+        qk__device_marker(bench.device, QK_QUEUE_COMPUTE, QK__NO_WAITS, &event, &error), QK_OK);
     assert_int_equal(qk__event_wait(event), QK_OK);
     qk__event_release(event);
     qk__buffer_destroy(buffer);
@@ -297,7 +318,8 @@ static void closing_a_held_device_does_not_hang(void **state)
     (void)state;
 
     open_machine(&bench, "devices:\n  - faults: [held]\n", NULL);
-    assert_int_equal(qk__device_marker(bench.device, QK_QUEUE_COMPUTE, QK__NO_WAITS, NULL, &error), QK_OK);
+    assert_int_equal(qk__device_marker(bench.device, QK_QUEUE_COMPUTE, QK__NO_WAITS, NULL, &error),
+                     QK_OK);
     bench_close(&bench);
 }
 
@@ -315,9 +337,14 @@ static void a_failure_is_passed_on_to_what_waits_for_it(void **state)
     (void)state;
 
     open_machine(&bench, "devices:\n  - id: gpu\n", NULL);
-    assert_int_equal(qk__device_run(bench.device, QK_QUEUE_COMPUTE, fail_here, NULL, QK__NO_WAITS, &failed, &error), QK_OK);
-    assert_int_equal(qk__device_marker(bench.device, QK_QUEUE_DOWNLOAD, (struct qk__waits){&failed, 1}, &next, &error), QK_OK);
-    assert_int_equal(qk__device_marker(bench.device, QK_QUEUE_COMPUTE, QK__NO_WAITS, &free_one, &error), QK_OK);
+    assert_int_equal(qk__device_run(bench.device, QK_QUEUE_COMPUTE, fail_here, NULL, QK__NO_WAITS,
+                                    &failed, &error),
+                     QK_OK);
+    assert_int_equal(qk__device_marker(bench.device, QK_QUEUE_DOWNLOAD,
+                                       (struct qk__waits){&failed, 1}, &next, &error),
+                     QK_OK);
+    assert_int_equal(
+        qk__device_marker(bench.device, QK_QUEUE_COMPUTE, QK__NO_WAITS, &free_one, &error), QK_OK);
     assert_int_equal(qk__event_wait(next), QK_OUT_OF_RANGE);
     assert_int_equal(qk__event_wait(failed), QK_OUT_OF_RANGE);
     assert_int_equal(qk__event_wait(free_one), QK_OK);
@@ -337,10 +364,14 @@ static void unknown_faults_are_refused(void **state)
     open_machine(&bench, "devices:\n  - id: gpu\n", NULL);
     assert_int_equal(qk__device_inject_fault(bench.device, "melted", &error), QK_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "melted"));
-    assert_int_equal(qk__device_inject_fault(bench.device, "alloc-fail:", &error), QK_INVALID_ARGUMENT);
-    assert_int_equal(qk__device_inject_fault(bench.device, "alloc-fail:0", &error), QK_INVALID_ARGUMENT);
-    assert_int_equal(qk__device_inject_fault(bench.device, "alloc-fail:3x", &error), QK_INVALID_ARGUMENT);
-    assert_int_equal(qk__device_inject_fault(bench.device, "lost-at:99999999999999999999", &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(qk__device_inject_fault(bench.device, "alloc-fail:", &error),
+                     QK_INVALID_ARGUMENT);
+    assert_int_equal(qk__device_inject_fault(bench.device, "alloc-fail:0", &error),
+                     QK_INVALID_ARGUMENT);
+    assert_int_equal(qk__device_inject_fault(bench.device, "alloc-fail:3x", &error),
+                     QK_INVALID_ARGUMENT);
+    assert_int_equal(qk__device_inject_fault(bench.device, "lost-at:99999999999999999999", &error),
+                     QK_INVALID_ARGUMENT);
     bench_close(&bench);
 }
 
@@ -363,7 +394,8 @@ static const struct {
     {"devices:\n  - pci: \"0000:3b:00.0\"\n    numa_node: 0\n", "exclude"},
     {"devices:\n  - id: \"a b\"\n", "id"},
     {"devices:\n  - faults: {lost: yes}\n", "faults"},
-    {"devices:\n  - count: 64\n  - count: 64\n  - count: 64\n  - count: 64\n  - count: 1\n", "too many"},
+    {"devices:\n  - count: 64\n  - count: 64\n  - count: 64\n  - count: 64\n  - count: 1\n",
+     "too many"},
     {"devices: [", "m.yaml"},
     {"devices:\n  - 7\n", "m.yaml"},
 };

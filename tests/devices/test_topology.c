@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Machines described in the test itself: synthetic ones, one with accelerators written into its XML, and this one. */
+/*
+ * Machines described in the test itself: synthetic ones, one with accelerators written into its
+ * XML, and this one.
+ */
 #include "support.h"
 
 #include <hwloc.h>
@@ -18,7 +21,7 @@ static qk__topology *load_synthetic(const char *description)
 
 static void a_synthetic_machine_is_counted(void **state)
 {
-    qk__topology       *topology = load_synthetic("pack:2 [numa(memory=4GB)] core:3 pu:2");
+    qk__topology        *topology = load_synthetic("pack:2 [numa(memory=4GB)] core:3 pu:2");
     struct qk__numa_node node;
     (void)state;
 
@@ -66,8 +69,9 @@ static char *last_of(char *text, const char *part)
 }
 
 /*
- * hwloc's own XML of a synthetic machine, with `io` written in as the first child of the object whose tag starts with `tag`;
- * NULL: as the last child of the machine, behind what hwloc says about it.
+ * hwloc's own XML of a synthetic machine, with `io` written in as the first child of the object
+ * whose tag starts with `tag`; NULL: as the last child of the machine, behind what hwloc says about
+ * it.
  */
 static char *xml_with_io(const char *description, const char *tag, const char *io)
 {
@@ -90,22 +94,29 @@ static char *xml_with_io(const char *description, const char *tag, const char *i
 }
 
 static const char two_cards[] =
-    "<object type=\"Bridge\" gp_index=\"9001\" bridge_type=\"0-1\" depth=\"0\" bridge_pci=\"0000:[3a-3c]\">"
-    "<object type=\"PCIDev\" gp_index=\"9002\" pci_busid=\"0000:3b:00.0\" pci_type=\"0302 [10de:1eb8] [0000:0000] a1\""
-    " pci_link_speed=\"0.0\"><object type=\"OSDev\" gp_index=\"9003\" name=\"opencl0d0\" subtype=\"OpenCL\""
-    " osdev_type=\"5\"><info name=\"GPUModel\" value=\"Card One\"/><info name=\"OpenCLGlobalMemorySize\""
+    "<object type=\"Bridge\" gp_index=\"9001\" bridge_type=\"0-1\" depth=\"0\" "
+    "bridge_pci=\"0000:[3a-3c]\">"
+    "<object type=\"PCIDev\" gp_index=\"9002\" pci_busid=\"0000:3b:00.0\" pci_type=\"0302 "
+    "[10de:1eb8] [0000:0000] a1\""
+    " pci_link_speed=\"0.0\"><object type=\"OSDev\" gp_index=\"9003\" name=\"opencl0d0\" "
+    "subtype=\"OpenCL\""
+    " osdev_type=\"5\"><info name=\"GPUModel\" value=\"Card One\"/><info "
+    "name=\"OpenCLGlobalMemorySize\""
     " value=\"4194304\"/></object></object>"
-    "<object type=\"PCIDev\" gp_index=\"9004\" pci_busid=\"0000:3c:00.0\" pci_type=\"0302 [10de:1eb8] [0000:0000] a1\""
-    " pci_link_speed=\"0.0\"><object type=\"OSDev\" gp_index=\"9005\" name=\"nvml0\" subtype=\"NVML\""
-    " osdev_type=\"1\"/><object type=\"OSDev\" gp_index=\"9006\" name=\"card0\" osdev_type=\"1\"/></object></object>";
+    "<object type=\"PCIDev\" gp_index=\"9004\" pci_busid=\"0000:3c:00.0\" pci_type=\"0302 "
+    "[10de:1eb8] [0000:0000] a1\""
+    " pci_link_speed=\"0.0\"><object type=\"OSDev\" gp_index=\"9005\" name=\"nvml0\" "
+    "subtype=\"NVML\""
+    " osdev_type=\"1\"/><object type=\"OSDev\" gp_index=\"9006\" name=\"card0\" "
+    "osdev_type=\"1\"/></object></object>";
 
 static qk__topology *load_with_io(const char *description, const char *tag, const char *io)
 {
-    char                       *xml = xml_with_io(description, tag, io);
-    struct qk__topology_source  source = {0};
-    struct qk_error             error = {.text = ""};
-    qk__topology               *topology = NULL;
-    char                        folder[64], path[128];
+    char                      *xml = xml_with_io(description, tag, io);
+    struct qk__topology_source source = {0};
+    struct qk_error            error = {.text = ""};
+    qk__topology              *topology = NULL;
+    char                       folder[64], path[128];
 
     make_folder(folder, sizeof folder);
     write_text(folder, "machine.xml", xml, path, sizeof path);
@@ -141,7 +152,7 @@ static void accelerators_are_near_the_node_of_their_package(void **state)
 
 static void a_pci_address_is_found_or_unknown(void **state)
 {
-    qk__topology         *topology = load_with_io("pack:2 [numa] core:2 pu:1", PACKAGE_1, two_cards);
+    qk__topology *topology = load_with_io("pack:2 [numa] core:2 pu:1", PACKAGE_1, two_cards);
     struct qk_pci_address pci = {true, 0, 0x3c, 0, 0};
     (void)state;
 
@@ -183,7 +194,7 @@ static void on_one_node_every_card_is_near_it(void **state)
 
 static void a_card_near_two_nodes_names_both_and_neither(void **state)
 {
-    qk__topology        *topology = load_with_io("pack:2 die:2 [numa] core:2 pu:1", PACKAGE_1, two_cards);
+    qk__topology *topology = load_with_io("pack:2 die:2 [numa] core:2 pu:1", PACKAGE_1, two_cards);
     struct qk__io_device io;
     (void)state;
 
@@ -260,7 +271,8 @@ static void what_is_no_topology_is_refused_by_name(void **state)
 
     refuse_file("", QK_INVALID_ARGUMENT, "hwloc");
     refuse_file("not XML", QK_INVALID_ARGUMENT, "hwloc");
-    refuse_file("<?xml version=\"1.0\"?>\n<topology version=\"2.0\"><object", QK_INVALID_ARGUMENT, "hwloc");
+    refuse_file("<?xml version=\"1.0\"?>\n<topology version=\"2.0\"><object", QK_INVALID_ARGUMENT,
+                "hwloc");
     refuse_file("<topology version=\"99.0\"></topology>", QK_INVALID_ARGUMENT, "format 99");
     assert_int_equal(qk__topology_load(&missing, &topology, &error), QK_NOT_FOUND);
     assert_non_null(strstr(error.text, "/nowhere/machine.xml"));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Recorded machines, from the folder topologies/ of QUARK_DATA_DIR: each loads, or is refused for its format alone, and
- * accelerators lie where their machine's index says. Skipped without the data.
+ * Recorded machines, from the folder topologies/ of QUARK_DATA_DIR: each loads, or is refused for
+ * its format alone, and accelerators lie where their machine's index says. Skipped without the
+ * data.
  */
 #include "support.h"
 
@@ -21,7 +22,8 @@ static bool find_data(void)
     if (data != NULL)
         snprintf(folder, sizeof folder, "%s/topologies", data);
     else
-        snprintf(folder, sizeof folder, "%s/../shared/data/topologies", source != NULL ? source : ".");
+        snprintf(folder, sizeof folder, "%s/../shared/data/topologies",
+                 source != NULL ? source : ".");
     if (qk__folder_list(folder, &names, &count, NULL) != QK_OK)
         return false;
     qk__folder_list_free(names, count);
@@ -65,7 +67,8 @@ static void every_recorded_machine_loads_or_is_too_new(void **state)
 
     assert_int_equal(qk__folder_list(folder, &names, &count, NULL), QK_OK);
     for (size_t i = 0; i < count; i++) {
-        const bool      is_new = strncmp(names[i], "hwloc3-", 7) == 0 && hwloc_get_api_version() < 0x30000;
+        const bool is_new =
+            strncmp(names[i], "hwloc3-", 7) == 0 && hwloc_get_api_version() < 0x30000;
         struct qk_error error = {.text = ""};
         qk__topology   *topology = NULL;
         qk_status       st;
