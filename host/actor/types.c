@@ -194,7 +194,7 @@ void qk__host_on_type(qk_host *host, void (*fn)(void *arg, const struct qk_type 
     pthread_mutex_lock(&types->lock);
     types->on_type = fn;
     types->on_type_arg = arg;
-    for (struct qk__type *type = atomic_load(&types->first); type != NULL; type = atomic_load(&type->next))
+    for (struct qk__type *type = atomic_load(&types->first); fn != NULL && type != NULL; type = atomic_load(&type->next))
         fn(arg, &type->declared);
     pthread_mutex_unlock(&types->lock);
 }
