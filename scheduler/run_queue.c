@@ -118,18 +118,17 @@ static struct qk__work *pop_first(struct qk__inbox *inbox)
     return work;
 }
 
-struct qk__work *qk__inbox_take(struct qk__inbox *inbox, struct qk__ring *into)
+uint32_t qk__inbox_drain(struct qk__inbox *inbox, struct qk__ring *into)
 {
-    struct qk__work *work = NULL;
+    uint32_t moved = 0;
 
     if (qk__inbox_count(inbox) == 0)
-        return NULL;
+        return 0;
     pthread_mutex_lock(&inbox->lock);
-    if (inbox->first != NULL) {
-        work = pop_first(inbox);
-        while (inbox->first != NULL && qk__ring_count(into) < QK__RING_SIZE / 2)
-            qk__ring_push(into, pop_first(inbox));
+    while (inbox->first != NULL && qk__ring_count(into) < QK__RING_SIZE / 2) {
+        qk__ring_push(into, pop_first(inbox));
+        moved++;
     }
     pthread_mutex_unlock(&inbox->lock);
-    return work;
+    return moved;
 }

@@ -40,7 +40,7 @@ void     qk__inbox_fini(struct qk__inbox *inbox);
 void     qk__inbox_push(struct qk__inbox *inbox, struct qk__work *work);    /* any */
 uint32_t qk__inbox_count(const struct qk__inbox *inbox);                    /* any; as of a moment ago */
 
-/* Moves up to half a ring of the inbox into `into`, the caller's, and returns the oldest; NULL when it is empty. Any. */
-struct qk__work *qk__inbox_take(struct qk__inbox *inbox, struct qk__ring *into);
+/* Moves the oldest of the inbox into `into`, the caller's, until that is half full; returns how many. Any. */
+uint32_t qk__inbox_drain(struct qk__inbox *inbox, struct qk__ring *into);
 
 #endif

@@ -301,8 +301,8 @@ static struct qk__work *take_own(struct qk__worker *worker)
     }
     worker->handed_over = 0;
     work = qk__ring_pop(&worker->ring);
-    if (work == NULL)
-        work = qk__inbox_take(&worker->inbox, &worker->ring);
+    if (work == NULL && qk__inbox_drain(&worker->inbox, &worker->ring) > 0)
+        work = qk__ring_pop(&worker->ring);
     return work != NULL ? work : take_next(worker);
 }
 
@@ -312,7 +312,9 @@ static struct qk__work *steal_from(struct qk__worker *worker, struct qk__worker 
 
     if (qk__ring_count(&victim->ring) > 1)
         work = qk__ring_steal(&victim->ring, &worker->ring);
-    return work != NULL ? work : qk__inbox_take(&victim->inbox, &worker->ring);
+    if (work == NULL && qk__inbox_drain(&victim->inbox, &worker->ring) > 0)
+        work = qk__ring_pop(&worker->ring);
+    return work;
 }
 
 static bool has_lone_work(const struct qk__worker *victim)
@@ -362,16 +364,13 @@ static struct qk__work *steal(struct qk__worker *worker)
 /* Reads the clock, fires timers and lets the inbox into the ring. True: there may be something to run now. */
 static bool look_up(struct qk__worker *worker)
 {
-    struct qk__work *work;
-    uint32_t         fired;
+    uint32_t fired, moved;
 
     worker->until_look = LOOK_EVERY;
     worker->time_ns = qk__clock_now_ns(worker->scheduler->clock);
     fired = qk__wheel_advance(&worker->wheel, worker->time_ns, TIMERS_AT_ONCE);
-    work = qk__inbox_take(&worker->inbox, &worker->ring);
-    if (work != NULL && !qk__ring_push(&worker->ring, work))
-        qk__inbox_push(&worker->inbox, work);
-    return fired > 0 || work != NULL;
+    moved = qk__inbox_drain(&worker->inbox, &worker->ring);
+    return fired > 0 || moved > 0;
 }
 
 static void stop_searching(struct qk__worker *worker)
