@@ -60,6 +60,11 @@ void qk__program_cache_destroy(qk__program_cache *cache)
     qk__free(cache);
 }
 
+bool qk__program_cache_keeps(const qk__program_cache *cache)
+{
+    return cache->folder != NULL;
+}
+
 /* With its length in front, so that no two lists of fields read the same. */
 static void add_field(struct qk__sha256 *sha, const void *bytes, size_t size_bytes)
 {

@@ -32,6 +32,9 @@ qk_status qk__program_cache_create(const char *folder, qk__program_cache **out_c
                                    struct qk_error *error);
 void      qk__program_cache_destroy(qk__program_cache *cache);
 
+/* Whether binaries are kept at all: else there is no need to ask a driver for them. */
+bool qk__program_cache_keeps(const qk__program_cache *cache);
+
 /* `identity` is the driver's text for device and versions. */
 qk_status qk__program_cache_key(const char *identity, const struct qk_program_source *source,
                                 char out_key[65]);

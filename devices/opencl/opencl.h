@@ -2,7 +2,7 @@
 /*
  * opencl.h - shared by the files of this room; nobody else includes it.
  *
- * The driver's buffers and events *are* OpenCL's objects under another name (to_mem(), to_event()),
+ * The driver's buffers, programs and events *are* OpenCL's objects under another name (to_mem()),
  * so nothing is allocated or looked up on the way of a submission.
  */
 #ifndef QUARK_DEVICES_OPENCL_OPENCL_H
@@ -27,21 +27,19 @@ struct qk_driver_device {
     char                  identity[1024];    /* what a compiled program depends on */
 };
 
-struct qk_driver_program {
-    cl_program  program;
-    char        key[65];
-    atomic_bool has_run;    /* since its binary was last kept */
-};
-
 struct qk_driver_kernel {
     cl_kernel          kernel;
-    qk_driver_program *program;
     pthread_mutex_t    lock;    /* arguments are state of a cl_kernel: binding and enqueueing are one */
 };
 
 static inline cl_mem to_mem(qk_driver_buffer *buffer)
 {
     return (cl_mem)(void *)buffer;
+}
+
+static inline cl_program to_program(qk_driver_program *program)
+{
+    return (cl_program)(void *)program;
 }
 
 static inline cl_event to_event(qk_driver_event *event)

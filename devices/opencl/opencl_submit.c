@@ -115,8 +115,6 @@ static qk_status launch_kernel(qk_driver_device *device, enum qk_queue queue,
     pthread_mutex_lock(&launch->kernel->lock);
     code = bind_and_enqueue(device, queue, launch, after, out_event != NULL ? &event : NULL);
     pthread_mutex_unlock(&launch->kernel->lock);
-    if (code == CL_SUCCESS)
-        atomic_store_explicit(&launch->kernel->program->has_run, true, memory_order_relaxed);
     return finish_submit(device, queue, code, "launch", event, out_event, error);
 }
 
