@@ -211,13 +211,14 @@ enum qk_warmth qk_turn_warmth(const qk_turn *turn)
 
 qk_status qk_fail(qk_turn *turn, qk_status status, const char *format, ...)
 {
+    char    text[sizeof turn->error.text];
     va_list arguments;
 
-    turn->error.status = status;
+    /* Not in place: the arguments may well hold qk_turn_error() of this turn. */
     va_start(arguments, format);
-    (void)vsnprintf(turn->error.text, sizeof turn->error.text, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return status;
+    return qk_error_set(&turn->error, status, "%s", text);
 }
 
 qk_status qk__turn_fail(qk_turn *turn, const struct qk_error *error)
