@@ -6,6 +6,7 @@
 #include "support.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 
 #define MIB ((size_t)1 << 20)
 
@@ -400,6 +401,43 @@ static const struct {
     {"devices:\n  - 7\n", "m.yaml"},
 };
 
+/* The listing of docs/devices.md, so that the page keeps its word. */
+static char *listing_of_the_manual(void)
+{
+    const char *source = getenv("QUARK_SOURCE_DIR");
+    char        path[1024];
+    uint8_t    *page;
+    size_t      size;
+    char       *begin, *end, *copy;
+
+    snprintf(path, sizeof path, "%s/docs/devices.md", source != NULL ? source : ".");
+    assert_int_equal(qk__file_read(path, MIB, &page, &size, NULL), QK_OK);
+    begin = strstr((char *)page, "```yaml\n");
+    assert_non_null(begin);
+    begin += strlen("```yaml\n");
+    end = strstr(begin, "```");
+    assert_non_null(end);
+    copy = strndup(begin, (size_t)(end - begin));
+    free(page);
+    return copy;
+}
+
+static void the_example_of_the_manual_is_a_machine(void **state)
+{
+    char        *yaml = listing_of_the_manual();
+    struct bench bench;
+    (void)state;
+
+    open_machine(&bench, yaml, NULL);
+    assert_int_equal(qk__device_count(bench.set), 7);
+    assert_int_equal(qk__device_note_count(bench.set), 0);
+    assert_int_equal(qk__device_numa_node(qk__device_find(bench.set, "sim:gpu:3")), 0);
+    assert_int_equal(qk__device_numa_node(qk__device_find(bench.set, "sim:gpu:4")), QK_NUMA_UNKNOWN);
+    assert_true(qk__device_info(qk__device_find(bench.set, "sim:integrated:0"))->shares_host_memory);
+    bench_close(&bench);
+    free(yaml);
+}
+
 static void a_wrong_description_is_refused_with_place_and_reason(void **state)
 {
     (void)state;
@@ -453,6 +491,7 @@ int main(void)
         cmocka_unit_test(closing_a_held_device_does_not_hang),
         cmocka_unit_test(a_failure_is_passed_on_to_what_waits_for_it),
         cmocka_unit_test(unknown_faults_are_refused),
+        cmocka_unit_test(the_example_of_the_manual_is_a_machine),
         cmocka_unit_test(a_wrong_description_is_refused_with_place_and_reason),
         cmocka_unit_test(a_fault_that_is_none_leaves_the_device_out_with_a_note),
     };
