@@ -13,7 +13,10 @@ struct annotation {
     uint8_t        color[3];
 };
 
-/* A copy of `image` in RGB with the boxes drawn, enlarged when it is small so that labels can be read. QK_NO_MEMORY. */
+/*
+ * A copy of `image` in RGB with the boxes drawn, enlarged when it is small so that labels can be read.
+ * QK_NO_MEMORY.
+ */
 qk_status annotate(const qk_image *image, const struct annotation *annotations, size_t count,
                    qk_image *out_image);
 

@@ -116,7 +116,7 @@ qk_status camera_register(qk_host *host, const struct camera_setup *setup, struc
     qk_status status;
 
     if (atomic_exchange(&is_taken, true))
-        return qk_error_set(error, QK_FAILED_PRECONDITION, "vision: serves another host in this process");
+        return qk_error_set(error, QK_FAILED_PRECONDITION, "serves another host in this process");
     current = *setup;
     atomic_store(&is_rehearsed, false);
     predicted_by.keep_ns = setup->keep_ns;

@@ -2,8 +2,9 @@
 /*
  * camera.h - the actor: one for each camera, keyed by its name. It reads frames that it is given and counts what it saw.
  *
- * A motion (stream `sensors/motion`, the camera's name as key) wakes nobody by a message: it only foretells a frame, and the host then
- * has the actor active, its counts read and its model on a device before the frame comes.
+ * A motion (stream `sensors/motion`, the camera's name as key) wakes nobody by a message: it only foretells a
+ * frame, and the host then has the actor active, its counts read and its model on a device before the frame
+ * comes.
  */
 #ifndef VISION_CAMERA_H
 #define VISION_CAMERA_H
@@ -48,8 +49,8 @@ struct camera_setup {
 };
 
 /*
- * Registers the type. Handlers get no pointer of a module's own, so the set-up lies in this file: one host at a time, until
- * camera_forget() after that host stopped. QK_FAILED_PRECONDITION for a second one.
+ * Registers the type. Handlers get no pointer of a module's own, so the set-up lies in this file: one host at a
+ * time, until camera_forget() after that host stopped. QK_FAILED_PRECONDITION for a second one.
  */
 qk_status camera_register(qk_host *host, const struct camera_setup *setup, struct qk_error *error);
 void      camera_forget(void);

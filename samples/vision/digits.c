@@ -2,8 +2,8 @@
 /*
  * digits.c - a frame's marks go to the device BATCH at a time.
  *
- * A model is planned anew for each shape of input that it meets, so all batches have one shape: the last one is filled up with
- * the frame's first mark again, and what the reader says of the filling is dropped.
+ * A model is planned anew for each shape of input that it meets, so all batches have one shape: the last one is
+ * filled up with the frame's first mark again, and what the reader says of the filling is dropped.
  */
 #include "digits.h"
 

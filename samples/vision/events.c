@@ -86,7 +86,10 @@ static const float parcels_per_hour[24] = {
     0.3f, 0.2f, 0.2f, 0.2f, 0.4f, 1, 4, 9, 10, 7, 5, 4, 3, 4, 5, 6, 9, 10, 6, 3, 2, 1, 0.6f, 0.4f,
 };
 
-/* Share of motions that a frame follows, of frames that no motion announced, and false alarms a day for each camera. */
+/*
+ * Share of motions that a frame follows, of frames that no motion announced, and false alarms a day for each
+ * camera.
+ */
 #define FOLLOWED     0.94f
 #define UNNOTICED    0.07f
 #define FALSE_ALARMS 3.0

@@ -124,7 +124,7 @@ static void say(const struct output_picture *picture, bool are_digits, char out[
 qk_status output_picture(const char *out, const struct output_picture *picture, struct record *record,
                          struct qk_error *error)
 {
-    const bool            are_digits = strcmp(record->setting, "digits") == 0;
+    const bool            are_digits = strcmp(record->unit, "digits") == 0;
     struct record_picture entry = {.png = NULL};
     qk_image              drawn = {0};
     char                  name[192], path[4096];
@@ -164,4 +164,52 @@ qk_status output_report(const char *out, const struct record *record, struct qk_
     status = write_whole(path, html, size, error);
     free(html);
     return status;
+}
+
+#define SIGHTINGS     "sightings.csv"
+#define SIGHTINGS_NEW SIGHTINGS ".new"
+
+qk_status output_sightings_open(const char *out, FILE **out_file, struct qk_error *error)
+{
+    char      path[4096];
+    qk_status status = path_in(path, out, SIGHTINGS_NEW, error);
+    FILE     *file;
+
+    if (status != QK_OK)
+        return status;
+    file = fopen(path, "w");
+    if (file == NULL)
+        return system_error(error, path);
+    (void)fprintf(file, "timestamp_ms,camera,frame,value,score,x,y,width,height\n");
+    *out_file = file;
+    return QK_OK;
+}
+
+void output_sightings_add(FILE *file, int64_t at_ms, const char *camera, const char *frame, uint32_t sequence,
+                          const struct sightings *sightings)
+{
+    for (uint32_t i = 0; i < sightings->count; i++) {
+        const struct sighting *sighting = &sightings->items[i];
+        const struct qk_rect  *box = &sighting->box;
+
+        (void)fprintf(file, "%lld,%s,", (long long)at_ms, camera);
+        if (frame[0] != '\0')
+            (void)fprintf(file, "%s", frame);
+        else
+            (void)fprintf(file, "%u", sequence);
+        (void)fprintf(file, ",%u,%.3f,%.1f,%.1f,%.1f,%.1f\n", sighting->value, (double)sighting->score,
+                      (double)box->x, (double)box->y, (double)box->width, (double)box->height);
+    }
+}
+
+qk_status output_sightings_close(const char *out, FILE *file, struct qk_error *error)
+{
+    char       beside[4096], path[4096];
+    const bool is_broken = ferror(file) != 0;
+
+    if (fclose(file) != 0 || is_broken)
+        return qk_error_set(error, QK_UNAVAILABLE, "%s/" SIGHTINGS ": could not be written whole", out);
+    if (path_in(beside, out, SIGHTINGS_NEW, error) != QK_OK || path_in(path, out, SIGHTINGS, error) != QK_OK)
+        return QK_INVALID_ARGUMENT;
+    return rename(beside, path) == 0 ? QK_OK : system_error(error, path);
 }

@@ -26,7 +26,7 @@
 struct flight {
     struct player       *player;
     struct flight       *next;    /* landed list */
-    uint32_t             camera;
+    uint32_t             camera, sequence;
     int64_t              at_ms;
     struct gallery_frame frame;
     struct camera_answer answer;
@@ -55,7 +55,8 @@ struct player {
     uint64_t                 began_ns;
     struct output_picture   *shown;    /* OUTPUT_MAX_PICTURES */
     size_t                   shown_count;
-    bool                    *is_shown;    /* of each picture of the gallery, or of each camera */
+    bool                    *is_shown;     /* of each picture of the gallery, or of each camera */
+    FILE                    *sightings;    /* sightings.csv of this round */
     bool                     had_failure;
 };
 
@@ -159,6 +160,8 @@ static void note_answer(struct player *player, struct flight *flight)
         if (flight->answer.is_fallback)
             (void)snprintf(player->record.notice, sizeof player->record.notice,
                            "No OpenCL device served: the CPU (%.40s) read the frames.", flight->answer.device);
+        output_sightings_add(player->sightings, flight->at_ms, camera->name, flight->frame.name,
+                             flight->sequence, &flight->answer.sightings);
         keep_picture(player, flight);
     }
     if (record_add_frame(&player->record, &frame) != QK_OK)
@@ -228,6 +231,7 @@ static struct flight *prepare(struct player *player, const struct event *event)
 {
     struct flight  *flight = calloc(1, sizeof *flight);
     struct qk_error error;
+    qk_status       status;
 
     if (flight == NULL) {
         qk_host_log(player->host, "vision", "out of memory: a frame is left out");
@@ -236,9 +240,9 @@ static struct flight *prepare(struct player *player, const struct event *event)
     flight->player = player;
     flight->camera = event->camera;
     flight->at_ms = event->at_ms;
-    if (gallery_frame(player->opts.gallery, event->camera, player->sequences[event->camera]++, &flight->frame,
-                      &error)
-        != QK_OK) {
+    flight->sequence = player->sequences[event->camera]++;
+    status = gallery_frame(player->opts.gallery, event->camera, flight->sequence, &flight->frame, &error);
+    if (status != QK_OK) {
         qk_host_log(player->host, "vision", "%s", error.text);
         free(flight);
         return NULL;
@@ -286,27 +290,36 @@ static void play(struct player *player)
     (void)sleep_until(player, now_ns() + player->opts.settle_ns);
 }
 
-static qk_status begin_round(struct player *player)
+static void name_round(struct player *player)
 {
-    const struct events *events = player->opts.events;
-    const bool           are_digits = player->opts.looks_for == CAMERA_DIGITS;
-    const time_t         now = time(NULL);
-    struct tm            local;
-    const qk_status      status = record_init(&player->record, events->camera_count);
+    struct record *record = &player->record;
+    const time_t   now = time(NULL);
+    struct tm      local;
 
-    if (status != QK_OK)
-        return status;
-    for (uint32_t i = 0; i < events->camera_count; i++) {
-        (void)snprintf(player->record.cameras[i].name, sizeof player->record.cameras[i].name, "%s",
-                       events->cameras[i]);
+    for (uint32_t i = 0; i < record->camera_count; i++) {
+        (void)snprintf(record->cameras[i].name, sizeof record->cameras[i].name, "%s",
+                       player->opts.events->cameras[i]);
         atomic_store(&player->opts.wasted[i], 0);
     }
-    (void)snprintf(player->record.setting, sizeof player->record.setting, "%s",
-                   are_digits ? "digits" : "faces");
-    (void)snprintf(player->record.unit, sizeof player->record.unit, "%s", are_digits ? "digits" : "faces");
-    (void)snprintf(player->record.source, sizeof player->record.source, "%s", events->source);
+    (void)snprintf(record->unit, sizeof record->unit, "%s",
+                   player->opts.looks_for == CAMERA_DIGITS ? "digits" : "faces");
+    (void)snprintf(record->source, sizeof record->source, "%s", player->opts.events->source);
     if (localtime_r(&now, &local) != NULL)
-        (void)strftime(player->record.started, sizeof player->record.started, "%Y-%m-%d %H:%M", &local);
+        (void)strftime(record->started, sizeof record->started, "%Y-%m-%d %H:%M", &local);
+}
+
+static qk_status begin_round(struct player *player, struct qk_error *error)
+{
+    qk_status status = record_init(&player->record, player->opts.events->camera_count);
+
+    if (status != QK_OK)
+        return qk_error_set(error, status, "out of memory");
+    status = output_sightings_open(player->out, &player->sightings, error);
+    if (status != QK_OK) {
+        record_fini(&player->record);
+        return status;
+    }
+    name_round(player);
     qk_host_prewarm_counts(player->host, CAMERA_TYPE, &player->before);
     player->began_ns = now_ns();
     return QK_OK;
@@ -333,19 +346,23 @@ static void count_prewarms(struct player *player)
         record->cameras[i].wasted = atomic_load(&player->opts.wasted[i]);
 }
 
+static void note_unwritten(struct player *player, const struct qk_error *error)
+{
+    qk_host_log(player->host, "vision", "%s", error->text);
+    player->had_failure = true;
+}
+
 static void write_out(struct player *player)
 {
     struct qk_error error;
 
+    if (output_sightings_close(player->out, player->sightings, &error) != QK_OK)
+        note_unwritten(player, &error);
     for (size_t i = 0; i < player->shown_count; i++)
-        if (output_picture(player->out, &player->shown[i], &player->record, &error) != QK_OK) {
-            qk_host_log(player->host, "vision", "%s", error.text);
-            player->had_failure = true;
-        }
-    if (output_report(player->out, &player->record, &error) != QK_OK) {
-        qk_host_log(player->host, "vision", "%s", error.text);
-        player->had_failure = true;
-    }
+        if (output_picture(player->out, &player->shown[i], &player->record, &error) != QK_OK)
+            note_unwritten(player, &error);
+    if (output_report(player->out, &player->record, &error) != QK_OK)
+        note_unwritten(player, &error);
 }
 
 static void print_summary(const struct player *player)
@@ -376,20 +393,19 @@ static void end_round(struct player *player)
     wait_landed(player, 1);
     player->record.seconds = (double)(now_ns() - player->began_ns) / 1e9;
     count_prewarms(player);
-    if (player->record.frame_count > 0) {
-        write_out(player);
-        print_summary(player);
-    }
+    write_out(player);
+    print_summary(player);
     forget_round(player);
 }
 
 static void *run(void *arg)
 {
-    struct player *player = arg;
+    struct player  *player = arg;
+    struct qk_error error;
 
     do {
-        if (begin_round(player) != QK_OK) {
-            qk_host_log(player->host, "vision", "out of memory: the replay ends");
+        if (begin_round(player, &error) != QK_OK) {
+            qk_host_log(player->host, "vision", "the replay ends: %s", error.text);
             qk_host_request_stop(player->host, 1);
             return NULL;
         }
@@ -440,7 +456,7 @@ static qk_status make_player(qk_host *host, const struct player_opts *opts, stru
     qk_status      status;
 
     if (player == NULL)
-        return qk_error_set(error, QK_NO_MEMORY, "vision: out of memory");
+        return qk_error_set(error, QK_NO_MEMORY, "out of memory");
     player->host = host;
     player->opts = *opts;
     player->out = strdup(opts->out);
@@ -451,7 +467,7 @@ static qk_status make_player(qk_host *host, const struct player_opts *opts, stru
     player->is_shown = calloc(subjects, sizeof *player->is_shown);
     if (player->out == NULL || player->steps == NULL || player->actors == NULL || player->sequences == NULL
         || player->shown == NULL || player->is_shown == NULL)
-        status = qk_error_set(error, QK_NO_MEMORY, "vision: out of memory");
+        status = qk_error_set(error, QK_NO_MEMORY, "out of memory");
     else
         status = find_actors(player, error);
     if (status != QK_OK) {
@@ -486,8 +502,7 @@ qk_status player_start(qk_host *host, const struct player_opts *opts, struct pla
         (void)pthread_cond_destroy(&player->changed);
         (void)pthread_mutex_destroy(&player->lock);
         free_player(player);
-        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "vision: no thread for the replay: %s",
-                            strerror(failed));
+        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "no thread for the replay: %s", strerror(failed));
     }
     *out_player = player;
     return QK_OK;

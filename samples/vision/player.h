@@ -2,10 +2,11 @@
 /*
  * player.h - replays events faster than they happened: publishes the motions, sends the frames, measures the answers.
  *
- * Time between motions is divided by the speed; the moment between a motion and the frame that it announced is not, since
- * that is what waking a camera has to fit into.
+ * Time between motions is divided by the speed; the moment between a motion and the frame that it announced is
+ * not, since that is what waking a camera has to fit into.
  *
- * One thread of its own does all of it. Answers come in on the host's workers and are handed over through one lock.
+ * One thread of its own does all of it. Answers come in on the host's workers and are handed over through one
+ * lock.
  */
 #ifndef VISION_PLAYER_H
 #define VISION_PLAYER_H
@@ -37,7 +38,10 @@ struct player_opts {
 qk_status player_start(qk_host *host, const struct player_opts *opts, struct player **out_player,
                        struct qk_error *error);
 
-/* Ends the replay where it is, writes the report of what was seen, and frees the player. NULL is fine. Blocks for that. */
+/*
+ * Ends the replay where it is, writes the report of what was seen, and frees the player. NULL is fine. Blocks
+ * for that.
+ */
 void player_stop(struct player *player);
 
 /* A frame or motion in the order and at the time that it is played, nanoseconds from the start. */
@@ -52,7 +56,10 @@ void player_plan(const struct events *events, double speed, struct player_step *
 /* The speed that makes the recording take about PLAYER_SECONDS; at least 1. Pure. */
 double player_speed(const struct events *events);
 
-/* Marks an answer against what stood in a drawn frame: how many digits were found in place with the right value. Pure. */
+/*
+ * Marks an answer against what stood in a drawn frame: how many digits were found in place with the right
+ * value. Pure.
+ */
 uint32_t player_mark(const struct sightings *sightings, const struct scene *scene);
 
 #endif

@@ -44,9 +44,8 @@ struct record_picture {
 };
 
 struct record {
-    char                   setting[16];            /* "digits" or "faces" */
     char                   source[160];            /* of the events */
-    char                   unit[16];               /* "digits", "faces" */
+    char                   unit[16];               /* what is looked for: "digits" or "faces" */
     char                   notice[RECORD_TEXT];    /* "" or what the reader must know: no device, for one */
     char                   started[32];            /* date and time of day */
     double                 seconds;                /* the run took */
@@ -77,7 +76,10 @@ qk_status record_add_frame(struct record *record, const struct record_frame *fra
 qk_status record_add_picture(struct record *record, const struct record_picture *picture);
 qk_status record_sum(const struct record *record, uint32_t camera, struct record_sums *out_sums);
 
-/* First frames that found their actor warm or on its way, as a share of all first frames; negative when there was none. */
+/*
+ * First frames that found their actor warm or on its way, as a share of all first frames; negative when there
+ * was none.
+ */
 double record_hit_share(const struct record_sums *sums);
 
 const char *record_warmth_name(enum record_warmth warmth);

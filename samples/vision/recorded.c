@@ -2,8 +2,8 @@
 /*
  * recorded.c - recordings as events: Quark's own traces, and two published sets of sensor data.
  *
- * Each published set is a function that takes one line. Lines are cut into fields in place, without copies: a field is a
- * pointer and a length into the text.
+ * Each published set is a function that takes one line. Lines are cut into fields in place, without copies: a
+ * field is a pointer and a length into the text.
  */
 #include "events.h"
 

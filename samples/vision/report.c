@@ -165,9 +165,13 @@ static void add_tiles(struct text *page, const struct record *record, const stru
     char           cold[24], warm[24], share[24], what[256];
 
     add(page, "<div class=\"tiles\">\n");
-    (void)snprintf(what, sizeof what,
-                   "median for the first frame of a camera that was pre-warmed; a cold one took %s",
-                   print_ms(sums->cold_ms, cold));
+    if (sums->cold_ms < 0)
+        (void)snprintf(what, sizeof what,
+                       "median for the first frame of a camera that was pre-warmed; none came cold");
+    else
+        (void)snprintf(what, sizeof what,
+                       "median for the first frame of a camera that was pre-warmed; a cold one took %s",
+                       print_ms(sums->cold_ms, cold));
     add_tile(page, print_ms(sums->median_ms[RECORD_PREWARMED], warm), what);
     (void)snprintf(what, sizeof what,
                    "of first frames found their camera awake or waking: %u of %u, %u came cold", hits,

@@ -10,7 +10,10 @@
 /* The page, light or dark as the reader's system is. The caller's to free(). QK_NO_MEMORY. */
 qk_status report_html(const struct record *record, char **out_html, size_t *out_size);
 
-/* The same in short, plain text of at most 100 columns, for the end of a run. The caller's to free(). QK_NO_MEMORY. */
+/*
+ * The same in short, plain text of at most 100 columns, for the end of a run. The caller's to free().
+ * QK_NO_MEMORY.
+ */
 qk_status report_table(const struct record *record, char **out_text);
 
 #endif

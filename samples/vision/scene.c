@@ -2,12 +2,12 @@
 /*
  * scene.c - a belt, parcels on it, and on each parcel a label with a handwritten number among other print.
  *
- * Everything is painted by one function: a shape tells how far it covers a point, a pose tells where the shape lies in
- * the picture, and each pixel is mixed with the shape's colour by that much. Later paint covers earlier paint. Last comes
- * what a camera adds: uneven light and noise.
+ * Everything is painted by one function: a shape tells how far it covers a point, a pose tells where the shape
+ * lies in the picture, and each pixel is mixed with the shape's colour by that much. Later paint covers earlier
+ * paint. Last comes what a camera adds: uneven light and noise.
  *
- * C leaves open in which order arguments are computed, so no two dice are thrown in one expression: the same seed must
- * give the same frame whoever compiles this.
+ * C leaves open in which order arguments are computed, so no two dice are thrown in one expression: the same
+ * seed must give the same frame whoever compiles this.
  */
 #include "scene.h"
 
@@ -159,7 +159,9 @@ static float sprite_at(const struct digit *digit, int x, int y)
     return (float)digit->pixels[(size_t)y * digit->stride + (size_t)x] / 255;
 }
 
-/* Weights of the four neighbours of a point between two samples (Catmull-Rom): smooth, and true at the samples. */
+/*
+ * Weights of the four neighbours of a point between two samples (Catmull-Rom): smooth, and true at the samples.
+ */
 static void cubic_weights(float t, float weights[4])
 {
     weights[0] = ((2 - t) * t - 1) * t / 2;

@@ -2,8 +2,8 @@
 /*
  * vision.c - the module: reads its options, names the model, registers the camera's actor, and starts the replay.
  *
- * Options are read and files opened in init, so that a mistake is told before anything runs; see docs/vision-sample.md for what
- * each one means.
+ * Options are read and files opened in init, so that a mistake is told before anything runs; see
+ * docs/vision-sample.md for what each one means.
  */
 #include "camera.h"
 #include "events.h"
@@ -55,8 +55,7 @@ static qk_status read_setting(struct vision *vision, qk_module_options *options,
     else if (strcmp(setting, "faces") == 0)
         vision->looks_for = CAMERA_FACES;
     else
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "vision: setting: '%s' is neither digits nor faces",
-                            setting);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "setting: '%s' is neither digits nor faces", setting);
     return QK_OK;
 }
 
@@ -75,13 +74,12 @@ static qk_status read_paths(struct vision *vision, qk_module_options *options, s
     vision->sheet = qk_option_path(options, "sheet", "digits.png");
     vision->out = qk_option_path(options, "out", "out");
     if (vision->model == NULL)
-        return qk_error_set(error, QK_INVALID_ARGUMENT,
-                            "vision: setting faces: name a `model` or set QUARK_DATA_DIR");
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "setting faces: name a `model` or set QUARK_DATA_DIR");
     if (are_faces && vision->frames == NULL)
         return qk_error_set(error, QK_INVALID_ARGUMENT,
-                            "vision: setting faces: name a folder of `frames` or set QUARK_DATA_DIR");
+                            "setting faces: name a folder of `frames` or set QUARK_DATA_DIR");
     if (vision->sheet == NULL || vision->out == NULL)
-        return qk_error_set(error, QK_NO_MEMORY, "vision: out of memory");
+        return qk_error_set(error, QK_NO_MEMORY, "out of memory");
     return QK_OK;
 }
 
@@ -128,7 +126,7 @@ static qk_status open_inputs(struct vision *vision, struct qk_error *error)
         return status;
     vision->wasted = calloc(vision->events.camera_count, sizeof *vision->wasted);
     if (vision->wasted == NULL)
-        return qk_error_set(error, QK_NO_MEMORY, "vision: out of memory");
+        return qk_error_set(error, QK_NO_MEMORY, "out of memory");
     if (vision->frames != NULL)
         return gallery_open_folder(vision->frames, log_skipped, vision, &vision->gallery, error);
     return gallery_open_scenes(vision->sheet, vision->seed, &vision->gallery, error);
@@ -180,7 +178,7 @@ static qk_status vision_init(qk_host *host, qk_module_options *options, void **o
     qk_status      status;
 
     if (vision == NULL)
-        return qk_error_set(error, QK_NO_MEMORY, "vision: out of memory");
+        return qk_error_set(error, QK_NO_MEMORY, "out of memory");
     vision->host = host;
     status = read_setting(vision, options, error);
     if (status == QK_OK)

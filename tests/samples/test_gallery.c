@@ -141,6 +141,30 @@ static void output_lands_in_a_folder_that_is_made(void **state)
     record_fini(&record);
 }
 
+static void sightings_are_rows_once_the_run_is_over(void **state)
+{
+    struct sightings sightings = {.count = 0};
+    struct qk_error  error = {0};
+    FILE            *file;
+    char             text[400];
+    (void)state;
+
+    sightings_add(&sightings, (struct sighting){{5, 6, 10, 20.5f}, 0.95f, 4});
+    assert_int_equal(output_sightings_open(folder, &file, &error), QK_OK);
+    output_sightings_add(file, 1000, "door", "", 7, &sightings);
+    output_sightings_add(file, 2000, "yard", "me.png", 8, &sightings);
+    assert_int_not_equal(access(in_folder("sightings.csv"), R_OK), 0);    /* not before it is whole */
+    assert_int_equal(output_sightings_close(folder, file, &error), QK_OK);
+
+    file = fopen(in_folder("sightings.csv"), "r");
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    assert_string_equal(text, "timestamp_ms,camera,frame,value,score,x,y,width,height\n"
+                              "1000,door,7,4,0.950,5.0,6.0,10.0,20.5\n"
+                              "2000,yard,me.png,4,0.950,5.0,6.0,10.0,20.5\n");
+    assert_int_equal(fclose(file), 0);
+}
+
 static void output_that_cannot_be_written_is_told(void **state)
 {
     struct qk_error error = {0};
@@ -161,6 +185,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(folders_without_pictures_are_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(scenes_need_the_sheet, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(output_lands_in_a_folder_that_is_made, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(sightings_are_rows_once_the_run_is_over, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(output_that_cannot_be_written_is_told, make_folder, remove_folder),
     };
 

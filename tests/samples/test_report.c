@@ -27,7 +27,6 @@ static struct record make_record(void)
     (void)snprintf(record.cameras[0].name, sizeof record.cameras[0].name, "<script>");
     (void)snprintf(record.cameras[1].name, sizeof record.cameras[1].name, "yard");
     (void)snprintf(record.cameras[0].device, sizeof record.cameras[0].device, "device-x");
-    (void)snprintf(record.setting, sizeof record.setting, "digits");
     (void)snprintf(record.unit, sizeof record.unit, "digits");
     add(&record, 0, RECORD_COLD, 30);
     add(&record, 0, RECORD_COLD, 10);
