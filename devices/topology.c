@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #define XML_LIMIT_BYTES ((size_t)64 << 20)    /* the largest recorded machine is 0.3 MiB */
-#define XML_MAJOR_READ 2u                     /* hwloc 2 reads formats 1 and 2 */
+#define XML_MAJOR_READ 2u                  /* hwloc 2 reads formats 1 and 2 */
 
 /*
  * The format's major version, from <topology version="3.0">; 0 when the file does not say (format 1
@@ -228,10 +228,29 @@ static void collect_pus(qk__topology *topology, hwloc_const_bitmap_t allowed)
     }
 }
 
+void qk__topology_copy_text(char *out, size_t size, const char *text)
+{
+    size_t used = 0;
+
+    for (; text != NULL && text[used] != '\0' && used + 1 < size; used++)
+        out[used] = text[used] >= ' ' && text[used] <= '~' ? text[used] : '?';
+    out[used] = '\0';
+}
+
+static void read_cpu_model(qk__topology *topology)
+{
+    const hwloc_obj_t package = hwloc_get_obj_by_type(topology->hwloc, HWLOC_OBJ_PACKAGE, 0);
+
+    if (package != NULL)
+        qk__topology_copy_text(topology->cpu_model, sizeof topology->cpu_model,
+                               hwloc_obj_get_info_by_name(package, "CPUModel"));
+}
+
 static qk_status read_cores(qk__topology *topology)
 {
     hwloc_bitmap_t allowed;
 
+    read_cpu_model(topology);
     topology->package_count = count_of(topology->hwloc, HWLOC_OBJ_PACKAGE);
     topology->core_count = count_of(topology->hwloc, HWLOC_OBJ_CORE);
     topology->pu_count = count_of(topology->hwloc, HWLOC_OBJ_PU);
@@ -310,6 +329,11 @@ uint32_t qk__topology_core_count(const qk__topology *topology)
 uint32_t qk__topology_pu_count(const qk__topology *topology)
 {
     return topology->pu_count;
+}
+
+const char *qk__topology_cpu_model(const qk__topology *topology)
+{
+    return topology->cpu_model;
 }
 
 uint32_t qk__topology_numa_count(const qk__topology *topology)

@@ -28,6 +28,9 @@ uint32_t qk__topology_package_count(const qk__topology *topology);
 uint32_t qk__topology_core_count(const qk__topology *topology);
 uint32_t qk__topology_pu_count(const qk__topology *topology);
 
+/* The processor as it calls itself; "" when the machine does not tell. Valid with the topology. */
+const char *qk__topology_cpu_model(const qk__topology *topology);
+
 struct qk__numa_node {
     int      os_index;
     uint64_t memory_bytes;

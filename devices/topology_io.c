@@ -107,16 +107,16 @@ static const char *model_of(hwloc_obj_t object)
 
     if (model != NULL)
         return model;
-    return pci != NULL && pci->name != NULL ? pci->name : "";
+    return pci != NULL ? pci->name : NULL;
 }
 
 static void describe(const qk__topology *topology, hwloc_obj_t object, const char *backend,
                      hwloc_bitmap_t near, struct qk__io_device *out)
 {
     *out = (struct qk__io_device){.pci = pci_of(object), .memory_bytes = memory_of(object)};
-    snprintf(out->name, sizeof out->name, "%s", object->name);
+    qk__topology_copy_text(out->name, sizeof out->name, object->name);
     snprintf(out->backend, sizeof out->backend, "%s", backend);
-    snprintf(out->model, sizeof out->model, "%s", model_of(object));
+    qk__topology_copy_text(out->model, sizeof out->model, model_of(object));
     find_near(topology, object, near);
     out->numa_node = only_one_of(near);
     if (!hwloc_bitmap_iszero(near))

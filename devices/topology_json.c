@@ -85,13 +85,13 @@ static json_t *list_to_json(const qk__topology *topology, uint32_t count,
 
 qk_status qk__topology_to_json(const qk__topology *topology, char **out_json)
 {
-    json_t *root =
-        json_pack("{s:b, s:I, s:I, s:I, s:o, s:o, s:o}", "this_machine", topology->is_this_machine,
-                  "packages", (json_int_t)topology->package_count, "cores",
-                  (json_int_t)topology->core_count, "pus", (json_int_t)topology->pu_count,
-                  "numa_nodes", list_to_json(topology, topology->numa_count, numa_to_json),
-                  "usable_pus", list_to_json(topology, topology->usable_count, pu_to_json),
-                  "accelerators", list_to_json(topology, topology->io_count, io_to_json));
+    json_t *root = json_pack(
+        "{s:b, s:s, s:I, s:I, s:I, s:o, s:o, s:o}", "this_machine", topology->is_this_machine,
+        "cpu_model", topology->cpu_model, "packages", (json_int_t)topology->package_count, "cores",
+        (json_int_t)topology->core_count, "pus", (json_int_t)topology->pu_count, "numa_nodes",
+        list_to_json(topology, topology->numa_count, numa_to_json), "usable_pus",
+        list_to_json(topology, topology->usable_count, pu_to_json), "accelerators",
+        list_to_json(topology, topology->io_count, io_to_json));
     char *text;
 
     if (root == NULL)

@@ -40,9 +40,10 @@ static uint64_t memory_of_machine(const qk__topology *topology)
 
 static void describe(const qk__topology *topology, struct qk_device_info *info)
 {
+    const char *model = qk__topology_cpu_model(topology);
+
     *info = (struct qk_device_info){
         .id = QK__CPU_DEVICE_ID,
-        .name = "this machine's cores",
         .platform = "native",
         .kind = QK_DEVICE_CPU,
         .memory_bytes = memory_of_machine(topology),
@@ -53,6 +54,8 @@ static void describe(const qk__topology *topology, struct qk_device_info *info)
         .has_fp64 = true,
     };
     info->max_buffer_bytes = info->memory_bytes;
+    snprintf(info->name, sizeof info->name, "%s",
+             model[0] != '\0' ? model : "this machine's cores");
 }
 
 static qk_status discover(void *self, void (*found)(void *arg, const struct qk_device_info *info),

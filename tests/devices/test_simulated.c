@@ -432,8 +432,10 @@ static void the_example_of_the_manual_is_a_machine(void **state)
     assert_int_equal(qk__device_count(bench.set), 7);
     assert_int_equal(qk__device_note_count(bench.set), 0);
     assert_int_equal(qk__device_numa_node(qk__device_find(bench.set, "sim:gpu:3")), 0);
-    assert_int_equal(qk__device_numa_node(qk__device_find(bench.set, "sim:gpu:4")), QK_NUMA_UNKNOWN);
-    assert_true(qk__device_info(qk__device_find(bench.set, "sim:integrated:0"))->shares_host_memory);
+    assert_int_equal(qk__device_numa_node(qk__device_find(bench.set, "sim:gpu:4")),
+                     QK_NUMA_UNKNOWN);
+    assert_true(
+        qk__device_info(qk__device_find(bench.set, "sim:integrated:0"))->shares_host_memory);
     bench_close(&bench);
     free(yaml);
 }

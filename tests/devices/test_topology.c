@@ -164,6 +164,31 @@ static void a_pci_address_is_found_or_unknown(void **state)
     qk__topology_destroy(topology);
 }
 
+static void a_device_at_a_known_address_is_mapped_to_its_node(void **state)
+{
+    qk__topology *topology = load_with_io("pack:2 [numa] core:2 pu:1", PACKAGE_1, two_cards);
+    struct qk__device_opts opts = {0};
+    struct qk_error        error = {.text = ""};
+    qk__device_set        *set;
+    char                   folder[64], path[128];
+    (void)state;
+
+    make_folder(folder, sizeof folder);
+    write_text(folder, "machine.yaml",
+               "devices:\n  - pci: \"0000:3c:00.0\"\n  - pci: \"0000:99:00.0\"\n", path,
+               sizeof path);
+    opts.simulate_file = path;
+    if (qk__device_set_open(topology, &opts, &set, &error) != QK_OK)
+        fail_msg("%s", error.text);
+    assert_int_equal(qk__device_numa_node(qk__device_find(set, "sim:device:0")), 1);
+    assert_int_equal(qk__device_numa_node(qk__device_find(set, "sim:device:1")), QK_NUMA_UNKNOWN);
+    assert_int_equal(qk__device_numa_node(qk__device_cpu(set)),
+                     QK_NUMA_UNKNOWN);    /* it spans both */
+    qk__device_set_close(set);
+    qk__topology_destroy(topology);
+    remove_folder(folder);
+}
+
 static void a_card_below_the_whole_machine_is_nowhere_special(void **state)
 {
     qk__topology        *topology = load_with_io("pack:2 [numa] core:2 pu:1", NULL, two_cards);
@@ -204,6 +229,29 @@ static void a_card_near_two_nodes_names_both_and_neither(void **state)
     qk__topology_destroy(topology);
 }
 
+static void json_stays_json_whatever_a_file_names_its_cards(void **state)
+{
+    const char odd[] =
+        "<object type=\"Bridge\" gp_index=\"9001\" bridge_type=\"0-1\" depth=\"0\""
+        " bridge_pci=\"0000:[3a-3c]\"><object type=\"PCIDev\" gp_index=\"9002\""
+        " pci_busid=\"0000:3b:00.0\" pci_type=\"0302 [10de:1eb8] [0000:0000] a1\""
+        " pci_link_speed=\"0.0\"><object type=\"OSDev\" gp_index=\"9003\" name=\"cuda0\""
+        " osdev_type=\"5\"><info name=\"GPUModel\" value=\"\xc3\xa9&quot;&#9;card\"/>"
+        "</object></object></object>";
+    qk__topology *topology = load_with_io("pack:2 [numa] core:2 pu:2", PACKAGE_1, odd);
+    char         *text;
+    json_t       *json, *first;
+    (void)state;
+
+    assert_int_equal(qk__topology_to_json(topology, &text), QK_OK);
+    json = json_loads(text, 0, NULL);
+    first = json_array_get(json_object_get(json, "accelerators"), 0);
+    assert_string_equal(json_string_value(json_object_get(first, "model")), "??\"?card");
+    json_decref(json);
+    free(text);
+    qk__topology_destroy(topology);
+}
+
 static void json_says_it_all(void **state)
 {
     qk__topology *topology = load_with_io("pack:2 [numa] core:2 pu:2", PACKAGE_1, two_cards);
@@ -237,6 +285,7 @@ static void this_machine_has_pus_that_a_thread_can_be_bound_to(void **state)
     if (qk__topology_load(&source, &topology, &error) != QK_OK)
         fail_msg("%s", error.text);
     assert_true(qk__topology_pu_count(topology) > 0);
+    assert_non_null(qk__topology_cpu_model(topology));
     assert_true(qk__topology_numa_count(topology) > 0);
     assert_true(qk__topology_usable_pus(topology, &pu, 1) > 0);
     if (qk__topology_is_this_machine(topology))
@@ -288,9 +337,11 @@ int main(void)
         cmocka_unit_test(usable_pus_come_core_by_core),
         cmocka_unit_test(accelerators_are_near_the_node_of_their_package),
         cmocka_unit_test(a_pci_address_is_found_or_unknown),
+        cmocka_unit_test(a_device_at_a_known_address_is_mapped_to_its_node),
         cmocka_unit_test(a_card_below_the_whole_machine_is_nowhere_special),
         cmocka_unit_test(on_one_node_every_card_is_near_it),
         cmocka_unit_test(a_card_near_two_nodes_names_both_and_neither),
+        cmocka_unit_test(json_stays_json_whatever_a_file_names_its_cards),
         cmocka_unit_test(json_says_it_all),
         cmocka_unit_test(this_machine_has_pus_that_a_thread_can_be_bound_to),
         cmocka_unit_test(what_is_no_topology_is_refused_by_name),

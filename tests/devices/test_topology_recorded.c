@@ -132,7 +132,7 @@ static void accelerators_lie_where_the_index_says(void **state)
     }
 }
 
-static void distances_are_read_where_they_are_told(void **state)
+static void processor_and_distances_are_read_where_they_are_told(void **state)
 {
     struct qk_error error = {.text = ""};
     qk__topology   *topology = NULL;
@@ -140,6 +140,8 @@ static void distances_are_read_where_they_are_told(void **state)
 
     if (load("g4dnmetal.xml", &topology, &error) != QK_OK)
         fail_msg("%s", error.text);
+    assert_string_equal(qk__topology_cpu_model(topology),
+                        "Intel(R) Xeon(R) Platinum 8259CL CPU @ 2.50GHz");
     assert_int_equal(qk__topology_numa_distance(topology, 0, 0), 10);
     assert_true(qk__topology_numa_distance(topology, 0, 1) > 10);
     assert_int_equal(qk__topology_numa_distance(topology, 0, 99), 0);
@@ -151,7 +153,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_recorded_machine_loads_or_is_too_new),
         cmocka_unit_test(accelerators_lie_where_the_index_says),
-        cmocka_unit_test(distances_are_read_where_they_are_told),
+        cmocka_unit_test(processor_and_distances_are_read_where_they_are_told),
     };
 
     if (!find_data()) {
