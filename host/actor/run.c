@@ -100,14 +100,16 @@ static void run_control(qk_actor *actor)
 static void run_message(qk_actor *actor, struct qk__envelope *envelope)
 {
     const bool      was_cold = actor->activation == NULL;
+    bool            was_leaving;
     struct qk_error error;
 
     if (was_cold && qk__life_begin(actor, false, &error) != QK_OK) {
         fail_waiting(actor, envelope, &error);
         return;
     }
+    was_leaving = actor->activation->is_leaving;
     qk__turn_run(actor, envelope, was_cold);
-    if (actor->activation->is_leaving && actor->activation->left_to_do > 0)
+    if (was_leaving && actor->activation->left_to_do > 0)
         actor->activation->left_to_do--;
 }
 
