@@ -8,6 +8,7 @@
 #include "base/memory.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #define SPARE_INPUTS 8u    /* inference functions may look at optional inputs that the node does not list */
 

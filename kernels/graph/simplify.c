@@ -13,6 +13,8 @@
 struct simplify {
     struct qk__graph *graph;
     bool             *is_dropped;    /* by node */
+    uint32_t         *readers;       /* by value of the file: the last node that reads it */
+    uint32_t          reader_count;
     struct qk_error  *error;
 };
 
@@ -26,16 +28,21 @@ static bool is_constant(const struct qk__graph *graph, uint32_t value)
     return value != QK__NO_VALUE && graph->values[value].initial.data != NULL;
 }
 
-static void count_uses(struct qk__graph *graph, const bool *is_dropped)
+static void count_uses(struct simplify *s)
 {
+    struct qk__graph *graph = s->graph;
+
     for (uint32_t i = 0; i < graph->value_count; i++)
         graph->values[i].use_count = graph->values[i].is_output ? 1 : 0;
     for (uint32_t n = 0; n < graph->node_count; n++) {
         const struct qk__node *node = &graph->nodes[n];
 
-        for (uint32_t i = 0; i < node->input_count && !is_dropped[n]; i++) {
-            if (node->inputs[i] != QK__NO_VALUE)
-                graph->values[node->inputs[i]].use_count++;
+        for (uint32_t i = 0; i < node->input_count && !s->is_dropped[n]; i++) {
+            if (node->inputs[i] == QK__NO_VALUE)
+                continue;
+            graph->values[node->inputs[i]].use_count++;
+            if (node->inputs[i] < s->reader_count)
+                s->readers[node->inputs[i]] = n;
         }
     }
 }
@@ -102,15 +109,7 @@ static uint32_t only_reader(const struct simplify *s, uint32_t n)
 
     if (output == QK__NO_VALUE || s->graph->values[output].use_count != 1 || s->graph->values[output].is_output)
         return QK__NO_NODE;
-    for (uint32_t m = n + 1; m < s->graph->node_count; m++) {
-        const struct qk__node *node = &s->graph->nodes[m];
-
-        for (uint32_t i = 0; i < node->input_count && !s->is_dropped[m]; i++) {
-            if (node->inputs[i] == output)
-                return m;
-        }
-    }
-    return QK__NO_NODE;
+    return s->readers[output];
 }
 
 /* A new float constant of the graph, zeroed; its index, or QK__NO_VALUE without memory. */
@@ -240,6 +239,16 @@ static const qk_tensor *added_constant(const struct qk__graph *graph, const stru
     return &graph->values[other].initial;
 }
 
+static void add_to_bias(const struct qk__graph *graph, const struct qk__node *conv, const struct qk__node *add)
+{
+    const float  *added = added_constant(graph, add, conv)->data;
+    float        *bias = graph->values[conv->inputs[2]].initial.data;
+    const int64_t channels = graph->values[conv->inputs[2]].initial.shape.dims[0];
+
+    for (int64_t c = 0; c < channels; c++)
+        bias[c] += added[c];
+}
+
 static void take_over_output(struct simplify *s, struct qk__node *conv, uint32_t n, uint32_t reader)
 {
     conv->outputs[0] = s->graph->nodes[reader].outputs[0];
@@ -268,9 +277,7 @@ static qk_status fold_into_conv(struct simplify *s, uint32_t n)
         } else if (added_constant(graph, next, conv) != NULL) {
             if (!own_weights(s, conv, false))
                 return no_memory(s);
-            for (int64_t c = 0; c < channels; c++)
-                ((float *)graph->values[conv->inputs[2]].initial.data)[c] +=
-                    ((const float *)added_constant(graph, next, conv)->data)[c];
+            add_to_bias(graph, conv, next);
         } else {
             return QK_OK;
         }
@@ -293,7 +300,7 @@ static void drop_unused(struct simplify *s)
 {
     struct qk__graph *graph = s->graph;
 
-    count_uses(graph, s->is_dropped);
+    count_uses(s);
     for (uint32_t n = graph->node_count; n-- > 0;) {
         const struct qk__node *node = &graph->nodes[n];
 
@@ -364,26 +371,34 @@ static void find_inputs_by_value(struct qk__graph *graph)
     }
 }
 
+static qk_status simplify(struct simplify *s)
+{
+    qk_status st = fold_constants(s);
+
+    if (st != QK_OK)
+        return st;
+    drop_unused(s);
+    for (uint32_t n = 0; n < s->graph->node_count && st == QK_OK; n++) {
+        if (!s->is_dropped[n])
+            st = fold_into_conv(s, n);
+    }
+    if (st != QK_OK)
+        return st;
+    drop_unused(s);
+    compact(s);
+    find_inputs_by_value(s->graph);
+    return QK_OK;
+}
+
 qk_status qk__graph_simplify(struct qk__graph *graph, struct qk_error *error)
 {
-    struct simplify s = {.graph = graph, .error = error};
+    struct simplify s = {.graph = graph, .error = error, .reader_count = graph->value_count};
     qk_status       st;
 
     s.is_dropped = qk__alloc_array(graph->node_count, sizeof s.is_dropped[0]);
-    if (s.is_dropped == NULL)
-        return no_memory(&s);
-    st = fold_constants(&s);
-    if (st == QK_OK)
-        drop_unused(&s);
-    for (uint32_t n = 0; n < graph->node_count && st == QK_OK; n++) {
-        if (!s.is_dropped[n])
-            st = fold_into_conv(&s, n);
-    }
-    if (st == QK_OK) {
-        drop_unused(&s);
-        compact(&s);
-        find_inputs_by_value(graph);
-    }
+    s.readers = qk__alloc_array(graph->value_count, sizeof s.readers[0]);
+    st = s.is_dropped != NULL && s.readers != NULL ? simplify(&s) : no_memory(&s);
+    qk__free(s.readers);
     qk__free(s.is_dropped);
     return st;
 }
