@@ -8,8 +8,14 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#define TRIAL_SECONDS   20u    /* the largest recorded machine takes a hundredth of one */
 #define XML_LIMIT_BYTES ((size_t)64 << 20)    /* the largest recorded machine is 0.3 MiB */
 #define XML_MAJOR_READ 2u                  /* hwloc 2 reads formats 1 and 2 */
 
@@ -78,31 +84,18 @@ static const char *name_of(const struct qk__topology_source *source)
  */
 static const char *const unwanted[] = {"opencl", "gl", "pci"};
 
-static qk_status load_hwloc(qk__topology *topology, const struct qk__topology_source *source,
-                            struct qk_error *error)
+static qk_status prepare(qk__topology *topology, const struct qk__topology_source *source,
+                         struct qk_error *error)
 {
-    qk_status st;
-
     if (hwloc_topology_init(&topology->hwloc) != 0) {
         topology->hwloc = NULL;
         return qk_error_set(error, QK_NO_MEMORY, "no memory for the topology");
     }
     for (size_t i = 0; i < QK__COUNT_OF(unwanted); i++)
-        (void)hwloc_topology_set_components(topology->hwloc,
-                                            HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, unwanted[i]);
+        (void)hwloc_topology_set_components(
+            topology->hwloc, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, unwanted[i]);
     (void)hwloc_topology_set_io_types_filter(topology->hwloc, HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
-    st = set_source(topology, source, error);
-    if (st != QK_OK)
-        return st;
-    if (hwloc_topology_load(topology->hwloc) != 0)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: hwloc finds no topology in it",
-                            name_of(source));
-    /*
-     * Makes hwloc's lazily computed parts now, so that later readers of any thread change nothing.
-     */
-    (void)hwloc_topology_refresh(topology->hwloc);
-    topology->is_this_machine = hwloc_topology_is_thissystem(topology->hwloc) != 0;
-    return QK_OK;
+    return set_source(topology, source, error);
 }
 
 /* hwloc answers -1 for a type that stands at several depths; none of ours does. */
@@ -276,6 +269,59 @@ static qk_status read_all(qk__topology *topology)
     return st;
 }
 
+static qk_status load_and_read(qk__topology *topology)
+{
+    if (hwloc_topology_load(topology->hwloc) != 0)
+        return QK_INVALID_ARGUMENT;
+    /* Makes hwloc's lazily computed parts now, so that later readers of any thread change nothing. */
+    (void)hwloc_topology_refresh(topology->hwloc);
+    topology->is_this_machine = hwloc_topology_is_thissystem(topology->hwloc) != 0;
+    return read_all(topology);
+}
+
+static void try_and_exit(qk__topology *topology)
+{
+    const struct rlimit no_core = {0, 0};
+
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    for (int signal_number = 1; signal_number < NSIG; signal_number++)
+        (void)signal(signal_number, SIG_DFL);
+    (void)alarm(TRIAL_SECONDS);
+    (void)load_and_read(topology);
+    _exit(0);
+}
+
+/* hwloc crashes on some damaged files, or never ends. So a file is first read by a child, for whom that is no loss. */
+static bool survives_trial(qk__topology *topology)
+{
+    const pid_t child = fork();
+    int         outcome = 0;
+
+    if (child == 0)
+        try_and_exit(topology);
+    if (child < 0)
+        return true;    /* no process to spare: most files are sound */
+    while (waitpid(child, &outcome, 0) < 0 && errno == EINTR)
+        ;
+    return WIFEXITED(outcome) && WEXITSTATUS(outcome) == 0;
+}
+
+static qk_status load(qk__topology *topology, const struct qk__topology_source *source, struct qk_error *error)
+{
+    qk_status st = prepare(topology, source, error);
+
+    if (st != QK_OK)
+        return st;
+    if (source->xml_file != NULL && !survives_trial(topology))
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: damaged, hwloc fails on it", source->xml_file);
+    st = load_and_read(topology);
+    if (st == QK_INVALID_ARGUMENT)
+        return qk_error_set(error, st, "%s: hwloc finds no topology in it", name_of(source));
+    if (st != QK_OK)
+        return qk_error_set(error, st, "%s: no memory for the topology", name_of(source));
+    return QK_OK;
+}
+
 qk_status qk__topology_load(const struct qk__topology_source *source, qk__topology **out_topology,
                             struct qk_error *error)
 {
@@ -284,12 +330,7 @@ qk_status qk__topology_load(const struct qk__topology_source *source, qk__topolo
 
     if (topology == NULL)
         return qk_error_set(error, QK_NO_MEMORY, "no memory for the topology");
-    st = load_hwloc(topology, source, error);
-    if (st == QK_OK) {
-        st = read_all(topology);
-        if (st != QK_OK)
-            (void)qk_error_set(error, st, "%s: no memory for the topology", name_of(source));
-    }
+    st = load(topology, source, error);
     if (st != QK_OK) {
         qk__topology_destroy(topology);
         return st;

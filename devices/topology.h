@@ -18,7 +18,10 @@ struct qk__topology_source {
     const char *synthetic;    /* hwloc's description, such as "pack:2 [numa] core:4 pu:1", or NULL */
 };                            /* both NULL: this machine */
 
-/* Loads. A file of a newer format, or no topology at all, is QK_INVALID_ARGUMENT naming file and reason. Blocks. */
+/*
+ * Loads. A file of a newer format, or no topology at all, is QK_INVALID_ARGUMENT naming file and reason. Blocks.
+ * A file is read by a child process first: some damaged ones crash hwloc.
+ */
 qk_status qk__topology_load(const struct qk__topology_source *source, qk__topology **out_topology,
                             struct qk_error *error);
 void      qk__topology_destroy(qk__topology *topology);

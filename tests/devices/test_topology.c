@@ -310,6 +310,29 @@ static void refuse_file(const char *text, qk_status expected, const char *reason
     remove_folder(folder);
 }
 
+/* On this one hwloc 2.9 itself crashes: a PU whose complete_cpuset is misspelt. A later hwloc may read it. */
+static void a_file_on_which_hwloc_crashes_is_refused_or_read(void **state)
+{
+    char                      *xml = xml_with_io("pack:2 [numa] core:2 pu:2", NULL, "");
+    char                      *pu = strstr(xml, "<object type=\"PU\"");
+    struct qk__topology_source source = {0};
+    struct qk_error            error = {.text = ""};
+    qk__topology              *topology = NULL;
+    char                       folder[64], path[128];
+    (void)state;
+
+    assert_non_null(pu);
+    strstr(pu, "complete_cpuset")[0] = 'k';
+    make_folder(folder, sizeof folder);
+    write_text(folder, "bad.xml", xml, path, sizeof path);
+    source.xml_file = path;
+    if (qk__topology_load(&source, &topology, &error) != QK_OK)
+        assert_non_null(strstr(error.text, path));
+    qk__topology_destroy(topology);
+    remove_folder(folder);
+    free(xml);
+}
+
 static void what_is_no_topology_is_refused_by_name(void **state)
 {
     const struct qk__topology_source missing = {.xml_file = "/nowhere/machine.xml"};
@@ -344,6 +367,7 @@ int main(void)
         cmocka_unit_test(json_stays_json_whatever_a_file_names_its_cards),
         cmocka_unit_test(json_says_it_all),
         cmocka_unit_test(this_machine_has_pus_that_a_thread_can_be_bound_to),
+        cmocka_unit_test(a_file_on_which_hwloc_crashes_is_refused_or_read),
         cmocka_unit_test(what_is_no_topology_is_refused_by_name),
     };
 
