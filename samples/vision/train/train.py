@@ -257,52 +257,22 @@ def texture(rng, count):
     return np.clip((out - rng.uniform(0.4, 0.8, (count, 1, 1))) * hard + 0.5, 0, 1)
 
 
-def strokes(x, y, ends, width, there):
-    """Ink of straight strokes: ends is [strokes, 4 (ax, ay, bx, by), count, 1, 1]."""
+def shapes(rng, count):
+    """Marks printed on parcels: corners, crosses, triangles, arrows; strokes that meet."""
+    x, y = unit_grid(count)
     ink = np.zeros_like(x)
-    for (ax, ay, bx, by), drawn in zip(ends, there):
+    corners = rng.uniform(0.02, 0.98, (5, 2, count, 1, 1)).astype(np.float32)
+    width = rng.uniform(0.03, 0.09, (count, 1, 1)).astype(np.float32)
+    closed = rng.random((count, 1, 1)) < 0.5
+    for start in range(4):
+        end = 0 if start == 3 else start + 1
+        (ax, ay), (bx, by) = corners[start], corners[end]
+        there = (closed if start == 3 else True) & (start < 2 + rng.integers(0, 3, (count, 1, 1)))
         px, py, qx, qy = x - ax, y - ay, bx - ax, by - ay
         t = np.clip((px * qx + py * qy) / (qx * qx + qy * qy + 1e-6), 0, 1)
         away = np.sqrt((px - t * qx) ** 2 + (py - t * qy) ** 2)
-        ink = np.maximum(ink, drawn * np.clip((width - away) * 24 + 0.5, 0, 1))
+        ink = np.maximum(ink, there * np.clip((width - away) * 24 + 0.5, 0, 1))
     return ink
-
-
-def shapes(rng, count):
-    """Strokes that meet somehow: corners, zigzags, letters of no alphabet."""
-    x, y = unit_grid(count)
-    corners = rng.uniform(0.02, 0.98, (5, 2, count, 1, 1)).astype(np.float32)
-    ends = np.concatenate([corners[:4], corners[[1, 2, 3, 0]]], axis=1)
-    closed = rng.random((count, 1, 1)) < 0.5
-    length = 2 + rng.integers(0, 3, (count, 1, 1))
-    there = [closed if start == 3 else start < length for start in range(4)]
-    return strokes(x, y, ends, rng.uniform(0.03, 0.09, (count, 1, 1)).astype(np.float32), there)
-
-
-# Marks printed on parcels, as strokes (ax, ay, bx, by) in the unit square: this way up, a cross, a triangle.
-SIGNS = (
-    ((.25, .1, .25, .75), (.25, .1, .1, .33), (.25, .1, .4, .33), (.75, .1, .75, .75), (.75, .1, .6, .33),
-     (.75, .1, .9, .33), (.05, .92, .95, .92)),
-    ((.08, .08, .92, .92), (.92, .08, .08, .92)),
-    ((.08, .9, .92, .9), (.08, .9, .5, .1), (.92, .9, .5, .1)),
-    ((.5, .05, .5, .95), (.5, .05, .2, .4), (.5, .05, .8, .4)),
-)
-
-
-def signs(rng, count):
-    """The marks above, each drawn a little differently."""
-    x, y = unit_grid(count)
-    most = max(len(sign) for sign in SIGNS)
-    ends = np.full((most, 4, count, 1, 1), -9, np.float32)     # -9: outside, not drawn
-    kind = rng.integers(0, len(SIGNS), count)
-    for number, sign in enumerate(SIGNS):
-        chosen = np.flatnonzero(kind == number)
-        for index, end in enumerate(sign):
-            ends[index][:, chosen, 0, 0] = np.array(end, np.float32)[:, None]
-    grow = rng.uniform(0.75, 1.15, (count, 1, 1)).astype(np.float32)
-    ends = np.where(ends > -9, (ends - 0.5) * grow + 0.5, ends)
-    ends = (ends + rng.uniform(-0.06, 0.06, ends.shape)).astype(np.float32)
-    return strokes(x, y, ends, rng.uniform(0.03, 0.08, (count, 1, 1)).astype(np.float32), [True] * most)
 
 
 def light(rng, ink, strength):
@@ -347,9 +317,9 @@ def training_batch(rng, sprites, labels):
     good = draw_digits(rng, sprites, which[:digits], others[:, :digits], 1.0)
     good = np.maximum(good, lines(rng, digits, 2, near_edge=True))
     bad = draw_digits(rng, sprites, which[digits:], others[:, digits:], 1.0, badly)
-    share = (rest - cut) // 6
+    share = (rest - cut) // 5
     clutter = [lines(rng, share, 5, near_edge=False), stripes(rng, share), blobs(rng, share),
-               shapes(rng, share), signs(rng, share), texture(rng, rest - cut - 5 * share)]
+               shapes(rng, share), texture(rng, rest - cut - 4 * share)]
     ink = np.concatenate([good, bad] + clutter)
     target = np.concatenate([labels[which[:digits]], np.full(rest, NOT_A_DIGIT)])
     return prepare(light(rng, ink, 1.0)), target
@@ -564,7 +534,8 @@ def write_png(path, gray):
     high, wide = gray.shape
     rows = b"".join(b"\0" + row.tobytes() for row in gray.astype(np.uint8))
     with open(path, "wb") as out:
-        out.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", wide, high, 8, 0, 0, 0, 0))
+        header = struct.pack(">IIBBBBB", wide, high, 8, 0, 0, 0, 0)
+        out.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
                   + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b""))
 
 
@@ -594,7 +565,8 @@ def main():
 
     kept = np.arange(TRAIN_ROWS, len(labels))
     plain = prepare(light(rng, draw_digits(rng, sprites, kept, None, 0.0), 0.0))
-    hard = draw_digits(rng, sprites, np.tile(kept, 4), rng.integers(TRAIN_ROWS, len(labels), (2, 4 * len(kept))), 1.0)
+    others = rng.integers(TRAIN_ROWS, len(labels), (2, 4 * len(kept)))
+    hard = draw_digits(rng, sprites, np.tile(kept, 4), others, 1.0)
     hard = prepare(light(rng, hard, 1.0))
 
     def network(x):
