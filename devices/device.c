@@ -128,9 +128,15 @@ qk_status qk__device_check_up(qk__device *device, struct qk_error *error)
     return qk_error_set(error, QK_DEVICE_LOST, "%s is down: %s", device->info.id, reason);
 }
 
+/* Answers that say more about the question than about the device. */
+static bool is_callers_mistake(qk_status st)
+{
+    return st == QK_INVALID_ARGUMENT || st == QK_NOT_FOUND || st == QK_UNIMPLEMENTED;
+}
+
 qk_status qk__device_note(qk__device *device, qk_status st)
 {
-    if (st == QK_OK)
+    if (st == QK_OK || is_callers_mistake(st))
         return st;
     atomic_fetch_add_explicit(&device->failures, 1, memory_order_relaxed);
     if (st == QK_DEVICE_LOST)

@@ -65,7 +65,7 @@ struct qk__device_usage {
     uint64_t open_ns;
     uint64_t launches, uploads, downloads;
     uint64_t upload_bytes, download_bytes;
-    uint64_t failures;
+    uint64_t failures;                      /* of the device, not of its callers */
     uint32_t in_flight;                     /* submitted and not complete, all queues, see below */
 };
 
