@@ -35,13 +35,17 @@ static void reply_no_memory(struct qk__ops_reply *reply)
 /* Takes the reference. */
 static void reply_json(struct qk__ops_reply *reply, unsigned code, json_t *json)
 {
-    char *text = json != NULL ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    char           *text = json != NULL ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    struct qk__text line;
 
-    json_decref(json);
-    if (text == NULL)
+    qk__text_init(&line);
+    *reply = (struct qk__ops_reply){.code = code, .type = TYPE_JSON};
+    if (text != NULL)
+        qk__text_addf(&line, "%s\n", text);
+    if (text == NULL || qk__text_take(&line, &reply->bytes, &reply->size) != QK_OK)
         reply_no_memory(reply);
-    else
-        *reply = (struct qk__ops_reply){.code = code, .type = TYPE_JSON, .bytes = text, .size = strlen(text)};
+    free(text);
+    json_decref(json);
 }
 
 void qk__ops_reply_error(struct qk__ops_reply *reply, unsigned code, qk_status status, const char *message)

@@ -3,6 +3,7 @@
 #include "stop_signals.h"
 
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #define END_OF_WATCH SIGUSR2    /* sent by stop_signals_unwatch() to the watching thread alone */
@@ -27,7 +28,8 @@ void stop_signals_block(void)
 
 static void *watch(void *arg)
 {
-    static const char said[] = "\nquark: draining; once more ends at once\n";
+    /* Behind the ^C that a terminal shows, on a line of its own. */
+    const char *said = isatty(STDERR_FILENO) ? "\nquark: draining; once more ends at once\n" : "quark: draining\n";
     struct stop_signals *signals = arg;
     bool     was_asked = false;
     sigset_t set;
@@ -38,7 +40,7 @@ static void *watch(void *arg)
         if (was_asked)
             _exit(1);
         was_asked = true;
-        if (write(STDERR_FILENO, said, sizeof said - 1) < 0)
+        if (write(STDERR_FILENO, said, strlen(said)) < 0)
             number = 0;    /* nobody reads it; the stop goes on */
         qk_host_request_stop(signals->host, 0);
     }

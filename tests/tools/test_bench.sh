@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Every benchmark runs, short, and its own checks hold; what is printed has the agreed forms.
+. "$(dirname "$0")/program.sh"
+model=$QUARK_SOURCE_DIR/samples/vision/models/digits/1/model.onnx
+
+expect 0 bench list
+says out '^infer_cpu '
+names=$(cut -d' ' -f1 out)
+for name in $names; do
+    expect 0 bench "$name" --short --plain --workers 1 --model "$model"
+    says out "^$name(/[0-9]+)? [a-z0-9_]+ [0-9.e+]+$"
+done
+expect 0 bench infer_cpu --short --json --threads 1 --model "$model"
+says out '^\{"bench":"infer_cpu","metric":"inferences_per_s","value":[0-9.e+]+,"unit":"inferences/s","params":\{.*"threads":"1".*\}\}$'
+says out '"metric":"p50_us"'
+
+refuses 2 'nonsense: no such benchmark' bench nonsense
+refuses 2 '--count: not a whole number' bench --count many
+head -c 2000 /dev/urandom >random.onnx
+expect 1 bench infer_cpu --short --model random.onnx
+says err '^quark: bench infer_cpu: .*random.onnx'
+expect 1 bench infer_cpu --short --model missing.onnx
+finish
