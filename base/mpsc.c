@@ -2,9 +2,7 @@
 /* mpsc.c - see mpsc.h. */
 #include "base/mpsc.h"
 
-#include <stddef.h>
-
-#define IDLE ((uintptr_t)1)
+#define IDLE QK__MPSC_IDLE
 
 static struct qk__mpsc_node *node_of(uintptr_t tail)
 {
@@ -16,19 +14,6 @@ void qk__mpsc_init(struct qk__mpsc *queue)
     atomic_init(&queue->stub.next, NULL);
     queue->head = &queue->stub;
     atomic_init(&queue->tail, (uintptr_t)&queue->stub | IDLE);
-}
-
-bool qk__mpsc_push(struct qk__mpsc *queue, struct qk__mpsc_node *node)
-{
-    uintptr_t previous;
-
-    atomic_store_explicit(&node->next, NULL, memory_order_relaxed);
-    /* Acquire and release: the element's contents go before the link, and a producer that takes over from
-     * an idle consumer sees all that the consumer did before it went idle. */
-    previous = atomic_exchange_explicit(&queue->tail, (uintptr_t)node, memory_order_acq_rel);
-    /* Release: pairs with the acquire in qk__mpsc_pop(). */
-    atomic_store_explicit(&node_of(previous)->next, node, memory_order_release);
-    return (previous & IDLE) != 0;
 }
 
 static struct qk__mpsc_node *next_of(struct qk__mpsc_node *node)

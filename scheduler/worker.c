@@ -23,7 +23,8 @@
 
 enum { RUNNING, PARKED, NOTIFIED };
 
-static __thread struct qk__worker *current_worker;
+/* Initial-exec: one instruction also in the shared library, which is loaded at start, not by dlopen() of a stranger. */
+static __thread __attribute__((tls_model("initial-exec"))) struct qk__worker *current_worker;
 
 __attribute__((noinline)) qk__worker *qk__worker_current(void)
 {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TIMED_TURNS 8u    /* one turn in so many is timed: reading the clock costs as much as a small turn */
+#define TIMED_TURNS 32u   /* one turn in so many is timed: reading the clock costs as much as a small turn */
 
 void qk__turn_init(qk_turn *turn, qk_actor *actor)
 {

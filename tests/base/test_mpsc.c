@@ -37,6 +37,26 @@ static void the_first_push_wakes_and_later_ones_do_not(void **state)
     assert_true(qk__mpsc_push(&queue, &items[0].node));
 }
 
+static void only_an_idle_queue_is_claimed_and_by_one_alone(void **state)
+{
+    struct qk__mpsc queue;
+    struct item     items[2];
+    (void)state;
+
+    qk__mpsc_init(&queue);
+    assert_true(qk__mpsc_try_claim(&queue));
+    assert_false(qk__mpsc_try_claim(&queue));
+    assert_false(qk__mpsc_push(&queue, &items[0].node));    /* the claimer sees to it */
+    assert_false(qk__mpsc_try_idle(&queue));
+    assert_ptr_equal(qk__mpsc_pop(&queue), &items[0].node);
+    assert_true(qk__mpsc_try_idle(&queue));
+    assert_true(qk__mpsc_push(&queue, &items[1].node));
+    assert_false(qk__mpsc_try_claim(&queue));
+    assert_ptr_equal(qk__mpsc_pop(&queue), &items[1].node);
+    assert_true(qk__mpsc_try_idle(&queue));
+    assert_true(qk__mpsc_try_claim(&queue));
+}
+
 #define PRODUCERS 3
 #define EACH      20000
 
@@ -104,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_push_wakes_and_later_ones_do_not),
+        cmocka_unit_test(only_an_idle_queue_is_claimed_and_by_one_alone),
         cmocka_unit_test(nothing_is_lost_reordered_or_left_asleep),
     };
 

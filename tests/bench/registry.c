@@ -4,9 +4,13 @@
 
 #include <string.h>
 
+extern const struct qk_bench_case qk_bench_ask;
 extern const struct qk_bench_case qk_bench_infer_cpu;
+extern const struct qk_bench_case qk_bench_pingpong;
 
 static const struct qk_bench_case *const cases[] = {
+    &qk_bench_pingpong,
+    &qk_bench_ask,
     &qk_bench_infer_cpu,
 };
 
