@@ -115,6 +115,10 @@ struct qk__inference {
 qk_status qk__residence_infer(qk__residence *residence, struct qk__inference *inference);
 bool      qk__residence_is_planned(const qk__residence *residence, const struct qk__inference *inference);
 
+/* Runs a model once on tensors, blocking: for tools and tests. `outputs` as in qk__inference. */
+qk_status qk__residence_run(qk__residence *residence, const qk_tensor *inputs, size_t input_count, qk_tensor *outputs,
+                            size_t output_count, struct qk_error *error);
+
 /* What `quark model check` prints. JSON, the caller's to qk__free(): inputs, outputs, operators, bytes, per back end what can't run. */
 qk_status qk__model_describe(const qk__model *model, char **out_json);
 

@@ -404,9 +404,9 @@ bool qk__residence_is_planned(const qk__residence *residence, const struct qk__i
     return is_planned;
 }
 
-/* ---- warming ---- */
+/* ---- running to the end, and warming ---- */
 
-struct warm_up {
+struct blocking_run {
     struct qk__inference inference;
     pthread_mutex_t      lock;
     pthread_cond_t       changed;
@@ -414,37 +414,53 @@ struct warm_up {
     qk_status            status;
 };
 
-static void warm_up_done(struct qk__inference *inference, qk_status status)
+static void blocking_run_done(struct qk__inference *inference, qk_status status)
 {
-    struct warm_up *warm_up = inference->arg;
+    struct blocking_run *run = inference->arg;
 
-    pthread_mutex_lock(&warm_up->lock);
-    warm_up->is_done = true;
-    warm_up->status = status;
-    pthread_cond_signal(&warm_up->changed);
-    pthread_mutex_unlock(&warm_up->lock);
+    pthread_mutex_lock(&run->lock);
+    run->is_done = true;
+    run->status = status;
+    pthread_cond_signal(&run->changed);
+    pthread_mutex_unlock(&run->lock);
 }
 
-static qk_status run_and_wait(qk__residence *residence, const struct qk__input *inputs, qk_tensor *outputs,
-                              struct qk_error *error)
+/* Submits and waits: for whoever may block. */
+static qk_status run_and_wait(qk__residence *residence, const struct qk__input *inputs, size_t input_count,
+                              qk_tensor *outputs, size_t output_count, struct qk_error *error)
 {
-    struct warm_up warm_up = {
-        .inference = {.inputs = inputs, .input_count = graph_of(residence)->input_count, .outputs = outputs,
-                      .output_count = graph_of(residence)->output_count, .done = warm_up_done, .arg = &warm_up},
+    struct blocking_run run = {
+        .inference = {.inputs = inputs, .input_count = input_count, .outputs = outputs, .output_count = output_count,
+                      .done = blocking_run_done, .arg = &run},
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .changed = PTHREAD_COND_INITIALIZER,
     };
-    qk_status status = qk__residence_infer(residence, &warm_up.inference);
+    qk_status status = qk__residence_infer(residence, &run.inference);
 
     if (status == QK_OK) {
-        pthread_mutex_lock(&warm_up.lock);
-        while (!warm_up.is_done)
-            pthread_cond_wait(&warm_up.changed, &warm_up.lock);
-        pthread_mutex_unlock(&warm_up.lock);
-        status = warm_up.status;
+        pthread_mutex_lock(&run.lock);
+        while (!run.is_done)
+            pthread_cond_wait(&run.changed, &run.lock);
+        pthread_mutex_unlock(&run.lock);
+        status = run.status;
     }
     if (status != QK_OK && error != NULL)
-        *error = warm_up.inference.error;
+        *error = run.inference.error;
+    return status;
+}
+
+qk_status qk__residence_run(qk__residence *residence, const qk_tensor *inputs, size_t input_count, qk_tensor *outputs,
+                            size_t output_count, struct qk_error *error)
+{
+    struct qk__input *list = qk__alloc_array(input_count, sizeof *list);
+    qk_status         status;
+
+    if (list == NULL)
+        return qk_error_set(error, QK_NO_MEMORY, "%s: no memory", qk__model_name(residence->model));
+    for (size_t i = 0; i < input_count; i++)
+        list[i] = (struct qk__input){.kind = QK__INPUT_TENSOR, .tensor = &inputs[i]};
+    status = run_and_wait(residence, list, input_count, outputs, output_count, error);
+    qk__free(list);
     return status;
 }
 
@@ -502,7 +518,7 @@ qk_status qk__residence_warm(qk__residence *residence, const struct qk_shape *sh
     if (status == QK_OK)
         status = make_zeros(graph, shapes, zeros, inputs, error);
     if (status == QK_OK)
-        status = run_and_wait(residence, inputs, outputs, error);
+        status = run_and_wait(residence, inputs, graph->input_count, outputs, graph->output_count, error);
     if (status == QK_OK) {
         pthread_mutex_lock(&residence->lock);
         residence->is_warm = true;
