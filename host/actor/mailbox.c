@@ -50,7 +50,8 @@ bool qk__mailbox_reserve(struct qk__mailbox *mailbox)
 {
     const uint32_t reserved = atomic_fetch_add_explicit(&mailbox->reserved, 1, memory_order_relaxed) + 1;
 
-    if (reserved - atomic_load_explicit(&mailbox->popped, memory_order_relaxed) <= mailbox->capacity)
+    /* Signed: messages reserved after this one may be popped by now, and then the difference is below zero. */
+    if ((int32_t)(reserved - atomic_load_explicit(&mailbox->popped, memory_order_relaxed)) <= (int64_t)mailbox->capacity)
         return true;
     atomic_fetch_sub_explicit(&mailbox->reserved, 1, memory_order_relaxed);
     return false;
