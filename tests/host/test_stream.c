@@ -164,8 +164,11 @@ static struct seen seen_by(qk_host *host, const char *type, const char *key)
 {
     struct seen     seen = {0};
     struct qk_error error = {0};
+    qk_status       status;
 
-    if (call(host, type, key, TELL, NULL, &seen, &error) != QK_OK)
+    while ((status = call(host, type, key, TELL, NULL, &seen, &error)) == QK_MAILBOX_FULL)
+        usleep(100);    /* behind events that it has yet to handle */
+    if (status != QK_OK)
         fail_msg("%s", error.text);
     return seen;
 }
