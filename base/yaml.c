@@ -436,8 +436,11 @@ static qk__yaml_node *ask(qk__yaml_node *map, const char *key)
 static qk_status ask_kind(qk__yaml_node *map, const char *key, enum node_kind kind, qk__yaml_node **out_child,
                           struct qk_error *error)
 {
-    qk__yaml_node *child = ask(map, key);
+    qk__yaml_node *child;
 
+    if (map->kind != NODE_MAP)
+        return refuse(map, error, kind_name(NODE_MAP));
+    child = ask(map, key);
     if (child != NULL && child->kind != kind)
         return refuse(child, error, kind_name(kind));
     *out_child = child;

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 
 #include <errno.h>
+#include <numa.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -386,6 +387,16 @@ void qk__topology_numa_at(const qk__topology *topology, uint32_t index,
                           struct qk__numa_node *out_node)
 {
     *out_node = topology->numa[index];
+}
+
+uint64_t qk__topology_numa_free_bytes(const qk__topology *topology, uint32_t index)
+{
+    long long free_bytes = 0;
+
+    if (!topology->is_this_machine || index >= topology->numa_count || numa_available() < 0 ||
+        numa_node_size64(topology->numa[index].os_index, &free_bytes) < 0)
+        return 0;
+    return free_bytes > 0 ? (uint64_t)free_bytes : 0;
 }
 
 bool qk__topology_is_single_numa(const qk__topology *topology)

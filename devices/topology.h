@@ -43,6 +43,9 @@ struct qk__numa_node {
 uint32_t qk__topology_numa_count(const qk__topology *topology);
 void     qk__topology_numa_at(const qk__topology *topology, uint32_t index, struct qk__numa_node *out_node);
 
+/* Memory that nobody uses there right now, asked of the kernel through libnuma; 0 on a machine that is not this one. */
+uint64_t qk__topology_numa_free_bytes(const qk__topology *topology, uint32_t index);
+
 /* Distance between two NUMA nodes by index, 10 being local; 0 when the machine does not tell. */
 uint64_t qk__topology_numa_distance(const qk__topology *topology, uint32_t from, uint32_t to);
 

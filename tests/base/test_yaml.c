@@ -74,6 +74,8 @@ static void a_wrong_value_names_file_line_and_path(void **state)
     assert_int_equal(qk__yaml_list(qk__yaml_root(document), "a", &list, &error), QK_INVALID_ARGUMENT);
     assert_string_equal(error.text, "t.yaml:2:3: a: not a list but a map");
     assert_int_equal(qk__yaml_list(a, "l", &list, &error), QK_OK);
+    assert_int_equal(qk__yaml_uint(qk__yaml_item(list, 0), "q", 0, 9, &number, &error), QK_INVALID_ARGUMENT);
+    assert_string_equal(error.text, "t.yaml:4:7: a.l[0]: not a map: '1'");
     item = qk__yaml_item(list, 1);
     assert_int_equal(qk__yaml_scalar(item, &text, &error), QK_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "a.l[1]: not a value but a map"));

@@ -157,15 +157,6 @@ qk_status bench_add_one(struct bench *bench, qk__buffer *numbers, uint32_t count
                           error);
 }
 
-/*
- * PoCL keeps LLVM's context to the end of the process. Read by LeakSanitizer where that is linked.
- */
-QK_API const char *__lsan_default_suppressions(void);
-const char        *__lsan_default_suppressions(void)
-{
-    return "leak:libpocl\nleak:libLLVM\n";
-}
-
 bool has_opencl(void)
 {
     struct qk__device_opts opts = {.use_opencl = true};

@@ -76,7 +76,8 @@ function(quark_test_properties test)
     set(environment "QUARK_BUILD_DIR=${PROJECT_BINARY_DIR}" "QUARK_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
     if(QUARK_SANITIZE STREQUAL "address")
         # The tests ask for impossible sizes and expect NULL, as without a sanitizer.
-        list(APPEND environment "ASAN_OPTIONS=allocator_may_return_null=1")
+        list(APPEND environment "ASAN_OPTIONS=allocator_may_return_null=1"
+            "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0")
     elseif(QUARK_SANITIZE STREQUAL "thread")
         list(APPEND environment "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
     endif()

@@ -89,8 +89,10 @@ static void print_tree(const qk__topology *topology)
         struct qk__numa_node node;
 
         qk__topology_numa_at(topology, i, &node);
-        printf(" NUMA node %d: %.1f GiB, %u PUs (%s)", node.os_index, (double)node.memory_bytes / 0x1p30,
-               (unsigned)node.pu_count, node.cpuset);
+        printf(" NUMA node %d: %.1f GiB", node.os_index, (double)node.memory_bytes / 0x1p30);
+        if (qk__topology_numa_free_bytes(topology, i) > 0)
+            printf(" (%.1f GiB free)", (double)qk__topology_numa_free_bytes(topology, i) / 0x1p30);
+        printf(", %u PUs (%s)", (unsigned)node.pu_count, node.cpuset);
         print_distances(topology, i);
         putchar('\n');
         print_accelerators(topology, node.os_index);
