@@ -113,8 +113,11 @@ void qk__yaml_place(const qk__yaml_node *node, char *out, size_t size)
     char path[160] = "";
 
     print_path(node, path, sizeof path);
-    snprintf(out, size, "%s:%zu:%zu%s%s", node->document->name, node->line, node->column, path[0] != '\0' ? ": " : "",
-             path);
+    if (node->line == 0)    /* it never stood in a file */
+        snprintf(out, size, "--set: %s", path);
+    else
+        snprintf(out, size, "%s:%zu:%zu%s%s", node->document->name, node->line, node->column,
+                 path[0] != '\0' ? ": " : "", path);
 }
 
 static qk_status refuse(const qk__yaml_node *node, struct qk_error *error, const char *wanted)
@@ -370,6 +373,7 @@ static qk_status set_scalar(qk__yaml_node *node, const char *value)
     node->text = copy;
     node->kind = NODE_SCALAR;
     node->is_plain = true;
+    node->line = node->column = 0;
     return QK_OK;
 }
 

@@ -53,7 +53,7 @@ qk__yaml_node *qk__yaml_entry(qk__yaml_node *map, size_t index, const char **out
 /* The text of a scalar node; an error naming the place when it is not one. */
 qk_status qk__yaml_scalar(qk__yaml_node *node, const char **out_text, struct qk_error *error);
 
-/* "file:line:column: path" of a node into `out`, for errors of the caller's own. */
+/* "file:line:column: path" of a node into `out`, for errors of the caller's own; "--set: path" of one that qk__yaml_set() made. */
 void qk__yaml_place(const qk__yaml_node *node, char *out, size_t size);
 
 /* QK_INVALID_ARGUMENT naming the first key below `node` that no reader asked for. */

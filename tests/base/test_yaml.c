@@ -118,6 +118,8 @@ static void paths_set_values_and_make_maps(void **state)
     assert_int_equal(qk__yaml_map(b, "c", &c, &error), QK_OK);
     assert_int_equal(qk__yaml_bool(c, "on", &on, &error), QK_OK);
     assert_true(on);
+    assert_int_equal(qk__yaml_uint(a, "n", 6, 9, &number, &error), QK_INVALID_ARGUMENT);
+    assert_non_null(strstr(error.text, "--set: a.n: "));
     qk__yaml_destroy(document);
 }
 

@@ -4,7 +4,8 @@
 . "$(dirname "$0")/program.sh"
 trial=$QUARK_BUILD_DIR/tests/trial_module.so
 
-mkdir -p deep models
+mkdir -p deep
+cp -r "$QUARK_SOURCE_DIR/samples/vision/models" models
 cat >deep/all.yaml <<'YAML'
 host:
   name: every-key

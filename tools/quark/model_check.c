@@ -6,6 +6,7 @@
 #include "kernels/model.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 
 static bool as_json;
@@ -36,8 +37,39 @@ static void print_value(const char *what, const struct qk__model_value *value)
     printf("%s\n", value->shape.rank > 0 ? "]" : "");
 }
 
-static void print_model(const char *path, const qk__model *model)
+static void print_operators(const json_t *operators)
 {
+    const char *name;
+    json_t     *count;
+    const char *joint = "  operators";
+
+    json_object_foreach((json_t *)(uintptr_t)operators, name, count)
+    {
+        printf("%s %s %lld", joint, name, (long long)json_integer_value(count));
+        joint = ",";
+    }
+    putchar('\n');
+}
+
+/* What a back end can't run, a line for each node. */
+static void print_unsupported(const char *backend, const json_t *nodes)
+{
+    const json_t *node;
+    size_t        i;
+
+    json_array_foreach(nodes, i, node)
+    {
+        printf("  not on %s: %s (%s): %s\n", backend, json_string_value(json_object_get(node, "node")),
+               json_string_value(json_object_get(node, "operator")),
+               json_string_value(json_object_get(node, "reason")));
+    }
+}
+
+static void print_text(const char *path, const qk__model *model, const json_t *description)
+{
+    const char *backend;
+    json_t     *nodes;
+
     printf("%s: fine\n  %u nodes, %.2f MiB of weights, SHA-256 %.16s...\n", path,
            (unsigned)qk__model_node_count(model), (double)qk__model_weight_bytes(model) / 0x1p20,
            qk__model_digest(model));
@@ -45,15 +77,26 @@ static void print_model(const char *path, const qk__model *model)
         print_value("input", qk__model_input(model, i));
     for (uint32_t i = 0; i < qk__model_output_count(model); i++)
         print_value("output", qk__model_output(model, i));
+    print_operators(json_object_get(description, "operators"));
+    json_object_foreach(json_object_get(description, "unsupported"), backend, nodes)
+    {
+        print_unsupported(backend, nodes);
+    }
 }
 
-static int print_json(const qk__model *model)
+static int print(const char *path, const qk__model *model)
 {
-    char *json;
+    json_t *description;
+    char   *json;
 
     if (qk__model_describe(model, &json) != QK_OK)
-        return fail(EXIT_ENVIRONMENT, "%s: out of memory", qk__model_name(model));
-    puts(json);
+        return fail(EXIT_ENVIRONMENT, "%s: out of memory", path);
+    description = json_loads(json, 0, NULL);
+    if (as_json)
+        puts(json);
+    else
+        print_text(path, model, description);
+    json_decref(description);
     qk__free(json);
     return EXIT_FINE;
 }
@@ -62,14 +105,11 @@ static int check(const char *path)
 {
     struct qk_error error = {0};
     qk__model *model;
-    int        exit_code = EXIT_FINE;
+    int        exit_code;
 
     if (qk__model_read(path, NULL, &model, &error) != QK_OK)
         return fail_with(&error, NULL);
-    if (as_json)
-        exit_code = print_json(model);
-    else
-        print_model(path, model);
+    exit_code = print(path, model);
     qk__model_release(model);
     return exit_code;
 }

@@ -2,6 +2,8 @@
 /* serve_modules.c - see serve_modules.h. */
 #include "serve_modules.h"
 
+#include "shared_object.h"
+
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -65,6 +67,11 @@ static qk_status load(struct serve_modules *modules, const char *given, const ch
         return qk_error_set(error, status, "module %s: no such path", given);
     if (modules->count == MAX_MODULES)
         return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "module %s: more than %d modules", given, MAX_MODULES);
+    status = shared_object_check(path, error);
+    if (status != QK_OK) {
+        qk_error_prefix(error, "module %s", given);
+        return status;
+    }
     library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "module %s: %s", given, dlerror());
