@@ -3,7 +3,8 @@
 set(here ${CMAKE_CURRENT_LIST_DIR})
 add_library(quark_bench OBJECT
     ${here}/bench.c ${here}/record.c ${here}/registry.c
-    ${here}/ask.c ${here}/infer_cpu.c ${here}/ort.c ${here}/pingpong.c)
+    ${here}/ask.c ${here}/infer_cpu.c ${here}/launch.c ${here}/ort.c ${here}/pingpong.c
+    ${here}/prewarm.c)
 target_include_directories(quark_bench PUBLIC ${here})
 target_link_libraries(quark_bench PUBLIC quark_predict PkgConfig::JANSSON)
 target_compile_definitions(quark_bench PRIVATE QUARK_BENCH_FOLDER="${here}")

@@ -6,11 +6,15 @@
 
 extern const struct qk_bench_case qk_bench_ask;
 extern const struct qk_bench_case qk_bench_infer_cpu;
+extern const struct qk_bench_case qk_bench_launch;
 extern const struct qk_bench_case qk_bench_pingpong;
+extern const struct qk_bench_case qk_bench_prewarm;
 
 static const struct qk_bench_case *const cases[] = {
     &qk_bench_pingpong,
     &qk_bench_ask,
+    &qk_bench_launch,
+    &qk_bench_prewarm,
     &qk_bench_infer_cpu,
 };
 
