@@ -66,7 +66,7 @@ qk_status qk__infer_axes(struct qk__infer *infer, const int64_t *axes, size_t co
                          bool out_marked[QK_TENSOR_MAX_DIMS])
 {
     for (size_t i = 0; i < count; i++) {
-        uint32_t  axis;
+        uint32_t  axis = 0;
         qk_status st = qk__infer_axis(infer, axes[i], rank, &axis);
 
         if (st != QK_OK)
