@@ -67,7 +67,7 @@ need_faces()
 
 case_digits()
 {
-    serve first --set modules.vision.seed=3 || fail "exit code $?"
+    serve first --set modules.vision.seed=3 --set modules.vision.speed=9000 || fail "exit code $?"
     expect first 'pre-warms  *[0-9]'
     [ "$(right_share first)" -ge 95 ] || fail "reads $(right_share first) % right"
     grep -q 'data:image/png;base64,' "$folder/first/report.html" || fail "no pictures in the report"
@@ -189,7 +189,7 @@ case_faces_without_device()
 
 case_faces_of_a_recorded_home()
 {
-    faces home
+    faces home --set modules.vision.speed=60000
     expect home 'fridge'
     expect home 'recorded sensors of a home'
 }
