@@ -176,7 +176,7 @@ static qk_status listen_at(struct qk__ops *ops, int *out_socket, struct qk_error
 qk_status qk__ops_start(qk_host *host, const struct qk__ops_opts *opts, struct qk_error *error)
 {
     struct qk__ops *ops;
-    int             fd;
+    int             fd = -1;
     qk_status       status = ensure(host, &ops);
 
     if (status != QK_OK)
