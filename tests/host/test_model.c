@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "host/model/residency.h"
 #include "tiny_model.h"
 
 #include <pthread.h>
@@ -36,7 +37,7 @@ struct answer {
     uint32_t warmth;
 };
 
-enum { ASK, LEAVE };
+enum { ASK, LEAVE, LOOK };
 
 static qk_status infer(qk_turn *turn, qk_model *model, const struct question *question, struct answer *answer)
 {
@@ -84,14 +85,48 @@ static qk_status leave(qk_turn *turn, void *self, const void *request, void *rep
     return QK_OK;
 }
 
+/* What an actor sees of a picture: two regions of 2 x 2 pixels, as the model's tensor. */
+struct sight {
+    float pixels[2][4];
+    bool  was_empty_refused;
+};
+
+static qk_status look(qk_turn *turn, void *self, const void *request, void *reply)
+{
+    uint8_t                         pixels[] = {1, 2, 3, 4, 5, 6, 7, 8};
+    const qk_image                  image = {4, 2, 1, pixels};
+    const struct qk_rect            regions[] = {{0, 0, 2, 2}, {2, 0, 2, 2}};
+    const struct qk_image_transform transform = {2, 2, 1, {0}, {1, 1, 1}};
+    struct qk_input inputs[] = {{.image = &image, .regions = regions, .region_count = 2, .transform = &transform}};
+    struct sight   *sight = reply;
+    qk_tensor       output = {0};
+    qk_model       *model;
+    qk_status       status = qk_model_acquire(turn, "picture", &model);
+
+    (void)self;
+    (void)request;
+    if (status == QK_OK)
+        status = qk_model_infer(turn, model, inputs, 1, &output, 1);
+    if (status != QK_OK)
+        return qk_fail(turn, status, "%s", qk_turn_error(turn));
+    memcpy(sight->pixels, output.data, sizeof sight->pixels);
+    qk_tensor_fini(&output);
+
+    inputs[0].transform = NULL;
+    sight->was_empty_refused = qk_model_infer(turn, model, inputs, 1, &output, 1) == QK_INVALID_ARGUMENT &&
+                               strstr(qk_turn_error(turn), "input 0: an image needs a transform") != NULL;
+    return QK_OK;
+}
+
 static const struct qk_method methods[] = {
     [ASK] = {"ask", ask, sizeof(struct question), sizeof(struct answer)},
     [LEAVE] = {"leave", leave, 0, 0},
+    [LOOK] = {"look", look, 0, sizeof(struct sight)},
 };
 
 #define USER(type_name, the_need, the_model)                                                                               \
     {                                                                                                                      \
-        .size = sizeof(struct qk_type), .name = (type_name), .self_bytes = 1, .methods = methods, .method_count = 2,       \
+        .size = sizeof(struct qk_type), .name = (type_name), .self_bytes = 1, .methods = methods, .method_count = 3,       \
         .device = (the_need), .model = (the_model)                                                                         \
     }
 
@@ -437,6 +472,58 @@ static void a_declared_model_is_there_before_the_first_call(void **state)
     finish(fixture);
 }
 
+static void a_load_outlives_the_turn_that_wanted_it(void **state)
+{
+    struct fixture         *fixture = start(ONE_GPU);
+    const struct question   asked = question("tiny", 1);
+    struct answer           answer;
+    struct qk__model_status status;
+
+    (void)state;
+    inject(fixture, "sim:gpu:0", "held");    /* the first launch does not end */
+    assert_int_equal(ask_actor(fixture, "prefers", "a", &asked, &answer, 50 * QK__NS_PER_MS, NULL), QK_DEADLINE_EXCEEDED);
+    assert_int_equal(ask_actor(fixture, "prefers", "b", &asked, &answer, 50 * QK__NS_PER_MS, NULL), QK_DEADLINE_EXCEEDED);
+    assert_true(find_status(fixture, "tiny", "sim:gpu:0", &status));
+    assert_string_equal(status.state, "loading");
+    inject(fixture, "sim:gpu:0", "restored");
+    expect_answer(fixture, "prefers", "a", 1);
+    assert_true(find_status(fixture, "tiny", "sim:gpu:0", &status));
+    assert_int_equal(status.loads, 1);
+    assert_int_equal(status.users, 1);
+    finish(fixture);
+}
+
+static bool is_planned(struct fixture *fixture, uint32_t batch)
+{
+    const struct qk__named_model *model = qk__map_get(&qk__host_models(fixture->host)->by_name, "tiny");
+    const struct qk_shape         shape = {2, {batch, TINY_INPUTS}};
+    float                         x[BATCH_MAX * TINY_INPUTS] = {0};
+    const qk_tensor               tensor = qk_tensor_view(QK_F32, &shape, x);
+    const struct qk__input        input = {.kind = QK__INPUT_TENSOR, .tensor = &tensor};
+    qk_tensor                     output = {0};
+    const struct qk__inference    inference = {.inputs = &input, .input_count = 1, .outputs = &output, .output_count = 1};
+
+    return qk__residence_is_planned(model->residencies->loaded->residence, &inference);
+}
+
+static void shapes_that_were_met_are_warm_after_the_next_load(void **state)
+{
+    struct fixture *fixture = start(NULL);
+
+    (void)state;
+    expect_answer(fixture, "on-cpu", "a", 1);
+    assert_true(is_planned(fixture, 1));
+    assert_false(is_planned(fixture, 3));
+    expect_answer(fixture, "on-cpu", "a", 3);
+    assert_true(is_planned(fixture, 3));
+    let_go(fixture, "on-cpu", "a");
+    assert_true(qk__models_evict(qk__host_models(fixture->host), qk__device_cpu(qk__host_devices(fixture->host))));
+    expect_answer(fixture, "on-cpu", "b", 1);
+    assert_true(is_planned(fixture, 3));
+    assert_false(is_planned(fixture, 2));
+    finish(fixture);
+}
+
 /* ---- Faults ---- */
 
 static void a_lost_device_means_the_cpu_with_the_same_answer(void **state)
@@ -533,6 +620,55 @@ static void a_required_load_that_gets_no_memory_is_a_typed_error(void **state)
     finish(fixture);
 }
 
+#define LOAD_THREADS 8u
+#define LOAD_CALLS   40u
+
+/* Asks many times, and counts what was not the right answer. */
+static void *ask_often(void *arg)
+{
+    struct asker *asker = arg;
+
+    for (uint32_t i = 0; i < LOAD_CALLS; i++) {
+        const struct question asked = question("tiny", 1 + i % BATCH_MAX);
+        struct answer         answer = {0};
+
+        asker->failures += ask_actor(asker->fixture, "prefers", asker->key, &asked, &answer, 0, NULL) != QK_OK;
+        for (uint32_t column = 0; column < WIDTH; column++) {
+            float sum = 0;
+
+            for (uint32_t k = 0; k < TINY_INPUTS; k++)
+                sum += asked.x[0][k] * tiny_weight(k, column);
+            asker->failures += answer.y[0][column] != sum;
+        }
+    }
+    return NULL;
+}
+
+static void a_device_that_is_lost_under_load_costs_no_answer(void **state)
+{
+    struct fixture *fixture = start("devices: [{id: gpu, count: 2, memory: 64MiB}]\n");
+    struct asker    askers[LOAD_THREADS];
+    pthread_t       threads[LOAD_THREADS];
+    char            reason[256];
+
+    (void)state;
+    for (size_t i = 0; i < LOAD_THREADS; i++) {
+        askers[i] = (struct asker){.fixture = fixture};
+        snprintf(askers[i].key, sizeof askers[i].key, "%zu", i);
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_often, &askers[i]), 0);
+    }
+    usleep(20000);
+    inject(fixture, "sim:gpu:0", "lost");
+    usleep(10000);
+    inject(fixture, "sim:gpu:1", "lost");
+    for (size_t i = 0; i < LOAD_THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(askers[i].failures, 0);
+    }
+    (void)fallbacks(fixture, reason);
+    finish(fixture);
+}
+
 static void a_turn_that_leaves_at_its_deadline_leaves_nothing_dangling(void **state)
 {
     struct fixture        *fixture = start(ONE_GPU);
@@ -624,6 +760,28 @@ static void an_input_that_does_not_fit_is_the_callers_error(void **state)
     finish(fixture);
 }
 
+static void regions_of_a_picture_are_an_input(void **state)
+{
+    static const float expected[2][4] = {{1, 2, 5, 6}, {3, 4, 7, 8}};
+    struct fixture    *fixture = start(ONE_GPU);
+    struct sight       sight = {0};
+    struct qk_error    error = {0};
+    char               path[160];
+    qk_actor          *actor;
+
+    (void)state;
+    path_in(fixture, "picture.onnx", path);
+    write_picture_model(path);
+    assert_int_equal(qk_host_add_model(fixture->host, "picture", path, NULL), QK_OK);
+    assert_int_equal(qk_actor_get(fixture->host, "prefers", "a", &actor), QK_OK);
+    if (qk_client_call(fixture->host, actor, LOOK, NULL, &sight, 0, &error) != QK_OK)
+        fail_msg("%s", error.text);
+    qk_actor_release(actor);
+    assert_memory_equal(sight.pixels, expected, sizeof expected);
+    assert_true(sight.was_empty_refused);
+    finish(fixture);
+}
+
 static void a_name_is_given_once(void **state)
 {
     struct fixture *fixture = start(NULL);
@@ -685,16 +843,20 @@ int main(void)
         cmocka_unit_test(an_unknown_model_is_not_found),
         cmocka_unit_test(a_file_that_is_missing_or_bad_is_named_and_tried_again),
         cmocka_unit_test(a_declared_model_is_there_before_the_first_call),
+        cmocka_unit_test(a_load_outlives_the_turn_that_wanted_it),
+        cmocka_unit_test(shapes_that_were_met_are_warm_after_the_next_load),
         cmocka_unit_test(a_lost_device_means_the_cpu_with_the_same_answer),
         cmocka_unit_test(a_required_device_that_is_lost_is_a_typed_error),
         cmocka_unit_test(a_required_actor_goes_on_on_another_device),
         cmocka_unit_test(a_restored_device_gets_a_fresh_copy),
         cmocka_unit_test(a_load_that_gets_no_memory_means_the_cpu),
         cmocka_unit_test(a_required_load_that_gets_no_memory_is_a_typed_error),
+        cmocka_unit_test(a_device_that_is_lost_under_load_costs_no_answer),
         cmocka_unit_test(a_turn_that_leaves_at_its_deadline_leaves_nothing_dangling),
         cmocka_unit_test(what_nobody_uses_makes_room_for_what_is_wanted),
         cmocka_unit_test(what_is_in_use_stays_and_the_next_one_gets_the_cpu),
         cmocka_unit_test(an_input_that_does_not_fit_is_the_callers_error),
+        cmocka_unit_test(regions_of_a_picture_are_an_input),
         cmocka_unit_test(a_name_is_given_once),
         cmocka_unit_test(the_highest_version_in_a_folder_counts),
     };

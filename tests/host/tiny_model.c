@@ -49,22 +49,36 @@ static void add_message(struct qk__text *out, uint32_t field, struct qk__text *m
     qk__text_init(message);
 }
 
-/* A ValueInfoProto: float tensor [batch, columns]. */
-static void add_value(struct qk__text *graph, uint32_t field, const char *name, uint32_t columns)
+/* A ValueInfoProto: float tensor [batch, ...]; `dims` end with a 0. */
+static void add_value(struct qk__text *graph, uint32_t field, const char *name, const uint32_t *dims)
 {
-    struct qk__text dim, shape, tensor, type, value;
+    struct qk__text dim = {0}, shape = {0}, tensor = {0}, type = {0}, value = {0};
 
-    qk__text_init(&dim), qk__text_init(&shape), qk__text_init(&tensor), qk__text_init(&type), qk__text_init(&value);
     add_string(&dim, 2, "batch");
     add_message(&shape, 1, &dim);
-    add_number(&dim, 1, columns);
-    add_message(&shape, 1, &dim);
+    for (; *dims != 0; dims++) {
+        add_number(&dim, 1, *dims);
+        add_message(&shape, 1, &dim);
+    }
     add_number(&tensor, 1, FLOAT_TYPE);
     add_message(&tensor, 2, &shape);
     add_message(&type, 1, &tensor);
     add_string(&value, 1, name);
     add_message(&value, 2, &type);
     add_message(graph, field, &value);
+}
+
+static void add_node(struct qk__text *graph, const char *op, const char *first, const char *second)
+{
+    struct qk__text node = {0};
+
+    add_string(&node, 1, first);
+    if (second != NULL)
+        add_string(&node, 1, second);
+    add_string(&node, 2, "y");
+    add_string(&node, 3, "only");
+    add_string(&node, 4, op);
+    add_message(graph, 1, &node);
 }
 
 float tiny_weight(uint32_t row, uint32_t column)
@@ -76,12 +90,11 @@ static void add_weights(struct qk__text *graph, uint32_t width)
 {
     const size_t    size = TINY_INPUTS * width * sizeof(float);
     float          *weights = qk__alloc(size);
-    struct qk__text tensor;
+    struct qk__text tensor = {0};
 
     assert_non_null(weights);
     for (uint32_t i = 0; i < TINY_INPUTS * width; i++)
         weights[i] = tiny_weight(i / width, i % width);
-    qk__text_init(&tensor);
     add_number(&tensor, 1, TINY_INPUTS);
     add_number(&tensor, 1, width);
     add_number(&tensor, 2, FLOAT_TYPE);
@@ -91,30 +104,41 @@ static void add_weights(struct qk__text *graph, uint32_t width)
     qk__free(weights);
 }
 
-void write_tiny_model(const char *path, uint32_t width)
+static void write_graph(const char *path, struct qk__text *graph)
 {
-    struct qk__text node, graph, opset, model;
+    struct qk__text opset = {0}, model = {0};
     struct qk_error error = {0};
 
-    qk__text_init(&node), qk__text_init(&graph), qk__text_init(&opset), qk__text_init(&model);
-    add_string(&node, 1, "x");
-    add_string(&node, 1, "w");
-    add_string(&node, 2, "y");
-    add_string(&node, 3, "product");
-    add_string(&node, 4, "MatMul");
-    add_message(&graph, 1, &node);
-    add_string(&graph, 2, "tiny");
-    add_weights(&graph, width);
-    add_value(&graph, 11, "x", TINY_INPUTS);
-    add_value(&graph, 12, "y", width);
+    add_string(graph, 2, "tiny");
     add_string(&opset, 1, "");
     add_number(&opset, 2, 13);
-
     add_number(&model, 1, 7);
     add_message(&model, 8, &opset);
-    add_message(&model, 7, &graph);
+    add_message(&model, 7, graph);
     assert_int_equal(model.status, QK_OK);
     if (qk__file_write(path, model.bytes, model.length, &error) != QK_OK)
         fail_msg("%s", error.text);
     qk__text_fini(&model);
+}
+
+void write_tiny_model(const char *path, uint32_t width)
+{
+    struct qk__text graph = {0};
+
+    add_node(&graph, "MatMul", "x", "w");
+    add_weights(&graph, width);
+    add_value(&graph, 11, "x", (const uint32_t[]){TINY_INPUTS, 0});
+    add_value(&graph, 12, "y", (const uint32_t[]){width, 0});
+    write_graph(path, &graph);
+}
+
+void write_picture_model(const char *path)
+{
+    static const uint32_t dims[] = {1, 2, 2, 0};
+    struct qk__text       graph = {0};
+
+    add_node(&graph, "Relu", "x", NULL);
+    add_value(&graph, 11, "x", dims);
+    add_value(&graph, 12, "y", dims);
+    write_graph(path, &graph);
 }

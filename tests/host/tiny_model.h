@@ -15,6 +15,9 @@
 /* Fails the test when the file can't be written. */
 void write_tiny_model(const char *path, uint32_t width);
 
+/* And one for pictures: y = Relu(x), both [batch, 1, 2, 2]. */
+void write_picture_model(const char *path);
+
 float tiny_weight(uint32_t row, uint32_t column);
 
 #endif
