@@ -39,6 +39,9 @@ extern void           *make_fcontext(void *high, size_t bytes, void (*entry)(str
 #define FRAME_FACTOR 1
 #endif
 
+/* More than one, as a function with a large frame may reach over one page; they take no memory. */
+#define GUARD_PAGES 4u
+
 static void asan_leave(struct qk__coroutine *from, const struct qk__coroutine *to)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -83,19 +86,12 @@ static void arrive(struct transfer transfer, struct qk__coroutine *here)
     qk__worker_landed();
 }
 
-/* The entry is kept where the stack begins until the first arrival. */
-static void (**entry_slot(struct qk__coroutine *coroutine))(void)
-{
-    return (void (**)(void))(void *)coroutine->low;
-}
-
 static void first_arrival(struct transfer transfer)
 {
     struct qk__coroutine *here = ((struct passage *)transfer.data)->to;
-    void (*entry)(void) = *entry_slot(here);
 
     arrive(transfer, here);
-    entry();
+    here->entry();
     __builtin_trap();    /* a loop never returns */
 }
 
@@ -111,21 +107,21 @@ void qk__coroutine_switch(struct qk__coroutine *from, struct qk__coroutine *to)
 struct qk__coroutine *qk__coroutine_create(size_t stack_bytes, void (*entry)(void))
 {
     const size_t          page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t          guard = GUARD_PAGES * page;
     const size_t          wanted = stack_bytes * FRAME_FACTOR + sizeof(struct qk__coroutine);
     const size_t          usable = (wanted + page - 1) / page * page;
     struct qk__coroutine *self;
     char                 *mapping;
 
-    mapping = mmap(NULL, usable + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    mapping = mmap(NULL, usable + guard, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (mapping == MAP_FAILED)
         return NULL;
-    if (mprotect(mapping, page, PROT_NONE) != 0) {
-        munmap(mapping, usable + page);
+    if (mprotect(mapping, guard, PROT_NONE) != 0) {
+        munmap(mapping, usable + guard);
         return NULL;
     }
-    self = (struct qk__coroutine *)(void *)(mapping + page + usable - (sizeof *self + 63) / 64 * 64);
-    *self = (struct qk__coroutine){.low = mapping + page, .mapping = mapping, .mapping_bytes = usable + page};
-    *entry_slot(self) = entry;
+    self = (struct qk__coroutine *)(void *)(mapping + guard + usable - (sizeof *self + 63) / 64 * 64);
+    *self = (struct qk__coroutine){.low = mapping + guard, .mapping = mapping, .mapping_bytes = usable + guard, .entry = entry};
     self->asan_low = self->low;
     self->asan_bytes = (size_t)((char *)self - self->low);
     self->context = make_fcontext(self, self->asan_bytes, first_arrival);

@@ -22,6 +22,7 @@ struct qk__coroutine {
     void                 *context;        /* where it is suspended; Boost's */
     struct qk__work       work;           /* goes on with it */
     struct qk__scope      scope;
+    void (*entry)(void);                  /* what it runs from its beginning */
     struct qk__coroutine *next;           /* in a pool */
     char                 *low;            /* lowest usable byte; NULL: a thread's own stack */
     char                 *mapping;

@@ -34,8 +34,10 @@ static void on_fault(int number, siginfo_t *info, void *context)
         say(label != NULL ? label : "(none: inner work)");
         say("\n");
     }
-    /* The faulting instruction runs again and meets the earlier handler. */
+    /* The faulting instruction runs again and meets the earlier handler; a signal that somebody sent is sent again. */
     (void)sigaction(number, &previous, NULL);
+    if (info->si_code <= 0)
+        (void)raise(number);
 }
 
 static void install(void)

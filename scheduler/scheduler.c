@@ -105,6 +105,16 @@ free_scheduler:
     return qk_error_set(error, status, "scheduler: out of memory for workers and their stacks");
 }
 
+static void end_workers(qk__scheduler *scheduler, uint32_t count)
+{
+    atomic_store_explicit(&scheduler->is_stopping, true, memory_order_seq_cst);
+    for (uint32_t i = 0; i < count; i++)
+        qk__worker_notify(&scheduler->workers[i]);
+    for (uint32_t i = 0; i < count; i++)
+        pthread_join(scheduler->workers[i].thread, NULL);
+    atomic_store_explicit(&scheduler->is_stopping, false, memory_order_seq_cst);
+}
+
 qk_status qk__scheduler_start(qk__scheduler *scheduler, struct qk_error *error)
 {
     int code = 0;
@@ -118,12 +128,8 @@ qk_status qk__scheduler_start(qk__scheduler *scheduler, struct qk_error *error)
         code = pthread_create(&scheduler->workers[i].thread, NULL, qk__worker_main, &scheduler->workers[i]);
         if (code == 0)
             continue;
-        /* Those that run are stopped again; whoever started asks for fewer, or raises the limit. */
-        atomic_store_explicit(&scheduler->is_stopping, true, memory_order_seq_cst);
-        while (i-- > 0) {
-            qk__worker_notify(&scheduler->workers[i]);
-            pthread_join(scheduler->workers[i].thread, NULL);
-        }
+        end_workers(scheduler, i);    /* whoever starts asks for fewer, or raises the limit */
+        scheduler->is_started = false;
         return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "scheduler: no thread for a worker: %s", strerror(code));
     }
     return QK_OK;
@@ -219,11 +225,7 @@ void qk__scheduler_stop(qk__scheduler *scheduler)
     if (!scheduler->is_started)
         return;
     (void)qk__scheduler_wait_quiet(scheduler, QK__TIME_NEVER);
-    atomic_store_explicit(&scheduler->is_stopping, true, memory_order_seq_cst);
-    for (uint32_t i = 0; !scheduler->is_manual && i < scheduler->worker_count; i++) {
-        qk__worker_notify(&scheduler->workers[i]);
-        pthread_join(scheduler->workers[i].thread, NULL);
-    }
+    end_workers(scheduler, scheduler->is_manual ? 0 : scheduler->worker_count);
     qk__lanes_stop(&scheduler->lanes);
     scheduler->is_started = false;
 }
@@ -249,19 +251,7 @@ void qk__scheduler_destroy(qk__scheduler *scheduler)
 
 bool qk__scheduler_step(qk__scheduler *scheduler)
 {
-    struct qk__worker *worker = &scheduler->workers[0];
-    const uint64_t     now_ns = qk__clock_now_ns(scheduler->clock);
-    struct qk__work   *work;
-
-    /* One due timer, or else one piece of work. */
-    worker->time_ns = now_ns;
-    if (qk__wheel_advance(&worker->wheel, now_ns, 1) > 0)
-        return true;
-    work = qk__worker_poll(worker);
-    if (work == NULL)
-        return false;
-    qk__worker_step(worker, work);
-    return true;
+    return qk__worker_step(&scheduler->workers[0]);
 }
 
 uint32_t qk__scheduler_worker_count(const qk__scheduler *scheduler)

@@ -121,10 +121,7 @@ bool qk__wheel_start(struct qk__wheel *wheel, struct qk__timer *timer, uint64_t 
     timer->due_ns = due_ns;
     timer->state = ARMED;
     is_first = due_ns < qk__wheel_next_ns(wheel);
-    if (due_ns == QK__TIME_NEVER)
-        timer->state = IDLE;
-    else
-        place(wheel, timer);
+    place(wheel, timer);
     if (is_first)
         set_next(wheel, due_ns);
     pthread_mutex_unlock(&wheel->lock);

@@ -212,6 +212,12 @@ static void wake_another(struct qk__worker *worker)
     }
 }
 
+static void wake_another_now_and_then(struct qk__worker *worker)
+{
+    if (worker->time_ns - worker->woke_other_ns >= WAKE_OTHERS_NS)
+        wake_another(worker);
+}
+
 /*
  * Queues on the caller's own worker. With more than one piece of work waiting another worker is woken; with a lone one, which
  * this worker most likely runs itself in a moment, only now and then: in case it does not, because what runs now is long.
@@ -220,9 +226,10 @@ static void submit_here(struct qk__worker *worker, struct qk__work *work)
 {
     if (!qk__ring_push(&worker->ring, work))
         qk__inbox_push(&worker->inbox, work);
-    if (worker->scheduler->worker_count > 1 &&
-        (qk__ring_count(&worker->ring) > 1 || worker->time_ns - worker->woke_other_ns >= WAKE_OTHERS_NS))
+    if (qk__ring_count(&worker->ring) > 1)
         wake_another(worker);
+    else
+        wake_another_now_and_then(worker);
 }
 
 void qk__scheduler_submit_to(qk__scheduler *scheduler, uint32_t index, struct qk__work *work)
@@ -267,6 +274,8 @@ static void hand_over(struct qk__worker *worker, struct qk__work *work)
 
     if (displaced != NULL)
         submit_here(worker, displaced);
+    else
+        wake_another_now_and_then(worker);
 }
 
 void qk__scheduler_submit_next(qk__scheduler *scheduler, struct qk__work *work)
@@ -440,15 +449,6 @@ static struct qk__work *find_work(struct qk__worker *worker)
     return work;
 }
 
-struct qk__work *qk__worker_poll(struct qk__worker *worker)
-{
-    struct qk__work *work;
-
-    look_up(worker);
-    work = take_own(worker);
-    return work;
-}
-
 static struct qk__work *next_work(struct qk__worker *worker)
 {
     struct qk__work *work;
@@ -504,15 +504,30 @@ void *qk__worker_main(void *arg)
     return NULL;
 }
 
-void qk__worker_step(struct qk__worker *worker, struct qk__work *work)
+/* Timers and work alike find themselves on a worker. */
+static bool step(struct qk__worker *worker)
+{
+    worker->time_ns = qk__clock_now_ns(worker->scheduler->clock);
+    if (qk__wheel_advance(&worker->wheel, worker->time_ns, 1) > 0)
+        return true;
+    worker->step_work = take_own(worker);
+    if (worker->step_work == NULL)
+        return false;
+    enter_loop(worker);
+    return true;
+}
+
+bool qk__worker_step(struct qk__worker *worker)
 {
     struct qk__worker *before = current_worker;
+    bool               did_something;
 
     current_worker = worker;
     qk__coroutine_of_thread(&worker->root);
-    worker->step_work = work;
-    enter_loop(worker);
+    worker->current = &worker->root;
+    did_something = step(worker);
     current_worker = before;
+    return did_something;
 }
 
 /* ---- life ---- */

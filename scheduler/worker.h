@@ -71,9 +71,8 @@ void      qk__worker_fini(struct qk__worker *worker);
 /* The thread of a worker: runs until the scheduler stops. */
 void *qk__worker_main(void *worker);
 
-/* Manual mode: runs `work` on the caller's thread, as this worker. */
-void qk__worker_step(struct qk__worker *worker, struct qk__work *work);
-struct qk__work *qk__worker_poll(struct qk__worker *worker);    /* what it would run next, without waiting */
+/* Manual mode: runs one due timer or else one piece of work on the caller's thread, as this worker; false: there is none. */
+bool qk__worker_step(struct qk__worker *worker);
 
 /* Makes a parked worker look again. Thread: any. Never blocks. */
 void qk__worker_notify(struct qk__worker *worker);

@@ -151,8 +151,8 @@ struct qk__activation {
 };
 
 /*
- * A turn lies on the stack of who runs it. `envelope` is the message's, NULL for turn zero, for the deactivate hook, and in place;
- * there `caller` is the turn that waits further up this stack.
+ * A turn lies on the stack of who runs it. `envelope` is the message's (for turn zero the one that caused it), NULL in place and for
+ * the deactivate hook; in place `caller` is the turn that waits further up this stack.
  */
 struct qk_turn {
     struct qk__actors   *actors;
@@ -180,8 +180,11 @@ void qk__turn_run(qk_actor *actor, struct qk__envelope *envelope, bool was_cold)
 qk_status qk__turn_run_in_place(qk_turn *caller, qk_actor *to, uint32_t method, const void *request, void *reply,
                                 uint64_t deadline_ns);
 
-/* Turn zero; on failure the actor is absent again and `error` says why. Thread: the consumer of an absent actor. */
-qk_status qk__life_begin(qk_actor *actor, bool is_prewarm, struct qk_error *error);
+/*
+ * Turn zero; on failure the actor is absent again and `error` says why. `cause` is the message that waits for it, whose chain of
+ * calls this turn continues; NULL: a pre-warm. Thread: the consumer of an absent actor.
+ */
+qk_status qk__life_begin(qk_actor *actor, struct qk__envelope *cause, struct qk_error *error);
 
 /* Deactivates. Thread: the consumer of an active or warm one. */
 void qk__life_end(qk_actor *actor);
@@ -224,8 +227,9 @@ struct qk__message {
     size_t      size_bytes;
 };
 
-/* Fails naming type, method and sizes when they don't fit. */
-qk_status qk__message_check(const struct qk__message *message, bool is_tell, struct qk_error *error);
+/* Fails naming type, method and sizes when they don't fit, or when the actor is another host's. */
+qk_status qk__message_check(const struct qk__actors *actors, const struct qk__message *message, bool is_tell,
+                            struct qk_error *error);
 
 /*
  * Puts an envelope into the mailbox, which takes one reference. `is_awaited`: the sender is about to wait for it. A full

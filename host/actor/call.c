@@ -148,7 +148,7 @@ static uint64_t deadline_of(const qk_turn *turn, uint64_t timeout_ns)
 static qk_status check(qk_turn *turn, const struct qk__message *message, const void *reply)
 {
     const struct qk_method *method;
-    qk_status               status = qk__message_check(message, false, &turn->error);
+    qk_status               status = qk__message_check(turn->actors, message, false, &turn->error);
 
     if (status != QK_OK)
         return status;

@@ -31,7 +31,7 @@ static qk_status prepare(qk_host *host, enum qk__envelope_kind kind, qk_actor *t
     actors = qk__host_actors(host);
     if (method < to->type->declared.method_count)
         message.size_bytes = to->type->declared.methods[method].request_bytes;
-    status = qk__message_check(&message, false, error);
+    status = qk__message_check(actors, &message, false, error);
     if (status == QK_OK && reply == NULL && to->type->declared.methods[method].reply_bytes > 0)
         status = qk_error_set(error, QK_INVALID_ARGUMENT, "%s.%s: the reply is NULL", qk_actor_type(to),
                               to->type->declared.methods[method].name);

@@ -56,7 +56,7 @@ static qk__activation *make_activation(qk_actor *actor)
     return activation;
 }
 
-qk_status qk__life_begin(qk_actor *actor, bool is_prewarm, struct qk_error *error)
+qk_status qk__life_begin(qk_actor *actor, struct qk__envelope *cause, struct qk_error *error)
 {
     struct qk__actors *actors = actor->type->actors;
     qk__activation    *activation;
@@ -70,8 +70,9 @@ qk_status qk__life_begin(qk_actor *actor, bool is_prewarm, struct qk_error *erro
         return qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for its %zu bytes", qk_actor_type(actor),
                             actor->key, actor->type->declared.self_bytes);
     actor->activation = activation;
-    set_life(actor, is_prewarm ? QK__LIFE_WARMING : QK__LIFE_ACTIVATING);
+    set_life(actor, cause == NULL ? QK__LIFE_WARMING : QK__LIFE_ACTIVATING);
     qk__turn_init(&turn, actor);
+    turn.envelope = cause;
     status = run_turn_zero(&turn);
     if (status != QK_OK) {
         *error = turn.error;
@@ -81,7 +82,7 @@ qk_status qk__life_begin(qk_actor *actor, bool is_prewarm, struct qk_error *erro
     activation->ready_ns = qk__actors_now_ns(actors);
     atomic_fetch_add_explicit(&actor->type->active, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&actor->type->activations, 1, memory_order_relaxed);
-    if (is_prewarm)
+    if (cause == NULL)
         set_life(actor, QK__LIFE_WARM);
     return QK_OK;
 }

@@ -99,7 +99,7 @@ void qk__prewarm_control(qk_actor *actor)
         qk__prewarm_end(actor, QK__PREWARM_CANCELLED);
         return;
     }
-    if (qk__life_begin(actor, true, &error) != QK_OK) {
+    if (qk__life_begin(actor, NULL, &error) != QK_OK) {
         log_failure(actor, &error);
         qk__prewarm_end(actor, QK__PREWARM_CANCELLED);
         return;

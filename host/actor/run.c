@@ -79,8 +79,11 @@ static void fail_waiting(qk_actor *actor, struct qk__envelope *first, const stru
 
     if (first != NULL)
         qk__complete(first, error->status, error);
-    while (waiting-- > 0 && (node = qk__mailbox_pop(lot, &actor->mailbox)) != NULL)
-        qk__complete(envelope_of(node), error->status, error);
+    for (; waiting > 0; waiting--) {
+        node = qk__mailbox_pop(lot, &actor->mailbox);
+        if (node != NULL)    /* else the nudge, or a sender in the middle of its push: that one starts afresh */
+            qk__complete(envelope_of(node), error->status, error);
+    }
 }
 
 static void run_control(qk_actor *actor)
@@ -103,7 +106,7 @@ static void run_message(qk_actor *actor, struct qk__envelope *envelope)
     bool            was_leaving;
     struct qk_error error;
 
-    if (was_cold && qk__life_begin(actor, false, &error) != QK_OK) {
+    if (was_cold && qk__life_begin(actor, envelope, &error) != QK_OK) {
         fail_waiting(actor, envelope, &error);
         return;
     }

@@ -3,7 +3,8 @@
 #include "host/actor/actors.h"
 #include "host/actor/client.h"
 
-qk_status qk__message_check(const struct qk__message *message, bool is_tell, struct qk_error *error)
+qk_status qk__message_check(const struct qk__actors *actors, const struct qk__message *message, bool is_tell,
+                            struct qk_error *error)
 {
     const struct qk_type   *type;
     const struct qk_method *method;
@@ -11,6 +12,9 @@ qk_status qk__message_check(const struct qk__message *message, bool is_tell, str
     if (message->to == NULL)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "no actor to send to");
     type = &message->to->type->declared;
+    if (message->to->type->actors != actors)
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s/%s is an actor of another host", type->name,
+                            message->to->key);
     if (message->method >= type->method_count)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s has no method %u, only %zu", type->name, message->method,
                             type->method_count);
@@ -102,7 +106,7 @@ static uint64_t patience_ns(const qk_turn *turn)
 qk_status qk_tell(qk_turn *turn, qk_actor *to, uint32_t method, const void *request, size_t size_bytes)
 {
     const struct qk__message message = {to, method, request, size_bytes};
-    qk_status                status = qk__message_check(&message, true, &turn->error);
+    qk_status                status = qk__message_check(turn->actors, &message, true, &turn->error);
 
     if (status != QK_OK)
         return status;
@@ -121,7 +125,7 @@ qk_status qk_client_tell(qk_host *host, qk_actor *to, uint32_t method, const voi
     if (host == NULL)
         return QK_INVALID_ARGUMENT;
     actors = qk__host_actors(host);
-    status = qk__message_check(&message, true, NULL);
+    status = qk__message_check(actors, &message, true, NULL);
     if (status == QK_OK)
         status = qk__client_check(actors, NULL);
     return status == QK_OK ? tell(NULL, actors, &message, 0, NULL) : status;

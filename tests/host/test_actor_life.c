@@ -10,6 +10,7 @@
 static struct {
     qk_status activate_status;
     uint64_t  activate_ns;
+    bool      calls_back;
     _Atomic uint32_t activations, deactivations;
     bool      calls_in_deactivate;
     qk_status call_in_deactivate;
@@ -19,6 +20,18 @@ struct pet {
     uint64_t fed;
     bool     is_active;
 };
+
+static qk_status call_back(qk_turn *turn)
+{
+    qk_actor *caller;
+    uint64_t  fed;
+    qk_status status = qk_actor_get(qk_turn_host(turn), "pet", "caller", &caller);
+
+    if (status == QK_OK && strcmp(qk_turn_key(turn), "caller") != 0)
+        status = qk_call(turn, caller, 0, NULL, &fed, 0);
+    qk_actor_release(caller);
+    return status;
+}
 
 static qk_status wake(qk_turn *turn, void *memory)
 {
@@ -32,7 +45,7 @@ static qk_status wake(qk_turn *turn, void *memory)
     if (status == QK_OK && hooks.activate_status != QK_OK)
         return qk_fail(turn, hooks.activate_status, "pet %s does not wake", qk_turn_key(turn));
     self->is_active = true;
-    return status;
+    return status == QK_OK && hooks.calls_back ? call_back(turn) : status;
 }
 
 static void rest(qk_turn *turn, void *memory)
@@ -80,12 +93,26 @@ static qk_status doze(qk_turn *turn, void *memory, const void *request, void *re
     return qk_sleep(turn, *(const uint64_t *)request);
 }
 
-enum { FEED, PART, DOZE };
+static qk_status visit(qk_turn *turn, void *memory, const void *request, void *reply)
+{
+    qk_actor *other;
+    qk_status status = qk_actor_get(qk_turn_host(turn), "pet", "visited", &other);
+
+    (void)memory;
+    (void)request;
+    if (status == QK_OK)
+        status = qk_call(turn, other, 0, NULL, reply, 0);
+    qk_actor_release(other);
+    return status;
+}
+
+enum { FEED, PART, DOZE, VISIT };
 
 static const struct qk_method methods[] = {
     [FEED] = {"feed", feed, 0, sizeof(uint64_t)},
     [PART] = {"part", part, 0, 0},
     [DOZE] = {"doze", doze, sizeof(uint64_t), 0},
+    [VISIT] = {"visit", visit, 0, sizeof(uint64_t)},
 };
 
 static const struct qk_type pet_type = {
@@ -176,6 +203,22 @@ static void a_failing_hook_fails_those_who_wait_and_the_next_call_starts_afresh(
     hooks.activate_status = QK_OK;
     hooks.activate_ns = 0;
     assert_int_equal(fed_by_call(host, actor), 1);
+    qk_actor_release(actor);
+    fixture_finish(host);
+}
+
+static void a_hook_that_calls_who_waits_for_it_is_a_circular_call(void **state)
+{
+    struct qk__virtual_clock clock;
+    qk_host                 *host = fixture_manual(&clock, &pet_type);
+    qk_actor                *actor = fixture_actor(host, "pet", "caller");
+    struct qk_error          error;
+    uint64_t                 fed;
+    (void)state;
+
+    hooks.calls_back = true;
+    assert_int_equal(qk_client_call(host, actor, VISIT, NULL, &fed, 0, &error), QK_CYCLE);
+    assert_string_equal(error.text, "circular call: pet/caller -> pet/visited -> pet/caller");
     qk_actor_release(actor);
     fixture_finish(host);
 }
@@ -329,6 +372,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_hook_runs_once_before_the_first_message, reset),
         cmocka_unit_test_setup(a_failing_hook_fails_those_who_wait_and_the_next_call_starts_afresh, reset),
+        cmocka_unit_test_setup(a_hook_that_calls_who_waits_for_it_is_a_circular_call, reset),
         cmocka_unit_test_setup(an_actor_goes_when_nobody_calls_and_comes_back_anew, reset),
         cmocka_unit_test_setup(a_long_turn_is_not_idleness, reset),
         cmocka_unit_test_setup(an_actor_that_asks_to_go_first_does_what_is_queued, reset),

@@ -139,6 +139,19 @@ static void a_timer_may_arm_itself_again_while_it_fires(void **state)
     destroy(rearming);
 }
 
+static void a_timer_that_is_never_due_is_armed_all_the_same(void **state)
+{
+    struct qk__wheel *wheel = make(0);
+    struct qk__timer  timer;
+    (void)state;
+
+    qk__timer_init(&timer, note);
+    qk__wheel_start(wheel, &timer, QK__TIME_NEVER);
+    assert_int_equal(advance(wheel, 1ull << 62), 0);
+    assert_true(qk__wheel_cancel(wheel, &timer));
+    destroy(wheel);
+}
+
 static void expiring_makes_one_kind_due_and_leaves_others(void **state)
 {
     struct qk__wheel *wheel = make(0);
@@ -216,6 +229,7 @@ int main(void)
         cmocka_unit_test(the_next_time_is_exact_for_a_few_timers),
         cmocka_unit_test(cancelled_timers_do_not_fire_and_rearmed_ones_fire_once),
         cmocka_unit_test(a_timer_may_arm_itself_again_while_it_fires),
+        cmocka_unit_test(a_timer_that_is_never_due_is_armed_all_the_same),
         cmocka_unit_test(expiring_makes_one_kind_due_and_leaves_others),
         cmocka_unit_test(random_timers_fire_exactly_when_due),
     };
