@@ -9,7 +9,7 @@
 struct qk_module_options {
     qk__yaml_node  *section;    /* NULL: none given */
     const char     *folder;
-    struct qk_error error;      /* the first one of qk_option_string(), which has no place for it */
+    struct qk_error error;    /* the first one of qk_option_string(), which has no place for it */
 };
 
 qk_module_options *qk__module_options_create(qk__yaml_node *section, const char *folder)
@@ -40,32 +40,38 @@ const char *qk_option_string(qk_module_options *options, const char *key, const 
     const char     *text = fallback;
     struct qk_error error;
 
-    if (options->section != NULL && qk__yaml_string(options->section, key, &text, &error) != QK_OK &&
+    if (options->section != NULL &&
+        qk__yaml_string(options->section, key, &text, &error) != QK_OK &&
         options->error.status == QK_OK)
         options->error = error;
     return text;
 }
 
-qk_status qk_option_bool(qk_module_options *options, const char *key, bool *inout, struct qk_error *error)
+qk_status qk_option_bool(qk_module_options *options, const char *key, bool *inout,
+                         struct qk_error *error)
 {
     return options->section != NULL ? qk__yaml_bool(options->section, key, inout, error) : QK_OK;
 }
 
-qk_status qk_option_uint(qk_module_options *options, const char *key, uint64_t min, uint64_t max, uint64_t *inout,
-                         struct qk_error *error)
+qk_status qk_option_uint(qk_module_options *options, const char *key, uint64_t min, uint64_t max,
+                         uint64_t *inout, struct qk_error *error)
 {
-    return options->section != NULL ? qk__yaml_uint(options->section, key, min, max, inout, error) : QK_OK;
+    return options->section != NULL ? qk__yaml_uint(options->section, key, min, max, inout, error)
+                                    : QK_OK;
 }
 
-qk_status qk_option_double(qk_module_options *options, const char *key, double min, double max, double *inout,
-                           struct qk_error *error)
+qk_status qk_option_double(qk_module_options *options, const char *key, double min, double max,
+                           double *inout, struct qk_error *error)
 {
-    return options->section != NULL ? qk__yaml_double(options->section, key, min, max, inout, error) : QK_OK;
+    return options->section != NULL ? qk__yaml_double(options->section, key, min, max, inout, error)
+                                    : QK_OK;
 }
 
-qk_status qk_option_duration_ns(qk_module_options *options, const char *key, uint64_t *inout, struct qk_error *error)
+qk_status qk_option_duration_ns(qk_module_options *options, const char *key, uint64_t *inout,
+                                struct qk_error *error)
 {
-    return options->section != NULL ? qk__yaml_duration_ns(options->section, key, inout, error) : QK_OK;
+    return options->section != NULL ? qk__yaml_duration_ns(options->section, key, inout, error)
+                                    : QK_OK;
 }
 
 char *qk_option_path(qk_module_options *options, const char *key, const char *fallback)

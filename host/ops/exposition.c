@@ -29,7 +29,8 @@ void qk__label_put(char *labels, const char *name, const char *value)
 
     if (before + strlen(name) + LABEL_TAIL + LABEL_TAIL > QK__LABEL_BYTES)
         return;
-    at = before + (size_t)snprintf(labels + before, QK__LABEL_BYTES - before, "%s%s=\"", before > 0 ? "," : "", name);
+    at = before + (size_t)snprintf(labels + before, QK__LABEL_BYTES - before, "%s%s=\"",
+                                   before > 0 ? "," : "", name);
     at = put_escaped(labels, at, value);
     labels[at++] = '"';
     labels[at] = '\0';
@@ -56,19 +57,22 @@ void qk__expose(struct qk__text *out, const struct qk__metric *metrics, size_t c
         for (size_t k = 0; k < subjects->count; k++) {
             uint64_t value;
 
-            memcpy(&value, (const char *)subjects->rows[k].values + metrics[i].offset, sizeof value);
+            memcpy(&value, (const char *)subjects->rows[k].values + metrics[i].offset,
+                   sizeof value);
             qk__expose_value(out, metrics[i].name, subjects->rows[k].labels,
-                             metrics[i].divisor > 0 ? (double)value / metrics[i].divisor : (double)value);
+                             metrics[i].divisor > 0 ? (double)value / metrics[i].divisor
+                                                    : (double)value);
         }
     }
 }
 
-struct qk__subject *qk__subjects_add(struct qk__subjects *subjects, size_t size, struct qk__text *out)
+struct qk__subject *qk__subjects_add(struct qk__subjects *subjects, size_t size,
+                                     struct qk__text *out)
 {
     void *values = qk__alloc_zero(size);
 
-    if (values == NULL || qk__array_reserve((void **)&subjects->rows, &subjects->capacity, subjects->count + 1,
-                                            sizeof *subjects->rows) != QK_OK) {
+    if (values == NULL || qk__array_reserve((void **)&subjects->rows, &subjects->capacity,
+                                            subjects->count + 1, sizeof *subjects->rows) != QK_OK) {
         qk__free(values);
         out->status = QK_NO_MEMORY;
         return NULL;

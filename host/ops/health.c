@@ -14,9 +14,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define REASON_BYTES        320
-#define NEARLY_FULL         0.9                 /* of the store's map */
-#define LITTLE_DISK_BYTES   (64ull << 20)
+#define REASON_BYTES 320
+#define NEARLY_FULL 0.9    /* of the store's map */
+#define LITTLE_DISK_BYTES (64ull << 20)
 
 struct finding {
     enum qk__health health;
@@ -48,9 +48,11 @@ static void check_disk(const struct qk__store_stats *store, struct finding *foun
     if (access(store->path, W_OK) != 0) {
         found->health = QK__UNHEALTHY;
         snprintf(found->reason, sizeof found->reason, "%s: %s", store->path, strerror(errno));
-    } else if (statvfs(store->path, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < LITTLE_DISK_BYTES) {
+    } else if (statvfs(store->path, &disk) == 0 &&
+               (uint64_t)disk.f_bavail * disk.f_frsize < LITTLE_DISK_BYTES) {
         found->health = QK__DEGRADED;
-        snprintf(found->reason, sizeof found->reason, "%s: less than 64 MiB of disk left", store->path);
+        snprintf(found->reason, sizeof found->reason, "%s: less than 64 MiB of disk left",
+                 store->path);
     }
 }
 
@@ -63,10 +65,11 @@ static void check_store(qk_host *host, struct finding *found)
     if (strcmp(store.kind, "lmdb") != 0)
         return;
     check_disk(&store, found);
-    if (found->health == QK__HEALTHY && max_bytes > 0 && (double)store.bytes > NEARLY_FULL * (double)max_bytes) {
+    if (found->health == QK__HEALTHY && max_bytes > 0 &&
+        (double)store.bytes > NEARLY_FULL * (double)max_bytes) {
         found->health = QK__DEGRADED;
-        snprintf(found->reason, sizeof found->reason, "%s: %.0f %% of state.max_size used", store.path,
-                 100.0 * (double)store.bytes / (double)max_bytes);
+        snprintf(found->reason, sizeof found->reason, "%s: %.0f %% of state.max_size used",
+                 store.path, 100.0 * (double)store.bytes / (double)max_bytes);
     }
 }
 
@@ -81,7 +84,8 @@ static bool name_device_that_is_down(qk_host *host, struct finding *found)
         if (qk__device_is_up(device))
             continue;
         qk__device_down_reason(device, reason, sizeof reason);
-        snprintf(found->reason, sizeof found->reason, "%s is down: %s", qk__device_info(device)->name, reason);
+        snprintf(found->reason, sizeof found->reason, "%s is down: %s",
+                 qk__device_info(device)->name, reason);
         return true;
     }
     return false;
@@ -96,8 +100,9 @@ static void check_devices(qk_host *host, struct finding *found)
         found->health = QK__DEGRADED;
     } else if (fallbacks > 0) {
         found->health = QK__DEGRADED;
-        snprintf(found->reason, sizeof found->reason, "the CPU took over %llu times, first because: %s",
-                 (unsigned long long)fallbacks, first);
+        snprintf(found->reason, sizeof found->reason,
+                 "the CPU took over %llu times, first because: %s", (unsigned long long)fallbacks,
+                 first);
     }
 }
 
@@ -126,5 +131,6 @@ json_t *qk__ops_health(qk_host *host, enum qk__health *out_health)
     }
     if (out_health != NULL)
         *out_health = worst;
-    return json_pack("{s:s, s:o, s:o}", "status", qk__health_name(worst), "reasons", reasons, "checks", by_check);
+    return json_pack("{s:s, s:o, s:o}", "status", qk__health_name(worst), "reasons", reasons,
+                     "checks", by_check);
 }

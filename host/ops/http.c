@@ -17,14 +17,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MAX_CONNECTIONS   64u
-#define IDLE_TIMEOUT_S    15u    /* a client that stalls gives its place back */
-#define LISTEN_BACKLOG    64
-#define DEFAULT_ADDRESS   "127.0.0.1"
+#define MAX_CONNECTIONS 64u
+#define IDLE_TIMEOUT_S 15u    /* a client that stalls gives its place back */
+#define LISTEN_BACKLOG 64
+#define DEFAULT_ADDRESS "127.0.0.1"
 
 static void reply_wrong_method(struct qk__ops_reply *reply)
 {
-    qk__ops_reply_error(reply, MHD_HTTP_METHOD_NOT_ALLOWED, QK_UNIMPLEMENTED, "only GET and HEAD are answered here");
+    qk__ops_reply_error(reply, MHD_HTTP_METHOD_NOT_ALLOWED, QK_UNIMPLEMENTED,
+                        "only GET and HEAD are answered here");
 }
 
 static void add_headers(struct MHD_Response *response, const struct qk__ops_reply *reply)
@@ -33,9 +34,10 @@ static void add_headers(struct MHD_Response *response, const struct qk__ops_repl
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     /* The page brings all that it needs; nothing of it may come from, or go to, anywhere else. */
-    MHD_add_response_header(response, "Content-Security-Policy",
-                            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-                            "img-src data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'");
+    MHD_add_response_header(
+        response, "Content-Security-Policy",
+        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+        "img-src data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'");
     if (reply->code == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 }
@@ -43,7 +45,8 @@ static void add_headers(struct MHD_Response *response, const struct qk__ops_repl
 static enum MHD_Result send_reply(struct MHD_Connection *connection, struct qk__ops_reply *reply)
 {
     struct MHD_Response *response = MHD_create_response_from_buffer(
-        reply->size, reply->bytes, reply->is_static ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+        reply->size, reply->bytes,
+        reply->is_static ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
     enum MHD_Result result;
 
     if (response == NULL) {
@@ -58,10 +61,11 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct qk__
 }
 
 /* Called once with the headers, then for each piece of a body, then once to be answered. */
-static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path, const char *method,
-                                  const char *version, const char *body, size_t *body_size, void **request)
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version, const char *body,
+                                  size_t *body_size, void **request)
 {
-    static int seen;
+    static int           seen;
     struct qk__ops_reply reply;
 
     (void)version;
@@ -117,8 +121,8 @@ qk_status qk__ops_add_section(qk_host *host, const char *name, json_t *(*describ
         return QK_FAILED_PRECONDITION;
     if (ops->section_count == QK__OPS_MAX_SECTIONS)
         return QK_RESOURCE_EXHAUSTED;
-    ops->sections[ops->section_count++] =
-        (struct qk__ops_section){.name = name, .describe = describe, .metrics = metrics, .arg = arg};
+    ops->sections[ops->section_count++] = (struct qk__ops_section){
+        .name = name, .describe = describe, .metrics = metrics, .arg = arg};
     return QK_OK;
 }
 
@@ -128,7 +132,8 @@ static qk_status refuse_address(const struct qk__ops *ops, int system_errno, str
                         strerror(system_errno));
 }
 
-static qk_status bind_socket(struct qk__ops *ops, const struct addrinfo *at, int *out_socket, struct qk_error *error)
+static qk_status bind_socket(struct qk__ops *ops, const struct addrinfo *at, int *out_socket,
+                             struct qk_error *error)
 {
     const int on = 1;
     const int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -136,7 +141,8 @@ static qk_status bind_socket(struct qk__ops *ops, const struct addrinfo *at, int
 
     if (fd < 0)
         return refuse_address(ops, errno, error);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);    /* a restart need not wait for old connections */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on,
+               sizeof on);    /* a restart need not wait for old connections */
     if (bind(fd, at->ai_addr, at->ai_addrlen) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
         failed = errno;
         close(fd);
@@ -159,15 +165,17 @@ static uint16_t port_of(int fd)
 
 static qk_status listen_at(struct qk__ops *ops, int *out_socket, struct qk_error *error)
 {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM,
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                                   .ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
-    struct addrinfo *found = NULL;
-    char             port[8];
-    qk_status        status;
+    struct addrinfo      *found = NULL;
+    char                  port[8];
+    qk_status             status;
 
     snprintf(port, sizeof port, "%u", (unsigned)ops->port);
     if (getaddrinfo(ops->address, port, &hints, &found) != 0)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "http: '%s' is not an IP address", ops->address);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "http: '%s' is not an IP address",
+                            ops->address);
     status = bind_socket(ops, found, out_socket, error);
     freeaddrinfo(found);
     return status;
@@ -183,7 +191,8 @@ qk_status qk__ops_start(qk_host *host, const struct qk__ops_opts *opts, struct q
         return qk_error_set(error, status, "http: out of memory");
     if (ops->daemon != NULL)
         return qk_error_set(error, QK_FAILED_PRECONDITION, "http: serving already");
-    snprintf(ops->address, sizeof ops->address, "%s", opts->address != NULL ? opts->address : DEFAULT_ADDRESS);
+    snprintf(ops->address, sizeof ops->address, "%s",
+             opts->address != NULL ? opts->address : DEFAULT_ADDRESS);
     ops->port = opts->port;
     status = listen_at(ops, &fd, error);
     if (status != QK_OK)
@@ -191,13 +200,14 @@ qk_status qk__ops_start(qk_host *host, const struct qk__ops_opts *opts, struct q
 
     ops->port = port_of(fd);
     ops->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO | MHD_USE_ERROR_LOG, ops->port, NULL, NULL, on_request, ops,
-        MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-        MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S, MHD_OPTION_END);
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO | MHD_USE_ERROR_LOG, ops->port, NULL, NULL,
+        on_request, ops, MHD_OPTION_EXTERNAL_LOGGER, say_nothing, NULL, MHD_OPTION_LISTEN_SOCKET,
+        fd, MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+        IDLE_TIMEOUT_S, MHD_OPTION_END);
     if (ops->daemon == NULL) {
         close(fd);
-        return qk_error_set(error, QK_UNAVAILABLE, "http: %s:%u: the server does not start", ops->address,
-                            (unsigned)ops->port);
+        return qk_error_set(error, QK_UNAVAILABLE, "http: %s:%u: the server does not start",
+                            ops->address, (unsigned)ops->port);
     }
     return QK_OK;
 }

@@ -6,28 +6,33 @@
 
 #include <stdio.h>
 
-#define CODE_OK          200u
-#define CODE_NOT_FOUND   404u
-#define CODE_INTERNAL    500u
+#define CODE_OK 200u
+#define CODE_NOT_FOUND 404u
+#define CODE_INTERNAL 500u
 #define CODE_UNAVAILABLE 503u
 
-#define TYPE_JSON    "application/json"
+#define TYPE_JSON "application/json"
 #define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
-#define TYPE_PAGE    "text/html; charset=utf-8"
+#define TYPE_PAGE "text/html; charset=utf-8"
 
 extern const char   qk__embedded_page_html[];
 extern const size_t qk__embedded_page_html_size;
 
-static void reply_static(struct qk__ops_reply *reply, unsigned code, const char *type, const char *bytes, size_t size)
+static void reply_static(struct qk__ops_reply *reply, unsigned code, const char *type,
+                         const char *bytes, size_t size)
 {
     /* Never written to: is_static says so to whoever sends it. */
-    *reply = (struct qk__ops_reply){
-        .code = code, .type = type, .bytes = (char *)(uintptr_t)bytes, .size = size, .is_static = true};
+    *reply = (struct qk__ops_reply){.code = code,
+                                    .type = type,
+                                    .bytes = (char *)(uintptr_t)bytes,
+                                    .size = size,
+                                    .is_static = true};
 }
 
 static void reply_no_memory(struct qk__ops_reply *reply)
 {
-    static const char text[] = "{\"error\": {\"status\": \"QK_NO_MEMORY\", \"message\": \"out of memory\"}}\n";
+    static const char text[] =
+        "{\"error\": {\"status\": \"QK_NO_MEMORY\", \"message\": \"out of memory\"}}\n";
 
     reply_static(reply, CODE_INTERNAL, TYPE_JSON, text, sizeof text - 1);
 }
@@ -48,10 +53,12 @@ static void reply_json(struct qk__ops_reply *reply, unsigned code, json_t *json)
     json_decref(json);
 }
 
-void qk__ops_reply_error(struct qk__ops_reply *reply, unsigned code, qk_status status, const char *message)
+void qk__ops_reply_error(struct qk__ops_reply *reply, unsigned code, qk_status status,
+                         const char *message)
 {
-    reply_json(reply, code,
-               json_pack("{s:{s:s, s:s}}", "error", "status", qk_status_name(status), "message", message));
+    reply_json(
+        reply, code,
+        json_pack("{s:{s:s, s:s}}", "error", "status", qk_status_name(status), "message", message));
 }
 
 static void reply_health(struct qk__ops *ops, struct qk__ops_reply *reply)
@@ -84,7 +91,8 @@ static void reply_metrics(struct qk__ops *ops, struct qk__ops_reply *reply)
     qk__text_init(&text);
     qk__ops_write_metrics(ops, &text);
     if (qk__text_take(&text, &bytes, &size) == QK_OK)
-        *reply = (struct qk__ops_reply){.code = CODE_OK, .type = TYPE_METRICS, .bytes = bytes, .size = size};
+        *reply = (struct qk__ops_reply){
+            .code = CODE_OK, .type = TYPE_METRICS, .bytes = bytes, .size = size};
     else
         reply_no_memory(reply);
     qk__text_fini(&text);

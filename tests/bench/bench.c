@@ -18,12 +18,14 @@ static void report_figure(void *arg, const char *metric, double value, const cha
 {
     const struct reporter *reporter = arg;
 
-    reporter->report(reporter->arg, &(struct qk_bench_result){.bench = reporter->bench, .metric = metric,
-                                                              .value = value, .unit = unit,
+    reporter->report(reporter->arg, &(struct qk_bench_result){.bench = reporter->bench,
+                                                              .metric = metric,
+                                                              .value = value,
+                                                              .unit = unit,
                                                               .params = reporter->params});
 }
 
-static void report(struct qk_bench_record *record, uint64_t param,
+static void report(struct qk_bench_record *record, uint64_t                           param,
                    void (*to)(void *arg, const struct qk_bench_result *result), void *arg)
 {
     char  name[96];
@@ -47,7 +49,8 @@ static void describe(struct qk_bench_record *record, const struct qk_bench *benc
     json_object_set_new(record->params, "count", json_integer((json_int_t)bench->count));
     json_object_set_new(record->params, "rounds", json_integer(rounds));
     if (bench_case->param_name != NULL)
-        json_object_set_new(record->params, bench_case->param_name, json_integer((json_int_t)bench->param));
+        json_object_set_new(record->params, bench_case->param_name,
+                            json_integer((json_int_t)bench->param));
 }
 
 static uint64_t count_of(const struct qk_bench_case *bench_case, const struct qk_bench_opts *opts)
@@ -66,19 +69,21 @@ static uint32_t rounds_of(const struct qk_bench_case *bench_case, const struct q
     return bench_case->rounds < QK_BENCH_MAX_ROUNDS ? bench_case->rounds : QK_BENCH_MAX_ROUNDS;
 }
 
-static enum qk_bench_outcome run_param(const struct qk_bench_case *bench_case, const struct qk_bench_opts *opts,
-                                       uint64_t param, void (*to)(void *arg, const struct qk_bench_result *result),
+static enum qk_bench_outcome run_param(const struct qk_bench_case *bench_case,
+                                       const struct qk_bench_opts *opts, uint64_t param,
+                                       void (*to)(void *arg, const struct qk_bench_result *result),
                                        void *arg)
 {
-    const uint32_t rounds = rounds_of(bench_case, opts);
-    enum qk_bench_outcome outcome = QK_BENCH_DONE;
+    const uint32_t         rounds = rounds_of(bench_case, opts);
+    enum qk_bench_outcome  outcome = QK_BENCH_DONE;
     struct qk_bench_record record;
-    struct qk_bench bench = {
-        .opts = opts, .count = count_of(bench_case, opts), .param = param, .record = &record};
+    struct qk_bench        bench = {
+               .opts = opts, .count = count_of(bench_case, opts), .param = param, .record = &record};
 
     qk_bench_record_init(&record, bench_case);
     describe(&record, &bench, rounds);
-    for (bench.round = 0; bench.round < rounds && !record.has_failed && !record.is_skipped; bench.round++)
+    for (bench.round = 0; bench.round < rounds && !record.has_failed && !record.is_skipped;
+         bench.round++)
         bench_case->run(&bench);
     if (record.has_failed)
         outcome = QK_BENCH_FAILED;
@@ -90,16 +95,19 @@ static enum qk_bench_outcome run_param(const struct qk_bench_case *bench_case, c
     return outcome;
 }
 
-enum qk_bench_outcome qk_bench_run(const struct qk_bench_case *bench_case, const struct qk_bench_opts *opts,
-                                   void (*to)(void *arg, const struct qk_bench_result *result), void *arg)
+enum qk_bench_outcome qk_bench_run(const struct qk_bench_case *bench_case,
+                                   const struct qk_bench_opts *opts,
+                                   void (*to)(void *arg, const struct qk_bench_result *result),
+                                   void *arg)
 {
     enum qk_bench_outcome outcome;
-    size_t at = 0;
+    size_t                at = 0;
 
     do {
         outcome = run_param(bench_case, opts, bench_case->params[at], to, arg);
         at++;
-    } while (outcome == QK_BENCH_DONE && at < sizeof bench_case->params / sizeof bench_case->params[0] &&
+    } while (outcome == QK_BENCH_DONE &&
+             at < sizeof bench_case->params / sizeof bench_case->params[0] &&
              bench_case->params[at] != 0);
     return outcome;
 }
@@ -135,7 +143,8 @@ qk__device *qk_bench_device(struct qk_bench *bench, qk__device_set *devices)
     }
     if (strcmp(wanted, "cpu") == 0)
         return qk__device_cpu(devices);
-    device = strcmp(wanted, "opencl") == 0 ? first_that_takes_programs(devices) : qk__device_find(devices, wanted);
+    device = strcmp(wanted, "opencl") == 0 ? first_that_takes_programs(devices)
+                                           : qk__device_find(devices, wanted);
     if (device == NULL)
         qk_bench_skip(bench, "no device '%s' here", wanted);
     return device;

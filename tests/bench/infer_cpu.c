@@ -57,8 +57,8 @@ static uint32_t thread_count(const struct qk_bench *bench)
 static qk_status make_input(const struct qk__model_value *value, qk_tensor *out_tensor)
 {
     struct qk_shape shape = value->shape;
-    int64_t   count;
-    qk_status status;
+    int64_t         count;
+    qk_status       status;
 
     for (uint32_t i = 0; i < shape.rank; i++)
         shape.dims[i] = shape.dims[i] < 0 ? 1 : shape.dims[i];
@@ -78,10 +78,11 @@ static qk_status make_inputs(struct setup *setup, struct qk_error *error)
         return qk_error_set(error, QK_UNIMPLEMENTED, "more than %d inputs or outputs", MAX_VALUES);
     for (uint32_t i = 0; i < setup->input_count; i++) {
         const struct qk__model_value *value = qk__model_input(setup->model, i);
-        const qk_status status = make_input(value, &setup->inputs[i]);
+        const qk_status               status = make_input(value, &setup->inputs[i]);
 
         if (status != QK_OK)
-            return qk_error_set(error, status, "input %s: only float32 is made up here", value->name);
+            return qk_error_set(error, status, "input %s: only float32 is made up here",
+                                value->name);
     }
     return QK_OK;
 }
@@ -89,15 +90,15 @@ static qk_status make_inputs(struct setup *setup, struct qk_error *error)
 static qk_status set_up(struct setup *setup, const char *path, struct qk_error *error)
 {
     struct qk__topology_source here = {NULL, NULL};
-    struct qk__device_opts opts = {.use_opencl = false};
-    qk_status status;
+    struct qk__device_opts     opts = {.use_opencl = false};
+    qk_status                  status;
 
     if ((status = qk__topology_load(&here, &setup->topology, error)) != QK_OK ||
         (status = qk__device_set_open(setup->topology, &opts, &setup->devices, error)) != QK_OK ||
         (status = qk__model_read(path, NULL, &setup->model, error)) != QK_OK ||
         (status = make_inputs(setup, error)) != QK_OK ||
-        (status = qk__residence_create(setup->model, qk__device_cpu(setup->devices), "bench", &setup->residence,
-                                       error)) != QK_OK)
+        (status = qk__residence_create(setup->model, qk__device_cpu(setup->devices), "bench",
+                                       &setup->residence, error)) != QK_OK)
         return status;
     return qk__residence_warm(setup->residence, NULL, error);
 }
@@ -141,16 +142,21 @@ static double checksum(qk_tensor *outputs, uint32_t count)
     return elements > 0 ? sum / (double)elements : NAN;
 }
 
-static qk_status infer(struct setup *setup, double *out_checksum, uint64_t *out_ns, struct qk_error *error)
+static qk_status infer(struct setup *setup, double *out_checksum, uint64_t *out_ns,
+                       struct qk_error *error)
 {
     const struct qk__clock *clock = qk__clock_system();
-    struct qk__input inputs[MAX_VALUES] = {{0}};
-    qk_tensor outputs[MAX_VALUES] = {{0}};
-    struct qk__wait wait;
-    struct qk__inference inference = {.inputs = inputs, .input_count = setup->input_count, .outputs = outputs,
-                                      .output_count = setup->output_count, .done = signal_done, .arg = &wait};
-    const uint64_t begun_ns = qk__clock_now_ns(clock);
-    qk_status status;
+    struct qk__input        inputs[MAX_VALUES] = {{0}};
+    qk_tensor               outputs[MAX_VALUES] = {{0}};
+    struct qk__wait         wait;
+    struct qk__inference    inference = {.inputs = inputs,
+                                         .input_count = setup->input_count,
+                                         .outputs = outputs,
+                                         .output_count = setup->output_count,
+                                         .done = signal_done,
+                                         .arg = &wait};
+    const uint64_t          begun_ns = qk__clock_now_ns(clock);
+    qk_status               status;
 
     for (uint32_t i = 0; i < setup->input_count; i++)
         inputs[i] = (struct qk__input){.kind = QK__INPUT_TENSOR, .tensor = &setup->inputs[i]};
@@ -170,9 +176,10 @@ static qk_status infer(struct setup *setup, double *out_checksum, uint64_t *out_
 /* Once a run of the benchmark: a second measurement of the peer would measure the same. */
 static void compare_with_ort(struct qk_bench *bench, const char *path, double ours)
 {
-    const struct qk_ort_job job = {.model = path, .threads = thread_count(bench), .count = bench->count};
+    const struct qk_ort_job job = {
+        .model = path, .threads = thread_count(bench), .count = bench->count};
     struct qk_ort_figures ort;
-    struct qk_error error;
+    struct qk_error       error;
 
     if (qk_ort_run(&job, &ort, &error) != QK_OK) {
         qk_bench_note(bench, "%s", error.text);
@@ -186,8 +193,8 @@ static void compare_with_ort(struct qk_bench *bench, const char *path, double ou
 
 static void measure(struct qk_bench *bench, struct setup *setup, const char *path)
 {
-    double   first = 0, sum = 0;
-    uint64_t took_ns;
+    double          first = 0, sum = 0;
+    uint64_t        took_ns;
     struct qk_error error = {0};
 
     if (!qk_bench_ok(bench, infer(setup, &first, &took_ns, &error), path, &error) ||
@@ -207,9 +214,9 @@ static void measure(struct qk_bench *bench, struct setup *setup, const char *pat
 
 static void infer_cpu(struct qk_bench *bench)
 {
-    struct setup setup = {0};
+    struct setup    setup = {0};
     struct qk_error error = {0};
-    char path[512], threads[16];
+    char            path[512], threads[16];
 
     if (!model_path(bench, path, sizeof path))
         return;

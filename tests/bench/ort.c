@@ -16,7 +16,7 @@ extern char **environ;
 static qk_status start(char *const *argv, pid_t *out_child, FILE **out_stream)
 {
     posix_spawn_file_actions_t actions;
-    int ends[2], failed;
+    int                        ends[2], failed;
 
     if (pipe(ends) != 0)
         return QK_UNAVAILABLE;
@@ -36,10 +36,11 @@ static qk_status start(char *const *argv, pid_t *out_child, FILE **out_stream)
 
 static qk_status take_figures(const char *line, struct qk_ort_figures *out_figures)
 {
-    json_t *figures = json_loads(line, 0, NULL);
+    json_t     *figures = json_loads(line, 0, NULL);
     const char *version;
-    int status = json_unpack(figures, "{s:s, s:F, s:F, s:F}", "version", &version, "p50_us", &out_figures->p50_us,
-                             "p99_us", &out_figures->p99_us, "checksum", &out_figures->checksum);
+    int         status = json_unpack(figures, "{s:s, s:F, s:F, s:F}", "version", &version, "p50_us",
+                                     &out_figures->p50_us, "p99_us", &out_figures->p99_us, "checksum",
+                                     &out_figures->checksum);
 
     if (status == 0)
         snprintf(out_figures->version, sizeof out_figures->version, "%s", version);
@@ -47,11 +48,13 @@ static qk_status take_figures(const char *line, struct qk_ort_figures *out_figur
     return status == 0 ? QK_OK : QK_UNAVAILABLE;
 }
 
-qk_status qk_ort_run(const struct qk_ort_job *job, struct qk_ort_figures *out_figures, struct qk_error *error)
+qk_status qk_ort_run(const struct qk_ort_job *job, struct qk_ort_figures *out_figures,
+                     struct qk_error *error)
 {
     const char *named = getenv("QUARK_ORT_PYTHON"), *python = named != NULL ? named : "python3";
     char  threads[16], count[24], line[512] = "", script[] = QUARK_BENCH_FOLDER "/ort_infer.py";
-    char *argv[] = {(char *)(uintptr_t)python, script, (char *)(uintptr_t)job->model, threads, count, NULL};
+    char *argv[] = {
+        (char *)(uintptr_t)python, script, (char *)(uintptr_t)job->model, threads, count, NULL};
     FILE *stream = NULL;
     pid_t child = -1;
 
@@ -67,6 +70,8 @@ qk_status qk_ort_run(const struct qk_ort_job *job, struct qk_ort_figures *out_fi
     if (take_figures(line, out_figures) == QK_OK)
         return QK_OK;
     return qk_error_set(error, QK_UNAVAILABLE,
-                        "no figure of ONNX Runtime beside it: '%s' has no module onnxruntime, or it refuses the model; "
-                        "QUARK_ORT_PYTHON may name another Python", python);
+                        "no figure of ONNX Runtime beside it: '%s' has no module onnxruntime, or "
+                        "it refuses the model; "
+                        "QUARK_ORT_PYTHON may name another Python",
+                        python);
 }

@@ -81,7 +81,7 @@ void qk_bench_sample_ns(struct qk_bench *bench, const char *series, uint64_t too
 void qk_bench_figure(struct qk_bench *bench, const char *metric, double value, const char *unit)
 {
     struct qk_bench_record *record = bench->record;
-    size_t at = 0;
+    size_t                  at = 0;
 
     while (at < record->figure_count && strcmp(record->figures[at].metric, metric) != 0)
         at++;
@@ -90,7 +90,8 @@ void qk_bench_figure(struct qk_bench *bench, const char *metric, double value, c
         return;
     }
     if (at == record->figure_count)
-        record->figures[record->figure_count++] = (struct qk_bench_median){.metric = metric, .unit = unit};
+        record->figures[record->figure_count++] =
+            (struct qk_bench_median){.metric = metric, .unit = unit};
     record->figures[at].values[record->figures[at].count++] = value;
 }
 
@@ -125,14 +126,16 @@ void qk_bench_skip(struct qk_bench *bench, const char *format, ...)
     fputc('\n', stderr);
 }
 
-bool qk_bench_check_at(struct qk_bench *bench, bool holds, const char *claim, const char *file, int line)
+bool qk_bench_check_at(struct qk_bench *bench, bool holds, const char *claim, const char *file,
+                       int line)
 {
     if (!holds)
         fail(bench->record, "%s:%d: does not hold: %s", file, line, claim);
     return holds;
 }
 
-bool qk_bench_ok(struct qk_bench *bench, qk_status status, const char *what, const struct qk_error *error)
+bool qk_bench_ok(struct qk_bench *bench, qk_status status, const char *what,
+                 const struct qk_error *error)
 {
     if (status == QK_OK)
         return true;
@@ -174,13 +177,17 @@ static double quantile_us(const struct qk_bench_series *series, size_t per_cent)
 }
 
 void qk_bench_record_figures(struct qk_bench_record *record,
-                             void (*each)(void *arg, const char *metric, double value, const char *unit), void *arg)
+                             void (*each)(void *arg, const char *metric, double value,
+                                          const char *unit),
+                             void *arg)
 {
     for (size_t i = 0; i < record->figure_count; i++)
-        each(arg, record->figures[i].metric, median_of(&record->figures[i]), record->figures[i].unit);
+        each(arg, record->figures[i].metric, median_of(&record->figures[i]),
+             record->figures[i].unit);
     for (size_t i = 0; i < record->series_count; i++) {
         struct qk_bench_series *series = &record->series[i];
-        const char *prefix = series->name != NULL ? series->name : "", *joint = series->name != NULL ? "_" : "";
+        const char             *prefix = series->name != NULL ? series->name : "",
+                   *joint = series->name != NULL ? "_" : "";
         char metric[64];
 
         qsort(series->samples, series->count, sizeof series->samples[0], compare_samples);

@@ -11,11 +11,12 @@
 
 static int connect_to(uint16_t port)
 {
-    const struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port),
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)(const void *)&address, sizeof address) == 0)
+    if (fd >= 0 &&
+        connect(fd, (const struct sockaddr *)(const void *)&address, sizeof address) == 0)
         return fd;
     if (fd >= 0)
         close(fd);
@@ -52,8 +53,10 @@ void http_ask(uint16_t port, const char *request, const char *payload, struct ht
     memset(out, 0, sizeof *out);
     if (fd < 0)
         return;
-    length = snprintf(asked, sizeof asked, "%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
-                      request, payload != NULL ? strlen(payload) : 0, payload != NULL ? payload : "");
+    length = snprintf(
+        asked, sizeof asked,
+        "%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+        request, payload != NULL ? strlen(payload) : 0, payload != NULL ? payload : "");
     if (write(fd, asked, (size_t)length) == length && read_all(fd, whole, sizeof whole) > 0 &&
         (end = strstr(whole, "\r\n\r\n")) != NULL && strlen(whole) > 12) {
         *end = '\0';

@@ -21,9 +21,9 @@ static void given_options_are_read_and_others_keep_their_default(void **state)
 {
     qk__yaml          *document = parse("speed: 2.5\ncount: 7\nonce: yes\nidle: 1.5s\nname: x\n");
     qk_module_options *options = qk__module_options_create(qk__yaml_root(document), "/etc");
-    double   speed = 1, other = 3;
-    uint64_t count = 1, idle_ns = 1;
-    bool     once = false;
+    double             speed = 1, other = 3;
+    uint64_t           count = 1, idle_ns = 1;
+    bool               once = false;
 
     (void)state;
     assert_int_equal(qk_option_double(options, "speed", 0, 10, &speed, NULL), QK_OK);
@@ -33,7 +33,8 @@ static void given_options_are_read_and_others_keep_their_default(void **state)
     assert_int_equal(qk_option_duration_ns(options, "idle", &idle_ns, NULL), QK_OK);
     assert_string_equal(qk_option_string(options, "name", "y"), "x");
     assert_string_equal(qk_option_string(options, "title", "y"), "y");
-    assert_true(speed > 2.4 && speed < 2.6 && other > 2.9 && count == 7 && once && idle_ns == 1500000000);
+    assert_true(speed > 2.4 && speed < 2.6 && other > 2.9 && count == 7 && once &&
+                idle_ns == 1500000000);
     assert_int_equal(qk__module_options_check(options, NULL), QK_OK);
     qk__module_options_destroy(options);
     qk__yaml_destroy(document);
@@ -42,7 +43,7 @@ static void given_options_are_read_and_others_keep_their_default(void **state)
 static void without_a_section_everything_is_default(void **state)
 {
     qk_module_options *options = qk__module_options_create(NULL, "/etc");
-    uint64_t count = 5;
+    uint64_t           count = 5;
 
     (void)state;
     assert_int_equal(qk_option_uint(options, "count", 0, 10, &count, NULL), QK_OK);
@@ -76,7 +77,7 @@ static void a_key_that_nobody_asked_for_is_named_with_its_place(void **state)
     qk__yaml          *document = parse("count: 1\nspede: 2\n");
     qk_module_options *options = qk__module_options_create(qk__yaml_root(document), ".");
     struct qk_error    error = {QK_OK, ""};
-    uint64_t count = 0;
+    uint64_t           count = 0;
 
     (void)state;
     assert_int_equal(qk_option_uint(options, "count", 0, 10, &count, &error), QK_OK);

@@ -32,8 +32,11 @@ static const struct qk_method methods[] = {
     {.name = "Greet", .fn = greet, .reply_bytes = sizeof(int)},
     {.name = "Linger", .fn = linger},
 };
-static const struct qk_type greeter = {
-    .size = sizeof greeter, .name = "Greeter", .self_bytes = 8, .methods = methods, .method_count = 2};
+static const struct qk_type greeter = {.size = sizeof greeter,
+                                       .name = "Greeter",
+                                       .self_bytes = 8,
+                                       .methods = methods,
+                                       .method_count = 2};
 
 static struct http_answer answer;    /* too large for a stack */
 
@@ -179,7 +182,8 @@ static void metrics_are_in_the_text_format_with_help_and_type(void **state)
     assert_non_null(strstr(answer.body, "# HELP quark_actor_messages_total Messages handled.\n"
                                         "# TYPE quark_actor_messages_total counter\n"
                                         "quark_actor_messages_total{type=\"Greeter\"} 1\n"));
-    assert_non_null(strstr(answer.body, "quark_first_calls_total{type=\"Greeter\",warmth=\"cold\"} 1\n"));
+    assert_non_null(
+        strstr(answer.body, "quark_first_calls_total{type=\"Greeter\",warmth=\"cold\"} 1\n"));
     assert_non_null(strstr(answer.body, "quark_health 0\n"));
     assert_null(strstr(answer.body, "ada"));    /* a key is never a label */
     fixture_finish(host);
@@ -245,7 +249,8 @@ static void an_occupied_port_is_named(void **state)
     assert_int_equal(qk__ops_start(second, &http, &error), QK_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "no.address"));
     http = (struct qk__ops_opts){.address = "127.0.0.1"};
-    assert_int_equal(qk__ops_start(second, &http, &error), QK_OK);    /* a failure leaves nothing in the way */
+    assert_int_equal(qk__ops_start(second, &http, &error),
+                     QK_OK);    /* a failure leaves nothing in the way */
     assert_int_equal(qk__ops_start(second, &http, &error), QK_FAILED_PRECONDITION);
     fixture_finish(second);
     fixture_finish(first);
@@ -266,7 +271,9 @@ static json_t *describe_section(void *arg)
 static void write_section(void *arg, struct qk__text *out)
 {
     (void)arg;
-    qk__text_add(out, "# HELP quark_section Of a folder above.\n# TYPE quark_section gauge\nquark_section 7\n");
+    qk__text_add(
+        out,
+        "# HELP quark_section Of a folder above.\n# TYPE quark_section gauge\nquark_section 7\n");
 }
 
 static void a_folder_above_adds_its_section(void **state)
@@ -278,14 +285,16 @@ static void a_folder_above_adds_its_section(void **state)
     json_t                   *json;
 
     (void)state;
-    assert_int_equal(qk__ops_add_section(host, "above", describe_section, write_section, &section), QK_OK);
+    assert_int_equal(qk__ops_add_section(host, "above", describe_section, write_section, &section),
+                     QK_OK);
     assert_int_equal(qk__ops_start(host, &http, NULL), QK_OK);
     json = get_json(host, "/quark/above", 200);
     assert_int_equal(number_at(json, "asked"), 1);
     json_decref(json);
     http_ask(qk__ops_port(host), "GET /metrics", NULL, &answer);
     assert_non_null(strstr(answer.body, "quark_section 7\n"));
-    assert_int_equal(qk__ops_add_section(host, "late", describe_section, NULL, NULL), QK_FAILED_PRECONDITION);
+    assert_int_equal(qk__ops_add_section(host, "late", describe_section, NULL, NULL),
+                     QK_FAILED_PRECONDITION);
     fixture_finish(host);
 }
 
@@ -296,11 +305,11 @@ static void *stop_host(void *arg)
 
 static void a_host_that_drains_says_so_until_it_has(void **state)
 {
-    qk_host  *host = serve_plainly();
-    qk_actor *actor = fixture_actor(host, "Greeter", "slow");
+    qk_host       *host = serve_plainly();
+    qk_actor      *actor = fixture_actor(host, "Greeter", "slow");
     const uint16_t port = qk__ops_port(host);
-    pthread_t thread;
-    void     *stopped;
+    pthread_t      thread;
+    void          *stopped;
 
     (void)state;
     assert_int_equal(qk_client_tell(host, actor, 1, NULL, 0), QK_OK);
@@ -335,7 +344,8 @@ static void a_store_that_cannot_be_written_is_unhealthy(void **state)
     assert_int_equal(rename(folder, gone), 0);
     json = get_json(host, "/health", 503);
     assert_string_equal(string_at(json, "status"), "unhealthy");
-    assert_non_null(strstr(json_string_value(json_array_get(json_object_get(json, "reasons"), 0)), folder));
+    assert_non_null(
+        strstr(json_string_value(json_array_get(json_object_get(json, "reasons"), 0)), folder));
     json_decref(json);
     assert_int_equal(rename(gone, folder), 0);
     fixture_finish(host);

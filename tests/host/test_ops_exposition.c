@@ -32,10 +32,11 @@ static void lines_of_a_metric_stand_together(void **state)
     }
     qk__expose(&text, metrics, 2, &subjects);
     assert_int_equal(qk__text_take(&text, &written, NULL), QK_OK);
-    assert_string_equal(written, "# HELP quark_a_total Plain.\n# TYPE quark_a_total counter\n"
-                                 "quark_a_total{type=\"one\"} 1\nquark_a_total{type=\"two\"} 2\n"
-                                 "# HELP quark_b_seconds Divided.\n# TYPE quark_b_seconds gauge\n"
-                                 "quark_b_seconds{type=\"one\"} 0.5\nquark_b_seconds{type=\"two\"} 1\n");
+    assert_string_equal(written,
+                        "# HELP quark_a_total Plain.\n# TYPE quark_a_total counter\n"
+                        "quark_a_total{type=\"one\"} 1\nquark_a_total{type=\"two\"} 2\n"
+                        "# HELP quark_b_seconds Divided.\n# TYPE quark_b_seconds gauge\n"
+                        "quark_b_seconds{type=\"one\"} 0.5\nquark_b_seconds{type=\"two\"} 1\n");
     qk__free(written);
     qk__subjects_fini(&subjects);
 }

@@ -29,11 +29,16 @@ static qk_status greet(qk_turn *turn, void *self, const void *request, void *rep
     return qk_sleep(turn, *(const uint64_t *)request);
 }
 
-static const struct qk_method methods[] = {{.name = "Greet", .fn = greet, .request_bytes = sizeof(uint64_t)}};
-static const struct qk_type greeter = {
-    .size = sizeof greeter, .name = "TrialGreeter", .self_bytes = 1, .methods = methods, .method_count = 1};
+static const struct qk_method methods[] = {
+    {.name = "Greet", .fn = greet, .request_bytes = sizeof(uint64_t)}};
+static const struct qk_type greeter = {.size = sizeof greeter,
+                                       .name = "TrialGreeter",
+                                       .self_bytes = 1,
+                                       .methods = methods,
+                                       .method_count = 1};
 
-static qk_status read_options(struct trial *trial, qk_module_options *options, struct qk_error *error)
+static qk_status read_options(struct trial *trial, qk_module_options *options,
+                              struct qk_error *error)
 {
     qk_status status = qk_option_bool(options, "once", &trial->once, error);
 
@@ -54,7 +59,8 @@ static void trial_fini(void *state)
     free(trial);
 }
 
-static qk_status trial_init(qk_host *host, qk_module_options *options, void **out_state, struct qk_error *error)
+static qk_status trial_init(qk_host *host, qk_module_options *options, void **out_state,
+                            struct qk_error *error)
 {
     struct trial *trial = calloc(1, sizeof *trial);
     qk_status     status;
@@ -113,5 +119,9 @@ static void trial_stop(qk_host *host, void *state)
 }
 
 QK_API extern const struct qk_module qk_module_entry;
-const struct qk_module qk_module_entry = {.abi = TRIAL_ABI, .name = "trial", .init = trial_init, .start = trial_start,
-                                          .stop = trial_stop, .fini = trial_fini};
+const struct qk_module               qk_module_entry = {.abi = TRIAL_ABI,
+                                                        .name = "trial",
+                                                        .init = trial_init,
+                                                        .start = trial_start,
+                                                        .stop = trial_stop,
+                                                        .fini = trial_fini};

@@ -17,14 +17,31 @@ static struct {
 } args;
 
 static const struct option bench_options[] = {
-    {.name = "--workers", .value = "W", .help = "workers of the host; otherwise one for each core",
-     .number = &args.workers, .max = 4096},
-    {.name = "--count", .value = "N", .help = "operations in a round; otherwise each benchmark's own",
-     .number = &args.count, .max = 1000000000000},
-    {.name = "--short", .help = "few operations, one round: does it still work?", .flag = &args.is_short},
-    {.name = "--device", .value = "ID", .help = "cpu, opencl, or an id that `quark devices` shows", .text = &args.device},
-    {.name = "--model", .value = "FILE", .help = "for infer_cpu: another model", .text = &args.model},
-    {.name = "--threads", .value = "T", .help = "for infer_cpu: threads of one inference", .number = &args.threads,
+    {.name = "--workers",
+     .value = "W",
+     .help = "workers of the host; otherwise one for each core",
+     .number = &args.workers,
+     .max = 4096},
+    {.name = "--count",
+     .value = "N",
+     .help = "operations in a round; otherwise each benchmark's own",
+     .number = &args.count,
+     .max = 1000000000000},
+    {.name = "--short",
+     .help = "few operations, one round: does it still work?",
+     .flag = &args.is_short},
+    {.name = "--device",
+     .value = "ID",
+     .help = "cpu, opencl, or an id that `quark devices` shows",
+     .text = &args.device},
+    {.name = "--model",
+     .value = "FILE",
+     .help = "for infer_cpu: another model",
+     .text = &args.model},
+    {.name = "--threads",
+     .value = "T",
+     .help = "for infer_cpu: threads of one inference",
+     .number = &args.threads,
      .max = 1024},
     {.name = "--json", .help = "a JSON line for each figure", .flag = &args.json},
     {.name = "--plain", .help = "a line NAME METRIC VALUE for each figure", .flag = &args.plain},
@@ -32,7 +49,8 @@ static const struct option bench_options[] = {
 
 static const struct usage bench_usage = {
     .synopsis = "quark bench [NAME...] [OPTION...]",
-    .about = "Runs benchmarks, all or those named; what is printed is the median of the rounds. `quark bench list` names them.",
+    .about = "Runs benchmarks, all or those named; what is printed is the median of the rounds. "
+             "`quark bench list` names them.",
     .options = bench_options,
     .option_count = QK__COUNT_OF(bench_options),
     .max_operands = SIZE_MAX,
@@ -47,8 +65,9 @@ static int list_cases(void)
 
 static void print_json(const struct qk_bench_result *result)
 {
-    json_t *line = json_pack("{s:s, s:s, s:f, s:s, s:o}", "bench", result->bench, "metric", result->metric, "value",
-                             result->value, "unit", result->unit, "params", json_loads(result->params, 0, NULL));
+    json_t *line = json_pack("{s:s, s:s, s:f, s:s, s:o}", "bench", result->bench, "metric",
+                             result->metric, "value", result->value, "unit", result->unit, "params",
+                             json_loads(result->params, 0, NULL));
 
     json_dumpf(line, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
     putchar('\n');
@@ -63,14 +82,19 @@ static void print(void *arg, const struct qk_bench_result *result)
     else if (args.plain)
         printf("%s %s %.6g\n", result->bench, result->metric, result->value);
     else
-        printf("%-16s %-24s %14.6g %s\n", result->bench, result->metric, result->value, result->unit);
+        printf("%-16s %-24s %14.6g %s\n", result->bench, result->metric, result->value,
+               result->unit);
     fflush(stdout);
 }
 
 static struct qk_bench_opts bench_opts(void)
 {
-    return (struct qk_bench_opts){.workers = (uint32_t)args.workers, .count = args.count, .is_short = args.is_short,
-                                  .device = args.device, .model = args.model, .threads = (uint32_t)args.threads};
+    return (struct qk_bench_opts){.workers = (uint32_t)args.workers,
+                                  .count = args.count,
+                                  .is_short = args.is_short,
+                                  .device = args.device,
+                                  .model = args.model,
+                                  .threads = (uint32_t)args.threads};
 }
 
 /* The worst outcome decides: a failed check is a finding, a benchmark that this machine can't run is the environment. */
@@ -98,10 +122,12 @@ static int run_named(const struct operands *names, const struct qk_bench_opts *o
 
     for (size_t i = 0; i < names->count; i++) {
         if (qk_bench_case_find(names->items[i]) == NULL)
-            return fail(EXIT_USAGE, "bench %s: no such benchmark; `quark bench list` names them", names->items[i]);
+            return fail(EXIT_USAGE, "bench %s: no such benchmark; `quark bench list` names them",
+                        names->items[i]);
     }
     for (size_t i = 0; i < names->count; i++)
-        exit_code = worse(exit_code, qk_bench_run(qk_bench_case_find(names->items[i]), opts, print, NULL), true);
+        exit_code = worse(
+            exit_code, qk_bench_run(qk_bench_case_find(names->items[i]), opts, print, NULL), true);
     return exit_code;
 }
 
@@ -124,13 +150,13 @@ static int begin_again(int argc, char **argv, const char *threads)
 
 static int bench(int argc, char **argv)
 {
-    char **before = qk__alloc_array((size_t)argc + 1, sizeof *before);
-    const char *set = getenv("OMP_NUM_THREADS");
-    struct operands names;
+    char               **before = qk__alloc_array((size_t)argc + 1, sizeof *before);
+    const char          *set = getenv("OMP_NUM_THREADS");
+    struct operands      names;
     struct qk_bench_opts opts;
-    enum parsed parsed;
-    char threads[24];
-    int exit_code;
+    enum parsed          parsed;
+    char                 threads[24];
+    int                  exit_code;
 
     if (before == NULL)
         return fail(EXIT_ENVIRONMENT, "bench: out of memory");

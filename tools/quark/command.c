@@ -27,10 +27,8 @@ static enum exit_code code_of(qk_status status)
     case QK_ALREADY_EXISTS:
     case QK_OUT_OF_RANGE:
     case QK_UNIMPLEMENTED:
-    case QK_FAILED_PRECONDITION:
-        return EXIT_USAGE;
-    default:
-        return EXIT_ENVIRONMENT;
+    case QK_FAILED_PRECONDITION: return EXIT_USAGE;
+    default: return EXIT_ENVIRONMENT;
     }
 }
 
@@ -38,5 +36,6 @@ int fail_with(const struct qk_error *error, const char *hint)
 {
     const char *text = error->text[0] != '\0' ? error->text : qk_status_text(error->status);
 
-    return fail(code_of(error->status), hint != NULL ? "%s; %s" : "%s%s", text, hint != NULL ? hint : "");
+    return fail(code_of(error->status), hint != NULL ? "%s; %s" : "%s%s", text,
+                hint != NULL ? hint : "");
 }

@@ -14,7 +14,9 @@ static struct {
 
 static const struct option devices_options[] = {
     {.name = "--json", .help = "for programs", .flag = &args.json},
-    {.name = "--simulate", .value = "FILE", .help = "machine description with simulated devices",
+    {.name = "--simulate",
+     .value = "FILE",
+     .help = "machine description with simulated devices",
      .text = &args.simulate},
 };
 
@@ -28,8 +30,8 @@ static const struct usage devices_usage = {
 static const char *size_text(uint64_t bytes, char *out, size_t size)
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double value = (double)bytes;
-    size_t unit = 0;
+    double                   value = (double)bytes;
+    size_t                   unit = 0;
 
     while (value >= 1024 && unit + 1 < QK__COUNT_OF(units)) {
         value /= 1024;
@@ -123,13 +125,13 @@ static int print(qk__device_set *devices)
 
 static int devices(int argc, char **argv)
 {
-    const enum parsed parsed = parse_options(&devices_usage, argc, argv, NULL);
+    const enum parsed                parsed = parse_options(&devices_usage, argc, argv, NULL);
     const struct qk__topology_source here = {NULL, NULL};
-    struct qk__device_opts opts = {.use_opencl = true};
-    struct qk_error error = {0};
-    qk__topology   *topology;
-    qk__device_set *set;
-    int             exit_code;
+    struct qk__device_opts           opts = {.use_opencl = true};
+    struct qk_error                  error = {0};
+    qk__topology                    *topology;
+    qk__device_set                  *set;
+    int                              exit_code;
 
     if (parsed != PARSED_GO_ON)
         return exit_code_of(parsed);

@@ -18,7 +18,8 @@ static int show_help(FILE *to)
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
     fputs("  help         this; `quark COMMAND --help` tells of one\n\n"
-          "exit codes: 0 fine, 1 a finding, 2 usage or input, 3 the environment\n", to);
+          "exit codes: 0 fine, 1 a finding, 2 usage or input, 3 the environment\n",
+          to);
     return to == stdout ? EXIT_FINE : EXIT_USAGE;
 }
 
@@ -40,7 +41,7 @@ static int unknown(const char *name)
 static int help(int argc, char **argv)
 {
     const struct command *command;
-    char *about[] = {argc > 2 ? argv[2] : NULL, (char[]){"--help"}, NULL};
+    char                 *about[] = {argc > 2 ? argv[2] : NULL, (char[]){"--help"}, NULL};
 
     if (argc < 3)
         return show_help(stdout);
@@ -58,7 +59,8 @@ int main(int argc, char **argv)
         printf("quark %s\n", qk_version());
         return EXIT_FINE;
     }
-    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+        strcmp(argv[1], "-h") == 0)
         return help(argc, argv);
     command = find_command(argv[1]);
     return command != NULL ? command->run(argc - 1, argv + 1) : unknown(argv[1]);

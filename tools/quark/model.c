@@ -52,14 +52,16 @@ static qk__device *choose(qk__device_set *set, const char *wanted)
 {
     if (strcmp(wanted, "cpu") == 0)
         return qk__device_cpu(set);
-    return strcmp(wanted, "opencl") == 0 ? first_that_takes_programs(set) : qk__device_find(set, wanted);
+    return strcmp(wanted, "opencl") == 0 ? first_that_takes_programs(set)
+                                         : qk__device_find(set, wanted);
 }
 
-qk_status model_devices_open(struct model_devices *devices, const char *wanted, struct qk_error *error)
+qk_status model_devices_open(struct model_devices *devices, const char *wanted,
+                             struct qk_error *error)
 {
     const struct qk__topology_source here = {NULL, NULL};
-    const struct qk__device_opts opts = {.use_opencl = strcmp(wanted, "cpu") != 0};
-    qk_status status;
+    const struct qk__device_opts     opts = {.use_opencl = strcmp(wanted, "cpu") != 0};
+    qk_status                        status;
 
     *devices = (struct model_devices){NULL, NULL, NULL};
     status = qk__topology_load(&here, &devices->topology, error);
@@ -70,9 +72,10 @@ qk_status model_devices_open(struct model_devices *devices, const char *wanted, 
     devices->chosen = choose(devices->set, wanted);
     if (devices->chosen != NULL)
         return QK_OK;
-    return qk_error_set(error, QK_NO_DEVICE, "no device '%s' here%s%s; `quark devices` lists them", wanted,
-                        qk__device_note_count(devices->set) > 0 ? ": " : "",
-                        qk__device_note_count(devices->set) > 0 ? qk__device_note_at(devices->set, 0) : "");
+    return qk_error_set(
+        error, QK_NO_DEVICE, "no device '%s' here%s%s; `quark devices` lists them", wanted,
+        qk__device_note_count(devices->set) > 0 ? ": " : "",
+        qk__device_note_count(devices->set) > 0 ? qk__device_note_at(devices->set, 0) : "");
 }
 
 void model_devices_close(struct model_devices *devices)

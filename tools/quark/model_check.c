@@ -17,7 +17,8 @@ static const struct option check_options[] = {
 
 static const struct usage check_usage = {
     .synopsis = "quark model check FILE.onnx... [--json]",
-    .about = "Reads and validates models. A model that can't be run is refused by node, operator and reason.",
+    .about = "Reads and validates models. A model that can't be run is refused by node, operator "
+             "and reason.",
     .options = check_options,
     .option_count = QK__COUNT_OF(check_options),
     .min_operands = 1,
@@ -59,7 +60,8 @@ static void print_unsupported(const char *backend, const json_t *nodes)
 
     json_array_foreach(nodes, i, node)
     {
-        printf("  not on %s: %s (%s): %s\n", backend, json_string_value(json_object_get(node, "node")),
+        printf("  not on %s: %s (%s): %s\n", backend,
+               json_string_value(json_object_get(node, "node")),
                json_string_value(json_object_get(node, "operator")),
                json_string_value(json_object_get(node, "reason")));
     }
@@ -104,8 +106,8 @@ static int print(const char *path, const qk__model *model)
 static int check(const char *path)
 {
     struct qk_error error = {0};
-    qk__model *model;
-    int        exit_code;
+    qk__model      *model;
+    int             exit_code;
 
     if (qk__model_read(path, NULL, &model, &error) != QK_OK)
         return fail_with(&error, NULL);

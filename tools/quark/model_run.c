@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #define MAX_VALUES 64
-#define SHOWN      8     /* first elements of an output, for people; --json has all */
+#define SHOWN 8    /* first elements of an output, for people; --json has all */
 
 static struct {
     const char      *device;
@@ -20,9 +20,14 @@ static struct {
 } args = {.device = "cpu"};
 
 static const struct option run_options[] = {
-    {.name = "--input", .value = "FILE.pb", .help = "a TensorProto; one for each input, in their order",
+    {.name = "--input",
+     .value = "FILE.pb",
+     .help = "a TensorProto; one for each input, in their order",
      .list = &args.inputs},
-    {.name = "--device", .value = "ID", .help = "cpu, opencl, or an id that `quark devices` shows", .text = &args.device},
+    {.name = "--device",
+     .value = "ID",
+     .help = "cpu, opencl, or an id that `quark devices` shows",
+     .text = &args.device},
     {.name = "--json", .help = "for programs, with all elements", .flag = &args.json},
 };
 
@@ -46,27 +51,17 @@ struct run {
 static double element(const qk_tensor *tensor, int64_t i)
 {
     switch (tensor->dtype) {
-    case QK_F32:
-        return (double)((const float *)tensor->data)[i];
-    case QK_F64:
-        return ((const double *)tensor->data)[i];
+    case QK_F32: return (double)((const float *)tensor->data)[i];
+    case QK_F64: return ((const double *)tensor->data)[i];
     case QK_U8:
-    case QK_BOOL:
-        return ((const uint8_t *)tensor->data)[i];
-    case QK_I8:
-        return ((const int8_t *)tensor->data)[i];
-    case QK_U16:
-        return ((const uint16_t *)tensor->data)[i];
-    case QK_I16:
-        return ((const int16_t *)tensor->data)[i];
-    case QK_I32:
-        return ((const int32_t *)tensor->data)[i];
-    case QK_U32:
-        return ((const uint32_t *)tensor->data)[i];
-    case QK_I64:
-        return (double)((const int64_t *)tensor->data)[i];
-    case QK_U64:
-        return (double)((const uint64_t *)tensor->data)[i];
+    case QK_BOOL: return ((const uint8_t *)tensor->data)[i];
+    case QK_I8: return ((const int8_t *)tensor->data)[i];
+    case QK_U16: return ((const uint16_t *)tensor->data)[i];
+    case QK_I16: return ((const int16_t *)tensor->data)[i];
+    case QK_I32: return ((const int32_t *)tensor->data)[i];
+    case QK_U32: return ((const uint32_t *)tensor->data)[i];
+    case QK_I64: return (double)((const int64_t *)tensor->data)[i];
+    case QK_U64: return (double)((const uint64_t *)tensor->data)[i];
     default:    /* halves: their bits, since printing is no place to convert them */
         return ((const uint16_t *)tensor->data)[i];
     }
@@ -76,7 +71,8 @@ static void print_text(const char *name, const qk_tensor *tensor, int64_t count)
 {
     char shape[96];
 
-    printf("%s: %s %s:", name, qk_dtype_name(tensor->dtype), qk_shape_print(&tensor->shape, shape, sizeof shape));
+    printf("%s: %s %s:", name, qk_dtype_name(tensor->dtype),
+           qk_shape_print(&tensor->shape, shape, sizeof shape));
     for (int64_t i = 0; i < count && i < SHOWN; i++)
         printf(" %.7g", element(tensor, i));
     printf("%s\n", count > SHOWN ? " ..." : "");
@@ -89,9 +85,10 @@ static json_t *tensor_json(const char *name, const qk_tensor *tensor, int64_t co
     for (uint32_t i = 0; i < tensor->shape.rank; i++)
         json_array_append_new(shape, json_integer((json_int_t)tensor->shape.dims[i]));
     for (int64_t i = 0; i < count; i++)
-        json_array_append_new(values, json_real(element(tensor, i)));    /* NaN and infinities become null */
-    return json_pack("{s:s, s:s, s:o, s:o}", "name", name, "type", qk_dtype_name(tensor->dtype), "shape", shape,
-                     "values", values);
+        json_array_append_new(values,
+                              json_real(element(tensor, i)));    /* NaN and infinities become null */
+    return json_pack("{s:s, s:s, s:o, s:o}", "name", name, "type", qk_dtype_name(tensor->dtype),
+                     "shape", shape, "values", values);
 }
 
 static void print_outputs(const struct run *run)
@@ -120,10 +117,11 @@ static qk_status read_inputs(struct run *run, struct qk_error *error)
     const uint32_t wanted = qk__model_input_count(run->model);
 
     if (wanted > MAX_VALUES || qk__model_output_count(run->model) > MAX_VALUES)
-        return qk_error_set(error, QK_UNIMPLEMENTED, "%s: more than %d inputs or outputs", qk__model_name(run->model),
-                            MAX_VALUES);
+        return qk_error_set(error, QK_UNIMPLEMENTED, "%s: more than %d inputs or outputs",
+                            qk__model_name(run->model), MAX_VALUES);
     if (args.inputs.count != wanted)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: has %u inputs, but --input is given %zu times",
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "%s: has %u inputs, but --input is given %zu times",
                             qk__model_name(run->model), (unsigned)wanted, args.inputs.count);
     for (size_t i = 0; i < wanted; i++) {
         const qk_status status = qk__tensor_read_pb(args.inputs.items[i], &run->inputs[i], error);
@@ -145,11 +143,15 @@ static void signal_done(struct qk__inference *inference, qk_status status)
 
 static qk_status infer(struct run *run, struct qk_error *error)
 {
-    struct qk__input inputs[MAX_VALUES] = {{0}};
-    struct qk__wait  wait;
-    struct qk__inference inference = {.inputs = inputs, .input_count = run->input_count, .outputs = run->outputs,
-                                      .output_count = run->output_count, .done = signal_done, .arg = &wait};
-    qk_status status;
+    struct qk__input     inputs[MAX_VALUES] = {{0}};
+    struct qk__wait      wait;
+    struct qk__inference inference = {.inputs = inputs,
+                                      .input_count = run->input_count,
+                                      .outputs = run->outputs,
+                                      .output_count = run->output_count,
+                                      .done = signal_done,
+                                      .arg = &wait};
+    qk_status            status;
 
     for (size_t i = 0; i < run->input_count; i++)
         inputs[i] = (struct qk__input){.kind = QK__INPUT_TENSOR, .tensor = &run->inputs[i]};
@@ -188,8 +190,10 @@ int model_run(int argc, char **argv)
     if (parsed != PARSED_GO_ON)
         return exit_code_of(parsed);
     if (qk__model_read(files.items[0], NULL, &run.model, &error) != QK_OK ||
-        read_inputs(&run, &error) != QK_OK || model_devices_open(&run.devices, args.device, &error) != QK_OK ||
-        qk__residence_create(run.model, run.devices.chosen, "quark model run", &run.residence, &error) != QK_OK ||
+        read_inputs(&run, &error) != QK_OK ||
+        model_devices_open(&run.devices, args.device, &error) != QK_OK ||
+        qk__residence_create(run.model, run.devices.chosen, "quark model run", &run.residence,
+                             &error) != QK_OK ||
         infer(&run, &error) != QK_OK)
         exit_code = fail_with(&error, NULL);
     else

@@ -15,15 +15,25 @@ static struct {
 } args = {.device = "cpu"};
 
 static const struct option verify_options[] = {
-    {.name = "--device", .value = "ID", .help = "cpu, opencl, or an id that `quark devices` shows", .text = &args.device},
-    {.name = "--rtol", .value = "X", .help = "relative tolerance of floats; otherwise 1e-3", .decimal = &args.rtol},
-    {.name = "--atol", .value = "X", .help = "absolute tolerance of floats; otherwise 1e-7", .decimal = &args.atol},
+    {.name = "--device",
+     .value = "ID",
+     .help = "cpu, opencl, or an id that `quark devices` shows",
+     .text = &args.device},
+    {.name = "--rtol",
+     .value = "X",
+     .help = "relative tolerance of floats; otherwise 1e-3",
+     .decimal = &args.rtol},
+    {.name = "--atol",
+     .value = "X",
+     .help = "absolute tolerance of floats; otherwise 1e-7",
+     .decimal = &args.atol},
     {.name = "--json", .help = "a JSON line for each case and for the counts", .flag = &args.json},
 };
 
 static const struct usage verify_usage = {
     .synopsis = "quark model verify DIR... [OPTION...]",
-    .about = "Runs the cases in folders of the ONNX backend tests (model.onnx, test_data_set_N/) and compares.",
+    .about = "Runs the cases in folders of the ONNX backend tests (model.onnx, test_data_set_N/) "
+             "and compares.",
     .options = verify_options,
     .option_count = QK__COUNT_OF(verify_options),
     .min_operands = 1,
@@ -40,14 +50,16 @@ static void print_line(json_t *line)
 static void print_case(void *arg, const struct qk__case_result *result)
 {
     static const char *const verdicts[] = {"passed", "failed", "unsupported"};
-    const bool has_reason = result->reason[0] != '\0';
+    const bool               has_reason = result->reason[0] != '\0';
 
     (void)arg;
     if (args.json)
-        print_line(json_pack("{s:s, s:s, s:s?}", "case", result->name, "verdict", verdicts[result->verdict], "reason",
+        print_line(json_pack("{s:s, s:s, s:s?}", "case", result->name, "verdict",
+                             verdicts[result->verdict], "reason",
                              has_reason ? result->reason : NULL));
     else
-        printf("%-11s %s%s%s\n", verdicts[result->verdict], result->name, has_reason ? ": " : "", result->reason);
+        printf("%-11s %s%s%s\n", verdicts[result->verdict], result->name, has_reason ? ": " : "",
+               result->reason);
     fflush(stdout);
 }
 
@@ -55,9 +67,11 @@ static void print_counts(const struct qk__verify_counts *counts)
 {
     if (args.json)
         print_line(json_pack("{s:I, s:I, s:I}", "passed", (json_int_t)counts->passed, "failed",
-                             (json_int_t)counts->failed, "unsupported", (json_int_t)counts->unsupported));
+                             (json_int_t)counts->failed, "unsupported",
+                             (json_int_t)counts->unsupported));
     else
-        printf("passed %zu, failed %zu, unsupported %zu\n", counts->passed, counts->failed, counts->unsupported);
+        printf("passed %zu, failed %zu, unsupported %zu\n", counts->passed, counts->failed,
+               counts->unsupported);
 }
 
 static int verify(const struct operands *folders, qk__device *device)

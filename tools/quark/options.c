@@ -15,7 +15,7 @@ static void show_help(const struct usage *usage)
     printf("usage: %s\n%s\n", usage->synopsis, usage->about);
     for (size_t i = 0; i < usage->option_count; i++) {
         const struct option *option = &usage->options[i];
-        char head[64];
+        char                 head[64];
 
         snprintf(head, sizeof head, "%s%s%s", option->name, option->value != NULL ? " " : "",
                  option->value != NULL ? option->value : "");
@@ -72,17 +72,20 @@ static enum parsed store(const struct usage *usage, const struct option *option,
         return wrong(usage, option->name, why);
     }
     if (option->number != NULL && !parse_number(value, option->max, option->number)) {
-        snprintf(why, sizeof why, "not a whole number up to %llu: '%.40s'", (unsigned long long)option->max, value);
+        snprintf(why, sizeof why, "not a whole number up to %llu: '%.40s'",
+                 (unsigned long long)option->max, value);
         return wrong(usage, option->name, why);
     }
     return PARSED_GO_ON;
 }
 
 /* The option that an argument names, up to a '='. */
-static const struct option *find_option(const struct usage *usage, const char *argument, size_t length)
+static const struct option *find_option(const struct usage *usage, const char *argument,
+                                        size_t length)
 {
     for (size_t i = 0; i < usage->option_count; i++) {
-        if (strlen(usage->options[i].name) == length && strncmp(usage->options[i].name, argument, length) == 0)
+        if (strlen(usage->options[i].name) == length &&
+            strncmp(usage->options[i].name, argument, length) == 0)
             return &usage->options[i];
     }
     return NULL;
@@ -90,8 +93,8 @@ static const struct option *find_option(const struct usage *usage, const char *a
 
 static enum parsed parse_one(const struct usage *usage, int argc, char **argv, int *at)
 {
-    const char  *argument = argv[*at];
-    const size_t length = strcspn(argument, "=");
+    const char          *argument = argv[*at];
+    const size_t         length = strcspn(argument, "=");
     const struct option *option = find_option(usage, argument, length);
 
     if (option == NULL)
@@ -120,11 +123,12 @@ static enum parsed check_operands(const struct usage *usage, const struct operan
     return PARSED_GO_ON;
 }
 
-enum parsed parse_options(const struct usage *usage, int argc, char **argv, struct operands *out_operands)
+enum parsed parse_options(const struct usage *usage, int argc, char **argv,
+                          struct operands *out_operands)
 {
     struct operands operands = {.items = argv + 1};
-    bool options_ended = false;
-    enum parsed parsed;
+    bool            options_ended = false;
+    enum parsed     parsed;
 
     for (int i = 1; i < argc; i++) {
         if (!options_ended && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {

@@ -13,19 +13,38 @@
 
 #include <stdio.h>
 
-static struct serve_args args = {.port = NO_PORT};    /* of the one command line that this process has */
+/* Of the one command line that this process has. */
+static struct serve_args args = {.port = NO_PORT};
 
 static const struct option serve_options[] = {
-    {.name = "--config", .value = "FILE", .help = "configuration, YAML; docs/configuration.md lists the keys",
+    {.name = "--config",
+     .value = "FILE",
+     .help = "configuration, YAML; docs/configuration.md lists the keys",
      .text = &args.config},
-    {.name = "--models", .value = "DIR", .help = "models, as NAME/VERSION/model.onnx", .text = &args.models},
-    {.name = "--module", .value = "FILE.so", .help = "a module to load; several may be given", .list = &args.modules},
-    {.name = "--set", .value = "PATH=VALUE", .help = "one key of the configuration; several may be given",
+    {.name = "--models",
+     .value = "DIR",
+     .help = "models, as NAME/VERSION/model.onnx",
+     .text = &args.models},
+    {.name = "--module",
+     .value = "FILE.so",
+     .help = "a module to load; several may be given",
+     .list = &args.modules},
+    {.name = "--set",
+     .value = "PATH=VALUE",
+     .help = "one key of the configuration; several may be given",
      .list = &args.sets},
-    {.name = "--port", .value = "N", .help = "HTTP port; 0: any free one", .number = &args.port, .max = UINT16_MAX},
-    {.name = "--simulate", .value = "FILE", .help = "machine description with simulated devices",
+    {.name = "--port",
+     .value = "N",
+     .help = "HTTP port; 0: any free one",
+     .number = &args.port,
+     .max = UINT16_MAX},
+    {.name = "--simulate",
+     .value = "FILE",
+     .help = "machine description with simulated devices",
      .text = &args.simulate},
-    {.name = "--once", .help = "modules play to their end; then the host stops", .flag = &args.once},
+    {.name = "--once",
+     .help = "modules play to their end; then the host stops",
+     .flag = &args.once},
 };
 
 static const struct usage serve_usage = {
@@ -50,7 +69,9 @@ static int fail_host(const struct serving *serving, const struct qk_error *error
     const char *state = serving->config.host.state_folder;
 
     if (state != NULL && strstr(error->text, state) != NULL)
-        return fail(EXIT_ENVIRONMENT, "%s; host.state_folder has to be a folder that this user may write to", error->text);
+        return fail(EXIT_ENVIRONMENT,
+                    "%s; host.state_folder has to be a folder that this user may write to",
+                    error->text);
     return fail_with(error, NULL);
 }
 
@@ -60,7 +81,8 @@ static int make(struct serving *serving)
     struct qk_error error = {0};
     qk_status       status = serve_config_read(&args, &serving->config, &error);
 
-    if (status != QK_OK || (status = serve_modules_load(&serving->modules, &args, &serving->config, &error)) != QK_OK)
+    if (status != QK_OK ||
+        (status = serve_modules_load(&serving->modules, &args, &serving->config, &error)) != QK_OK)
         return fail_with(&error, NULL);
     status = qk_host_create(&serving->config.host, &serving->host, &error);
     if (status != QK_OK)
@@ -83,8 +105,9 @@ static int start(struct serving *serving)
     serving->is_started = true;
     status = qk__ops_start(serving->host, &serving->config.http, &error);
     if (status != QK_OK)
-        return fail_with(&error, status == QK_UNAVAILABLE ? "choose another with --port N (0: any free one) or http.port"
-                                                          : NULL);
+        return fail_with(&error, status == QK_UNAVAILABLE
+                                     ? "choose another with --port N (0: any free one) or http.port"
+                                     : NULL);
     status = stop_signals_watch(&serving->signals, serving->host);
     if (status != QK_OK)
         return fail(EXIT_ENVIRONMENT, "no thread for signals: %s", qk_status_text(status));
@@ -97,9 +120,11 @@ static int start(struct serving *serving)
 static int stop(struct serving *serving, int exit_code)
 {
     serve_modules_stop(&serving->modules, serving->host);
-    if (serving->is_started && qk_host_stop(serving->host, serving->config.drain_timeout_ns) != QK_OK &&
+    if (serving->is_started &&
+        qk_host_stop(serving->host, serving->config.drain_timeout_ns) != QK_OK &&
         exit_code == EXIT_FINE)
-        exit_code = fail(EXIT_FINDING, "work was cut off: it did not end within host.drain_timeout");
+        exit_code =
+            fail(EXIT_FINDING, "work was cut off: it did not end within host.drain_timeout");
     if (serving->is_watching)
         stop_signals_unwatch(&serving->signals);
     if (serving->host != NULL)
@@ -128,8 +153,9 @@ static void print_devices(qk__device_set *devices)
 
 static void say_ready(const struct serving *serving)
 {
-    const char *address = serving->config.http.address != NULL ? serving->config.http.address : "127.0.0.1";
-    const bool  is_v6 = strchr(address, ':') != NULL;
+    const char *address =
+        serving->config.http.address != NULL ? serving->config.http.address : "127.0.0.1";
+    const bool is_v6 = strchr(address, ':') != NULL;
 
     printf("quark: ready on http://%s%s%s:%u/ (", is_v6 ? "[" : "", address, is_v6 ? "]" : "",
            (unsigned)qk__ops_port(serving->host));
@@ -157,4 +183,5 @@ static int serve(int argc, char **argv)
     return stop(&serving, exit_code);
 }
 
-const struct command command_serve = {"serve", "a host of actors, until it is asked to stop", serve};
+const struct command command_serve = {"serve", "a host of actors, until it is asked to stop",
+                                      serve};

@@ -6,16 +6,16 @@
 
 #include <stdio.h>
 
-#define DEFAULT_PORT     8080
+#define DEFAULT_PORT 8080
 #define DEFAULT_DRAIN_NS (30 * QK__NS_PER_S)
-#define MAX_WORKERS      4096
+#define MAX_WORKERS 4096
 
 /* First error wins; later reads of a section that failed do nothing. */
 #define TRY(status, call) ((status) == QK_OK ? ((status) = (call)) : (status))
 
 /* A path of the configuration, made absolute by its folder; one that is kept until the configuration goes. */
-static qk_status read_path(struct serve_config *config, qk__yaml_node *map, const char *key, const char **out_path,
-                           struct qk_error *error)
+static qk_status read_path(struct serve_config *config, qk__yaml_node *map, const char *key,
+                           const char **out_path, struct qk_error *error)
 {
     const char *path = NULL;
     qk_status   status = qk__yaml_string(map, key, &path, error);
@@ -23,7 +23,8 @@ static qk_status read_path(struct serve_config *config, qk__yaml_node *map, cons
 
     if (status != QK_OK || path == NULL)
         return status;
-    if (asprintf(&joined, path[0] == '/' ? "%s%s" : "%s/%s", path[0] == '/' ? "" : config->folder, path) < 0)
+    if (asprintf(&joined, path[0] == '/' ? "%s%s" : "%s/%s", path[0] == '/' ? "" : config->folder,
+                 path) < 0)
         return qk_error_set(error, QK_NO_MEMORY, "configuration: out of memory");
     config->paths[config->path_count++] = joined;
     *out_path = joined;
@@ -44,7 +45,8 @@ static qk_status read_log(struct serve_config *config, qk__yaml_node *map, struc
         config->host.log_fd = -1;
     else if (strcmp(level, "info") != 0) {
         qk__yaml_place(map, place, sizeof place);
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: log: not debug, info or off: '%.40s'", place, level);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: log: not debug, info or off: '%.40s'",
+                            place, level);
     }
     return QK_OK;
 }
@@ -81,7 +83,8 @@ static qk_status read_http(struct serve_config *config, qk__yaml_node *map, stru
     return status;
 }
 
-static qk_status read_devices(struct serve_config *config, qk__yaml_node *map, struct qk_error *error)
+static qk_status read_devices(struct serve_config *config, qk__yaml_node *map,
+                              struct qk_error *error)
 {
     bool      opencl = true;
     qk_status status = QK_OK;
@@ -93,7 +96,8 @@ static qk_status read_devices(struct serve_config *config, qk__yaml_node *map, s
     return status;
 }
 
-static qk_status read_models(struct serve_config *config, qk__yaml_node *map, struct qk_error *error)
+static qk_status read_models(struct serve_config *config, qk__yaml_node *map,
+                             struct qk_error *error)
 {
     const char     *folder = NULL;
     const qk_status status = read_path(config, map, "folder", &folder, error);
@@ -101,10 +105,13 @@ static qk_status read_models(struct serve_config *config, qk__yaml_node *map, st
     if (status != QK_OK || folder == NULL)
         return status;
     config->models_folder = qk__strdup(folder);
-    return config->models_folder != NULL ? QK_OK : qk_error_set(error, QK_NO_MEMORY, "configuration: out of memory");
+    return config->models_folder != NULL
+               ? QK_OK
+               : qk_error_set(error, QK_NO_MEMORY, "configuration: out of memory");
 }
 
-static qk_status read_predict(struct serve_config *config, qk__yaml_node *map, struct qk_error *error)
+static qk_status read_predict(struct serve_config *config, qk__yaml_node *map,
+                              struct qk_error *error)
 {
     bool      enabled = true;
     uint64_t  loading = 0, per_trigger = 0;
@@ -150,7 +157,7 @@ static qk_status read_sections(struct serve_config *config, struct qk_error *err
 static qk_status check_top(struct serve_config *config, struct qk_error *error)
 {
     static const char *const names[] = {"host", "http", "devices", "models", "predict", "modules"};
-    qk__yaml_node *root = qk__yaml_root(config->document);
+    qk__yaml_node           *root = qk__yaml_root(config->document);
 
     for (size_t i = 0; i < qk__yaml_count(root); i++) {
         const char    *key;
@@ -168,14 +175,16 @@ static qk_status check_top(struct serve_config *config, struct qk_error *error)
     return QK_OK;
 }
 
-static qk_status open_document(const struct serve_args *args, struct serve_config *config, struct qk_error *error)
+static qk_status open_document(const struct serve_args *args, struct serve_config *config,
+                               struct qk_error *error)
 {
     const char *slash = args->config != NULL ? strrchr(args->config, '/') : NULL;
     qk_status   status;
 
     if (slash == NULL)
         config->folder = qk__strdup(".");
-    else if (asprintf(&config->folder, "%.*s", (int)(slash - args->config + (slash == args->config)), args->config) < 0)
+    else if (asprintf(&config->folder, "%.*s",
+                      (int)(slash - args->config + (slash == args->config)), args->config) < 0)
         config->folder = NULL;
     if (config->folder == NULL)
         return qk_error_set(error, QK_NO_MEMORY, "configuration: out of memory");
@@ -184,12 +193,13 @@ static qk_status open_document(const struct serve_args *args, struct serve_confi
     return status;
 }
 
-static qk_status apply_sets(const struct serve_args *args, struct serve_config *config, struct qk_error *error)
+static qk_status apply_sets(const struct serve_args *args, struct serve_config *config,
+                            struct qk_error *error)
 {
     for (size_t i = 0; i < args->sets.count; i++) {
-        const char  *given = args->sets.items[i], *equals = strchr(given, '=');
-        char         path[256];
-        qk_status    status;
+        const char *given = args->sets.items[i], *equals = strchr(given, '=');
+        char        path[256];
+        qk_status   status;
 
         if (equals == NULL || equals == given || (size_t)(equals - given) >= sizeof path)
             return qk_error_set(error, QK_INVALID_ARGUMENT, "--set %s: not PATH=VALUE", given);
@@ -205,7 +215,8 @@ static qk_status apply_sets(const struct serve_args *args, struct serve_config *
 }
 
 /* What the command line says goes before what the file says. */
-static qk_status apply_args(const struct serve_args *args, struct serve_config *config, struct qk_error *error)
+static qk_status apply_args(const struct serve_args *args, struct serve_config *config,
+                            struct qk_error *error)
 {
     if (args->port != NO_PORT)
         config->http.port = (uint16_t)args->port;
@@ -215,14 +226,18 @@ static qk_status apply_args(const struct serve_args *args, struct serve_config *
         return QK_OK;
     qk__free(config->models_folder);
     config->models_folder = qk__strdup(args->models);
-    return config->models_folder != NULL ? QK_OK : qk_error_set(error, QK_NO_MEMORY, "--models: out of memory");
+    return config->models_folder != NULL
+               ? QK_OK
+               : qk_error_set(error, QK_NO_MEMORY, "--models: out of memory");
 }
 
-qk_status serve_config_read(const struct serve_args *args, struct serve_config *out_config, struct qk_error *error)
+qk_status serve_config_read(const struct serve_args *args, struct serve_config *out_config,
+                            struct qk_error *error)
 {
     qk_status status = QK_OK;
 
-    *out_config = (struct serve_config){.http = {.port = DEFAULT_PORT}, .drain_timeout_ns = DEFAULT_DRAIN_NS};
+    *out_config =
+        (struct serve_config){.http = {.port = DEFAULT_PORT}, .drain_timeout_ns = DEFAULT_DRAIN_NS};
     qk_host_opts_init(&out_config->host);
     TRY(status, open_document(args, out_config, error));
     TRY(status, apply_sets(args, out_config, error));

@@ -27,7 +27,8 @@ static qk_status find_module(const char *path, const char *folder, char *out, si
         return QK_NOT_FOUND;
     out[length] = '\0';
     slash = strrchr(out, '/');
-    if ((size_t)snprintf(slash, size - (size_t)(slash - out), "/../lib/%s", path) >= size - (size_t)(slash - out))
+    if ((size_t)snprintf(slash, size - (size_t)(slash - out), "/../lib/%s", path) >=
+        size - (size_t)(slash - out))
         return QK_RESOURCE_EXHAUSTED;
     return QK_OK;
 }
@@ -41,32 +42,37 @@ static bool is_loaded(const struct serve_modules *modules, const char *name)
     return false;
 }
 
-static qk_status check_entry(const struct serve_modules *modules, const char *path, const struct qk_module *entry,
-                             struct qk_error *error)
+static qk_status check_entry(const struct serve_modules *modules, const char *path,
+                             const struct qk_module *entry, struct qk_error *error)
 {
     if (entry == NULL)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "module %s: defines no qk_module_entry", path);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "module %s: defines no qk_module_entry",
+                            path);
     if (entry->abi != QK_MODULE_ABI)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "module %s: made for module ABI %u, this is %u", path,
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "module %s: made for module ABI %u, this is %u", path,
                             (unsigned)entry->abi, (unsigned)QK_MODULE_ABI);
     if (entry->name == NULL || entry->init == NULL)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "module %s: has no name or no init", path);
     if (is_loaded(modules, entry->name))
-        return qk_error_set(error, QK_ALREADY_EXISTS, "module %s: '%s' is loaded already", path, entry->name);
+        return qk_error_set(error, QK_ALREADY_EXISTS, "module %s: '%s' is loaded already", path,
+                            entry->name);
     return QK_OK;
 }
 
-static qk_status load(struct serve_modules *modules, const char *given, const char *folder, struct qk_error *error)
+static qk_status load(struct serve_modules *modules, const char *given, const char *folder,
+                      struct qk_error *error)
 {
-    char      path[PATH_MAX];
-    void     *library;
+    char                    path[PATH_MAX];
+    void                   *library;
     const struct qk_module *entry;
-    qk_status status = find_module(given, folder, path, sizeof path);
+    qk_status               status = find_module(given, folder, path, sizeof path);
 
     if (status != QK_OK)
         return qk_error_set(error, status, "module %s: no such path", given);
     if (modules->count == MAX_MODULES)
-        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "module %s: more than %d modules", given, MAX_MODULES);
+        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "module %s: more than %d modules", given,
+                            MAX_MODULES);
     status = shared_object_check(path, error);
     if (status != QK_OK) {
         qk_error_prefix(error, "module %s", given);
@@ -86,8 +92,8 @@ static qk_status load(struct serve_modules *modules, const char *given, const ch
 }
 
 /* One section of `modules:`. Its path is ours, all else the module's, whose name the section has. */
-static qk_status load_section(struct serve_modules *modules, struct serve_config *config, const char *name,
-                              struct qk_error *error)
+static qk_status load_section(struct serve_modules *modules, struct serve_config *config,
+                              const char *name, struct qk_error *error)
 {
     const size_t   before = modules->count;
     qk__yaml_node *section = NULL;
@@ -122,12 +128,14 @@ static qk_status check_sections(const struct serve_modules *modules, struct serv
         if (is_loaded(modules, name))
             continue;
         qk__yaml_place(section, place, sizeof place);
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: no path, and no --module of this name", place);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: no path, and no --module of this name",
+                            place);
     }
     return QK_OK;
 }
 
-static qk_status set_once(const struct serve_modules *modules, struct serve_config *config, struct qk_error *error)
+static qk_status set_once(const struct serve_modules *modules, struct serve_config *config,
+                          struct qk_error *error)
 {
     qk_status status = QK_OK;
 
@@ -142,8 +150,8 @@ static qk_status set_once(const struct serve_modules *modules, struct serve_conf
     return status;
 }
 
-qk_status serve_modules_load(struct serve_modules *modules, const struct serve_args *args, struct serve_config *config,
-                             struct qk_error *error)
+qk_status serve_modules_load(struct serve_modules *modules, const struct serve_args *args,
+                             struct serve_config *config, struct qk_error *error)
 {
     qk_status status = QK_OK;
 
@@ -162,7 +170,8 @@ qk_status serve_modules_load(struct serve_modules *modules, const struct serve_a
     return status;
 }
 
-static qk_status init(struct module *module, qk_host *host, const struct serve_config *config, struct qk_error *error)
+static qk_status init(struct module *module, qk_host *host, const struct serve_config *config,
+                      struct qk_error *error)
 {
     qk__yaml_node *section = NULL;
     qk_status      status = QK_OK;
@@ -181,8 +190,8 @@ static qk_status init(struct module *module, qk_host *host, const struct serve_c
     return qk__module_options_check(module->options, error);
 }
 
-qk_status serve_modules_init(struct serve_modules *modules, qk_host *host, const struct serve_config *config,
-                             struct qk_error *error)
+qk_status serve_modules_init(struct serve_modules *modules, qk_host *host,
+                             const struct serve_config *config, struct qk_error *error)
 {
     for (size_t i = 0; i < modules->count; i++) {
         const qk_status status = init(&modules->items[i], host, config, error);

@@ -39,8 +39,8 @@ static qk_status check(int fd, struct qk_error *error)
     ElfW(Ehdr) header;
     struct stat file;
 
-    if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode) || pread(fd, &header, sizeof header, 0) != sizeof header ||
-        !is_shared_object(&header))
+    if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode) ||
+        pread(fd, &header, sizeof header, 0) != sizeof header || !is_shared_object(&header))
         return qk_error_set(error, QK_INVALID_ARGUMENT, "not a shared object");
     if (!is_whole(fd, &header, (uint64_t)file.st_size))
         return qk_error_set(error, QK_INVALID_ARGUMENT, "cut off: shorter than its headers say");

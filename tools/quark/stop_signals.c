@@ -29,11 +29,12 @@ void stop_signals_block(void)
 static void *watch(void *arg)
 {
     /* Behind the ^C that a terminal shows, on a line of its own. */
-    const char *said = isatty(STDERR_FILENO) ? "\nquark: draining; once more ends at once\n" : "quark: draining\n";
+    const char *said =
+        isatty(STDERR_FILENO) ? "\nquark: draining; once more ends at once\n" : "quark: draining\n";
     struct stop_signals *signals = arg;
-    bool     was_asked = false;
-    sigset_t set;
-    int      number = 0;
+    bool                 was_asked = false;
+    sigset_t             set;
+    int                  number = 0;
 
     fill(&set);
     while (sigwait(&set, &number) == 0 && number != END_OF_WATCH) {
@@ -50,7 +51,8 @@ static void *watch(void *arg)
 qk_status stop_signals_watch(struct stop_signals *signals, qk_host *host)
 {
     signals->host = host;
-    return pthread_create(&signals->thread, NULL, watch, signals) == 0 ? QK_OK : QK_RESOURCE_EXHAUSTED;
+    return pthread_create(&signals->thread, NULL, watch, signals) == 0 ? QK_OK
+                                                                       : QK_RESOURCE_EXHAUSTED;
 }
 
 void stop_signals_unwatch(struct stop_signals *signals)

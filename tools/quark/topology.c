@@ -14,13 +14,17 @@ static struct {
 } args;
 
 static const struct option topology_options[] = {
-    {.name = "--xml", .value = "FILE", .help = "another machine's, as `lstopo FILE.xml` writes it", .text = &args.xml},
+    {.name = "--xml",
+     .value = "FILE",
+     .help = "another machine's, as `lstopo FILE.xml` writes it",
+     .text = &args.xml},
     {.name = "--json", .help = "for programs", .flag = &args.json},
 };
 
 static const struct usage topology_usage = {
     .synopsis = "quark topology [OPTION...]",
-    .about = "Shows the machine: NUMA nodes with their processors and memory, and which accelerator is near which.",
+    .about = "Shows the machine: NUMA nodes with their processors and memory, and which "
+             "accelerator is near which.",
     .options = topology_options,
     .option_count = QK__COUNT_OF(topology_options),
 };
@@ -40,7 +44,8 @@ static void print_distances(const qk__topology *topology, uint32_t from)
         printf(" %" PRIu64, qk__topology_numa_distance(topology, from, to));
 }
 
-static bool is_near(const qk__topology *topology, uint32_t index, int numa_node, struct qk__io_device *out_device)
+static bool is_near(const qk__topology *topology, uint32_t index, int numa_node,
+                    struct qk__io_device *out_device)
 {
     qk__topology_io_at(topology, index, out_device);
     return out_device->numa_node == numa_node;
@@ -48,10 +53,11 @@ static bool is_near(const qk__topology *topology, uint32_t index, int numa_node,
 
 static void print_accelerator(const struct qk__io_device *device)
 {
-    printf("   - %s (%s)%s%s", device->name, device->backend, device->model[0] != '\0' ? " " : "", device->model);
+    printf("   - %s (%s)%s%s", device->name, device->backend, device->model[0] != '\0' ? " " : "",
+           device->model);
     if (device->pci.is_known)
-        printf(", PCI %04x:%02x:%02x.%x", (unsigned)device->pci.domain, device->pci.bus, device->pci.device,
-               device->pci.function);
+        printf(", PCI %04x:%02x:%02x.%x", (unsigned)device->pci.domain, device->pci.bus,
+               device->pci.device, device->pci.function);
     if (device->numa_node == QK_NUMA_UNKNOWN && device->numa_nodes[0] != '\0')
         printf(", near NUMA nodes %s", device->numa_nodes);
     putchar('\n');
@@ -82,7 +88,8 @@ static bool has_accelerators(const qk__topology *topology, int numa_node)
 static void print_tree(const qk__topology *topology)
 {
     printf("%s: %u packages, %u cores, %u PUs, %u NUMA nodes, %u accelerators\n",
-           args.xml != NULL ? args.xml : "this machine", (unsigned)qk__topology_package_count(topology),
+           args.xml != NULL ? args.xml : "this machine",
+           (unsigned)qk__topology_package_count(topology),
            (unsigned)qk__topology_core_count(topology), (unsigned)qk__topology_pu_count(topology),
            (unsigned)qk__topology_numa_count(topology), (unsigned)qk__topology_io_count(topology));
     for (uint32_t i = 0; i < qk__topology_numa_count(topology); i++) {
@@ -120,11 +127,11 @@ static int print(const qk__topology *topology)
 
 static int topology(int argc, char **argv)
 {
-    const enum parsed parsed = parse_options(&topology_usage, argc, argv, NULL);
+    const enum parsed          parsed = parse_options(&topology_usage, argc, argv, NULL);
     struct qk__topology_source source = {NULL, NULL};
-    struct qk_error error = {0};
-    qk__topology   *loaded;
-    int             exit_code;
+    struct qk_error            error = {0};
+    qk__topology              *loaded;
+    int                        exit_code;
 
     if (parsed != PARSED_GO_ON)
         return exit_code_of(parsed);
