@@ -2,8 +2,9 @@
 /*
  * acquisition.c - the steps of an acquisition: read, place, load; see residency.h.
  *
- * Every step is taken under the models' lock by whoever finished the one before: the caller, or a job on a lane. Signals are given
- * under it too; whoever gives up takes it first, so that a signal never meets memory that was freed.
+ * Every step is taken under the models' lock by whoever finished the one before: the caller, or a
+ * job on a lane. Signals are given under it too; whoever gives up takes it first, so that a signal
+ * never meets memory that was freed.
  */
 #include "host/model/residency.h"
 
@@ -39,7 +40,8 @@ static void finish_loaded(struct qk__acquisition *acquisition, struct qk__loaded
     finish(acquisition);
 }
 
-/* Takes all that wait out of the list, one by one: a step may put an acquisition into another list, never back into this one. */
+/* Takes all that wait out of the list, one by one: a step may put an acquisition into another list,
+ * never back into this one. */
 static struct qk__acquisition *next_waiting(struct qk__list *waiting)
 {
     struct qk__list *first = qk__list_pop_front(waiting);
@@ -68,14 +70,17 @@ static struct qk__residency *residency_of(struct qk__named_model *model, qk__dev
     return residency;
 }
 
-/* A shape that does not fit is the first caller's error, not the load's; what the device says is. */
+/* A shape that does not fit is the first caller's error, not the load's; what the device says
+ * is. */
 static bool is_fatal_for_load(qk_status status)
 {
     return status != QK_OK && status != QK_INVALID_ARGUMENT;
 }
 
-/* Plans for the shapes that calls brought before; without room for one, that one is planned when it comes again. */
-static qk_status warm_seen_shapes(struct qk__named_model *model, qk__residence *residence, struct qk_error *error)
+/* Plans for the shapes that calls brought before; without room for one, that one is planned when it
+ * comes again. */
+static qk_status warm_seen_shapes(struct qk__named_model *model, qk__residence *residence,
+                                  struct qk_error *error)
 {
     const struct qk__seen_shapes *seen;
     qk_status                     status = QK_OK;
@@ -83,19 +88,22 @@ static qk_status warm_seen_shapes(struct qk__named_model *model, qk__residence *
     pthread_mutex_lock(&model->models->lock);
     seen = model->seen;
     pthread_mutex_unlock(&model->models->lock);
-    for (; seen != NULL && status != QK_DEVICE_LOST; seen = seen->next)    /* the list only grows in front */
+    /* The list only grows in front, so from here on it needs no lock. */
+    for (; seen != NULL && status != QK_DEVICE_LOST; seen = seen->next)
         status = qk__residence_warm(residence, seen->shapes, error);
     return status == QK_DEVICE_LOST ? status : QK_OK;
 }
 
-static qk_status bring_once(struct qk__residency *residency, struct qk__loaded *loaded, struct qk_error *error)
+static qk_status bring_once(struct qk__residency *residency, struct qk__loaded *loaded,
+                            struct qk_error *error)
 {
     struct qk__named_model *model = residency->model;
     char                    owner[64];
     qk_status               status;
 
     snprintf(owner, sizeof owner, "model:%s", model->name);
-    status = qk__residence_create(model->model, residency->device, owner, &loaded->residence, error);
+    status =
+        qk__residence_create(model->model, residency->device, owner, &loaded->residence, error);
     if (status != QK_OK)
         return status;
     status = qk__residence_warm(loaded->residence, NULL, error);
@@ -109,13 +117,15 @@ static qk_status bring_once(struct qk__residency *residency, struct qk__loaded *
 }
 
 /* Makes room as long as something may go. */
-static qk_status bring(struct qk__residency *residency, struct qk__loaded *loaded, struct qk_error *error)
+static qk_status bring(struct qk__residency *residency, struct qk__loaded *loaded,
+                       struct qk_error *error)
 {
     qk_status status;
 
     do {
         status = bring_once(residency, loaded, error);
-    } while (status == QK_NO_DEVICE_MEMORY && qk__models_evict(residency->model->models, residency->device));
+    } while (status == QK_NO_DEVICE_MEMORY &&
+             qk__models_evict(residency->model->models, residency->device));
     return status;
 }
 
@@ -126,11 +136,13 @@ static qk__device *cpu_of(const struct qk__named_model *model)
     return qk__device_cpu(qk__host_devices(model->models->host));
 }
 
-/* "A device that can't take it means the CPU": whatever the device says, but not what is wrong with this process. */
+/* "A device that can't take it means the CPU": whatever the device says, but not what is wrong with
+ * this process. */
 static bool may_fall_back(const struct qk__acquisition *acquisition, qk_status status)
 {
-    return acquisition->need == QK__NEED_PREFERRED && acquisition->device != cpu_of(acquisition->model) &&
-           status != QK_NO_MEMORY && status != QK_UNAVAILABLE;
+    return acquisition->need == QK__NEED_PREFERRED &&
+           acquisition->device != cpu_of(acquisition->model) && status != QK_NO_MEMORY &&
+           status != QK_UNAVAILABLE;
 }
 
 static void load_failed(struct qk__acquisition *acquisition, const struct qk_error *error)
@@ -141,7 +153,8 @@ static void load_failed(struct qk__acquisition *acquisition, const struct qk_err
         finish_with_error(acquisition, error);
         return;
     }
-    qk__models_note_fallback(model->models, qk__device_info(acquisition->device)->id, model->name, error);
+    qk__models_note_fallback(model->models, qk__device_info(acquisition->device)->id, model->name,
+                             error);
     acquisition->is_fallback = true;
     load(acquisition, cpu_of(model));
 }
@@ -188,8 +201,9 @@ static qk_status load_on_lane(void *arg)
     }
     took_ns = qk__clock_now_ns(clock) - began_ns;
     if (error.status == QK_OK)
-        qk__placement_observe_load(qk__host_placement(models->host), residency->model->name, residency->device,
-                                   qk__residence_bytes(loaded->residence), took_ns);
+        qk__placement_observe_load(qk__host_placement(models->host), residency->model->name,
+                                   residency->device, qk__residence_bytes(loaded->residence),
+                                   took_ns);
 
     if (error.status == QK_DEVICE_LOST)
         qk__models_device_lost(models, residency->device, &error);
@@ -216,7 +230,8 @@ static void start_load(struct qk__residency *residency)
     status = qk__models_submit(models, load_on_lane, residency);
     if (status == QK_OK)
         return;
-    qk_error_set(&error, status, "model %s can't be loaded now: %s", residency->model->name, qk_status_text(status));
+    qk_error_set(&error, status, "model %s can't be loaded now: %s", residency->model->name,
+                 qk_status_text(status));
     set_failed(residency, &error);
 }
 
@@ -264,12 +279,14 @@ static bool is_resident(void *arg, qk__device *device)
     return residency != NULL && (residency->state == QK__READY || residency->state == QK__LOADING);
 }
 
-/* What it took when it was loaded last, on any device but the CPU; before that, its weights are all that is known. */
+/* What it took when it was loaded last, on any device but the CPU; before that, its weights are all
+ * that is known. */
 static uint64_t bytes_needed(const struct qk__named_model *model)
 {
     uint64_t bytes = qk__model_weight_bytes(model->model);
 
-    for (const struct qk__residency *residency = model->residencies; residency != NULL; residency = residency->next) {
+    for (const struct qk__residency *residency = model->residencies; residency != NULL;
+         residency = residency->next) {
         if (residency->bytes > bytes && residency->device != cpu_of(model))
             bytes = residency->bytes;
     }
@@ -286,14 +303,16 @@ static uint64_t idle_bytes(const struct qk__models *models, const qk__device *de
         const struct qk__residency *residency = ((struct qk__named_model *)model)->residencies;
 
         for (; residency != NULL; residency = residency->next) {
-            if (residency->device == device && residency->loaded != NULL && atomic_load(&residency->loaded->users) == 0)
+            if (residency->device == device && residency->loaded != NULL &&
+                atomic_load(&residency->loaded->users) == 0)
                 bytes += qk__residence_bytes(residency->loaded->residence);
         }
     }
     return bytes;
 }
 
-/* A device that would have room if models that nobody uses went; the load then sees to it that they go. NULL: there is none. */
+/* A device that would have room if models that nobody uses went; the load then sees to it that they
+ * go. NULL: there is none. */
 static qk__device *device_to_clear(const struct qk__named_model *model)
 {
     qk__device_set *devices = qk__host_devices(model->models->host);
@@ -328,7 +347,8 @@ static void place(struct qk__acquisition *acquisition)
         .is_resident = is_resident,
         .arg = model,
     };
-    const qk_status   status = qk__placement_choose(qk__host_placement(model->models->host), &request, &result, &error);
+    const qk_status status =
+        qk__placement_choose(qk__host_placement(model->models->host), &request, &result, &error);
     qk__device *const clearable = found_no_device(status, &result) ? device_to_clear(model) : NULL;
 
     if (clearable != NULL) {
@@ -360,7 +380,7 @@ static qk_status read_on_lane(void *arg)
         qk_error_prefix(&error, "model %s", model->name);
     pthread_mutex_lock(&models->lock);
     model->model = read;
-    model->state = status == QK_OK ? QK__READ : QK__UNREAD;    /* the next acquisition tries again */
+    model->state = status == QK_OK ? QK__READ : QK__UNREAD;    /* the next one tries again */
     while ((acquisition = next_waiting(&model->waiting)) != NULL) {
         if (status == QK_OK)
             place(acquisition);
@@ -379,7 +399,8 @@ static void start_read(struct qk__acquisition *acquisition)
     const qk_status         status = qk__models_submit(model->models, read_on_lane, model);
 
     if (status != QK_OK) {
-        qk_error_set(&error, status, "model %s can't be read now: %s", model->name, qk_status_text(status));
+        qk_error_set(&error, status, "model %s can't be read now: %s", model->name,
+                     qk_status_text(status));
         finish_with_error(acquisition, &error);
         return;
     }
@@ -399,8 +420,9 @@ static void step_off(struct qk__acquisition *acquisition)
 
 /* ---- For whoever wants a model ---- */
 
-qk_status qk__acquisition_begin(struct qk__models *models, const char *name, enum qk__device_need need,
-                                struct qk__acquisition **out_acquisition, struct qk_error *error)
+qk_status qk__acquisition_begin(struct qk__models *models, const char *name,
+                                enum qk__device_need need, struct qk__acquisition **out_acquisition,
+                                struct qk_error *error)
 {
     struct qk__acquisition *acquisition = qk__alloc_zero(sizeof *acquisition);
 
@@ -433,8 +455,9 @@ static bool leave(struct qk__acquisition *acquisition)
     return is_done;
 }
 
-qk_status qk__acquisition_take(struct qk__acquisition *acquisition, uint64_t deadline_ns, struct qk__loaded **out_loaded,
-                               bool *out_is_fallback, struct qk_error *error)
+qk_status qk__acquisition_take(struct qk__acquisition *acquisition, uint64_t deadline_ns,
+                               struct qk__loaded **out_loaded, bool *out_is_fallback,
+                               struct qk_error *error)
 {
     struct qk__named_model *model = acquisition->model;
     const qk_status         waited = qk__wait_until(&acquisition->done, deadline_ns);
@@ -445,7 +468,8 @@ qk_status qk__acquisition_take(struct qk__acquisition *acquisition, uint64_t dea
     is_done = leave(acquisition);
     pthread_mutex_unlock(&model->models->lock);
     if (!is_done)
-        return qk_error_set(error, waited, "waiting for model %s: %s", model->name, qk_status_text(waited));
+        return qk_error_set(error, waited, "waiting for model %s: %s", model->name,
+                            qk_status_text(waited));
 
     status = acquisition->error.status;
     if (status == QK_OK) {

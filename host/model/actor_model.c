@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * actor_model.c - models of an activation: the one its type declares, brought in turn zero, and those it acquires.
+ * actor_model.c - models of an activation: the one its type declares, brought in turn zero, and
+ * those it acquires.
  */
 #include "host/model/actor_model.h"
 
@@ -44,7 +45,8 @@ static void count_bytes(qk__activation *activation)
 {
     uint64_t bytes = 0;
 
-    for (const struct qk_model *model = models_of(activation)->first; model != NULL; model = model->next) {
+    for (const struct qk_model *model = models_of(activation)->first; model != NULL;
+         model = model->next) {
         if (!qk__loaded_is_on_cpu(model->loaded))
             bytes += qk__residence_bytes(model->loaded->residence);
     }
@@ -60,7 +62,8 @@ static qk_status take(qk_turn *turn, struct qk__acquisition *acquisition, qk_mod
     struct qk__loaded      *loaded;
     bool                    is_fallback;
     qk_model               *model;
-    const qk_status status = qk__acquisition_take(acquisition, qk_turn_deadline_ns(turn), &loaded, &is_fallback, &error);
+    const qk_status         status =
+        qk__acquisition_take(acquisition, qk_turn_deadline_ns(turn), &loaded, &is_fallback, &error);
 
     if (status != QK_OK)
         return qk__turn_fail(turn, &error);
@@ -80,20 +83,23 @@ static qk_status take(qk_turn *turn, struct qk__acquisition *acquisition, qk_mod
     return QK_OK;
 }
 
-static qk_status begin(qk_turn *turn, const char *name, enum qk__device_need need, struct qk__acquisition **out_acquisition)
+static qk_status begin(qk_turn *turn, const char *name, enum qk__device_need need,
+                       struct qk__acquisition **out_acquisition)
 {
     struct qk_error error = {0};
 
     if (models_of(qk__turn_activation(turn)) == NULL)
         return no_memory(turn, name);
-    if (qk__acquisition_begin(qk__host_models(qk_turn_host(turn)), name, need, out_acquisition, &error) != QK_OK)
+    if (qk__acquisition_begin(qk__host_models(qk_turn_host(turn)), name, need, out_acquisition,
+                              &error) != QK_OK)
         return qk__turn_fail(turn, &error);
     return QK_OK;
 }
 
 /* ---- Turn zero and the end ---- */
 
-/* What can't be begun fails in finish, which begins it again: the actor room has one place where it looks. */
+/* What can't be begun fails in finish, which begins it again: the actor room has one place where it
+ * looks. */
 void qk__actor_model_begin(qk_turn *turn)
 {
     const struct qk_type   *type = qk__activation_type(qk__turn_activation(turn));
@@ -179,7 +185,8 @@ qk_status qk__model_move(qk_turn *turn, qk_model *model, enum qk__device_need ne
 
     if (status != QK_OK)
         return status;
-    status = qk__acquisition_take(acquisition, qk_turn_deadline_ns(turn), &loaded, &is_fallback, &error);
+    status =
+        qk__acquisition_take(acquisition, qk_turn_deadline_ns(turn), &loaded, &is_fallback, &error);
     if (status != QK_OK)
         return qk__turn_fail(turn, &error);
     qk__loaded_drop(model->loaded);

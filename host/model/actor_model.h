@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* actor_model.h - what an activation knows of its models. Inside model/ only; touched by the activation's own turn. */
+/* actor_model.h - what an activation knows of its models. Inside model/ only; touched by the
+ * activation's own turn. */
 #ifndef QUARK_HOST_MODEL_ACTOR_MODEL_H
 #define QUARK_HOST_MODEL_ACTOR_MODEL_H
 
@@ -13,7 +14,8 @@ struct qk_model {
     bool                    is_fallback;
 };
 
-/* Puts the model where `need` says now, instead of where it was; waits until the turn's deadline. */
+/* Puts the model where `need` says now, instead of where it was; waits until the turn's
+ * deadline. */
 qk_status qk__model_move(qk_turn *turn, qk_model *model, enum qk__device_need need);
 
 #endif

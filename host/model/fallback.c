@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fallback.c - the book of fallbacks: each is counted, and each device and reason is said once in the log, so that
- * a thousand actors without a device are one line and not a thousand.
+ * fallback.c - the book of fallbacks: each is counted, and each device and reason is said once in
+ * the log, so that a thousand actors without a device are one line and not a thousand.
  */
 #include "host/model/residency.h"
 
@@ -21,7 +21,8 @@ static bool is_news(struct qk__models *models, const char *device, qk_status sta
     return true;
 }
 
-void qk__models_note_fallback(struct qk__models *models, const char *device, const char *model, const struct qk_error *why)
+void qk__models_note_fallback(struct qk__models *models, const char *device, const char *model,
+                              const struct qk_error *why)
 {
     bool news;
 
@@ -31,7 +32,8 @@ void qk__models_note_fallback(struct qk__models *models, const char *device, con
     news = is_news(models, device, why->status);
     pthread_mutex_unlock(&models->fallback_lock);
     if (news)
-        qk__log(qk__host_log(models->host), QK__LOG_WARN, "model", "%s goes on on the CPU: %s", model, why->text);
+        qk__log(qk__host_log(models->host), QK__LOG_WARN, "model", "%s goes on on the CPU: %s",
+                model, why->text);
 }
 
 uint64_t qk__host_fallbacks(const qk_host *host, char *out_first_reason, size_t size)

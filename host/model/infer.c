@@ -2,8 +2,8 @@
 /*
  * infer.c - an inference of a turn, on the actor's device or, when that fails, on the CPU.
  *
- *     turn: copy inputs --> submit --> wait ----completion----> outputs are the caller's
- *                             |          '--deadline--> the turn leaves; the request is freed by its completion
+ *     turn: copy inputs --> submit --> wait --completion--> outputs are the caller's
+ *                             |          '--deadline--> the turn leaves; completion frees it
  *                             '--a new shape: from a lane, because planning it may block
  */
 #include "host/model/actor_model.h"
@@ -24,11 +24,12 @@ static void observe(struct qk__loaded *loaded, const struct qk__inference_times 
     if (times->ended_ns < times->submitted_ns || times->ended_ns < times->started_ns)
         return;    /* clocks that can't be compared */
     qk__histogram_add_shared(&loaded->residency->inferences, times->ended_ns - times->submitted_ns);
-    qk__placement_observe_run(qk__host_placement(model->models->host), model->name, qk__loaded_device(loaded),
-                              times->ended_ns - times->started_ns);
+    qk__placement_observe_run(qk__host_placement(model->models->host), model->name,
+                              qk__loaded_device(loaded), times->ended_ns - times->started_ns);
 }
 
-/* The end of one attempt, on any thread. After the signal the request is the turn's, after the release perhaps nobody's. */
+/* The end of one attempt, on any thread. After the signal the request is the turn's, after the
+ * release perhaps nobody's. */
 static void complete(struct qk__request *request, qk_status status)
 {
     if (status == QK_OK)
@@ -52,7 +53,8 @@ static qk_status plan_and_infer(struct qk__request *request)
 
     do {
         status = qk__residence_infer(loaded->residence, &request->inference);
-    } while (status == QK_NO_DEVICE_MEMORY && qk__models_evict(models_of(request), qk__loaded_device(loaded)));
+    } while (status == QK_NO_DEVICE_MEMORY &&
+             qk__models_evict(models_of(request), qk__loaded_device(loaded)));
     return status;
 }
 
@@ -62,7 +64,8 @@ static qk_status infer_on_lane(void *arg)
     struct qk__named_model *model = request->loaded->residency->model;
     qk_status               status;
 
-    qk__request_retain(request);    /* it may be complete, and submitted elsewhere, before its shapes are remembered */
+    /* It may be complete, and submitted elsewhere, before its shapes are remembered. */
+    qk__request_retain(request);
     status = plan_and_infer(request);
     if (status == QK_OK)
         qk__models_remember_shapes(model, request->shapes);
@@ -84,7 +87,8 @@ static qk_status submit_to_lane(struct qk__request *request)
     return status;
 }
 
-/* From here on the device holds the request too, and is a user of the residence; complete() ends both. */
+/* From here on the device holds the request too, and is a user of the residence; complete() ends
+ * both. */
 static void submit(struct qk__request *request, struct qk__loaded *loaded)
 {
     qk_status status;
@@ -119,8 +123,10 @@ static qk_status describe_loss(const qk_model *model, struct qk_error *error)
                         reason[0] != '\0' ? ": " : "", reason);
 }
 
-/* One attempt where the model is now. Past the deadline, or cancelled, the request is left to the device. */
-static qk_status attempt(qk_turn *turn, const qk_model *model, struct qk__request *request, struct qk_error *error)
+/* One attempt where the model is now. Past the deadline, or cancelled, the request is left to the
+ * device. */
+static qk_status attempt(qk_turn *turn, const qk_model *model, struct qk__request *request,
+                         struct qk_error *error)
 {
     const char *device = qk_model_device(model);
     qk_status   status;
@@ -130,11 +136,13 @@ static qk_status attempt(qk_turn *turn, const qk_model *model, struct qk__reques
     submit(request, model->loaded);
     status = qk__wait_until(&request->done, qk_turn_deadline_ns(turn));
     if (status != QK_OK)
-        return qk_error_set(error, status, "model %s on %s: %s", model->named->name, device, qk_status_text(status));
+        return qk_error_set(error, status, "model %s on %s: %s", model->named->name, device,
+                            qk_status_text(status));
     status = request->status;
     if (status != QK_OK)
         qk_error_set(error, status, "model %s on %s: %s", model->named->name, device,
-                     request->inference.error.text[0] != '\0' ? request->inference.error.text : qk_status_text(status));
+                     request->inference.error.text[0] != '\0' ? request->inference.error.text
+                                                              : qk_status_text(status));
     return status;
 }
 
@@ -144,11 +152,13 @@ static bool is_devices_fault(qk_status status)
 }
 
 /* The same request again, on the CPU, where the actor stays. */
-static qk_status redo_on_cpu(qk_turn *turn, qk_model *model, struct qk__request *request, struct qk_error *inout_error)
+static qk_status redo_on_cpu(qk_turn *turn, qk_model *model, struct qk__request *request,
+                             struct qk_error *inout_error)
 {
     qk_status status;
 
-    qk__models_note_fallback(model->named->models, qk_model_device(model), model->named->name, inout_error);
+    qk__models_note_fallback(model->named->models, qk_model_device(model), model->named->name,
+                             inout_error);
     status = qk__model_move(turn, model, QK__NEED_NONE);
     if (status != QK_OK)
         return qk_error_set(inout_error, status, "%s", qk_turn_error(turn));
@@ -168,28 +178,31 @@ static qk_status run(qk_turn *turn, qk_model *model, struct qk__request *request
     status = attempt(turn, model, request, &error);
     if (status == QK_DEVICE_LOST)
         qk__models_device_lost(model->named->models, qk__loaded_device(model->loaded), &error);
-    if (is_devices_fault(status) && model->need == QK__NEED_PREFERRED && !qk__loaded_is_on_cpu(model->loaded))
+    if (is_devices_fault(status) && model->need == QK__NEED_PREFERRED &&
+        !qk__loaded_is_on_cpu(model->loaded))
         status = redo_on_cpu(turn, model, request, &error);
     return status == QK_OK ? QK_OK : qk__turn_fail(turn, &error);
 }
 
-static qk_status check(qk_turn *turn, const qk_model *model, const struct qk_input *inputs, size_t input_count,
-                       size_t output_count)
+static qk_status check(qk_turn *turn, const qk_model *model, const struct qk_input *inputs,
+                       size_t input_count, size_t output_count)
 {
     const qk__model *file = model->named->model;
     struct qk_error  error = {0};
 
     if (input_count != qk__model_input_count(file) || output_count != qk__model_output_count(file))
-        return qk_fail(turn, QK_INVALID_ARGUMENT, "model %s has %u inputs and %u outputs, not %zu and %zu", model->named->name,
-                       qk__model_input_count(file), qk__model_output_count(file), input_count, output_count);
+        return qk_fail(turn, QK_INVALID_ARGUMENT,
+                       "model %s has %u inputs and %u outputs, not %zu and %zu", model->named->name,
+                       qk__model_input_count(file), qk__model_output_count(file), input_count,
+                       output_count);
     if (qk__request_check(inputs, input_count, &error) == QK_OK)
         return QK_OK;
     qk_error_prefix(&error, "model %s", model->named->name);
     return qk__turn_fail(turn, &error);
 }
 
-qk_status qk_model_infer(qk_turn *turn, qk_model *model, const struct qk_input *inputs, size_t input_count,
-                         qk_tensor *outputs, size_t output_count)
+qk_status qk_model_infer(qk_turn *turn, qk_model *model, const struct qk_input *inputs,
+                         size_t input_count, qk_tensor *outputs, size_t output_count)
 {
     struct qk__request *request;
     qk_status           status = check(turn, model, inputs, input_count, output_count);
@@ -197,7 +210,8 @@ qk_status qk_model_infer(qk_turn *turn, qk_model *model, const struct qk_input *
     if (status != QK_OK)
         return status;
     if (qk__request_create(inputs, input_count, output_count, &request) != QK_OK)
-        return qk_fail(turn, QK_NO_MEMORY, "no memory for an inference of model %s", model->named->name);
+        return qk_fail(turn, QK_NO_MEMORY, "no memory for an inference of model %s",
+                       model->named->name);
     status = run(turn, model, request);
     for (size_t i = 0; status == QK_OK && i < output_count; i++) {
         outputs[i] = request->inference.outputs[i];

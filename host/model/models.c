@@ -99,7 +99,8 @@ void qk__models_job_ended(struct qk__models *models)
 
 /* ---- Names ---- */
 
-static struct qk__named_model *make_model(struct qk__models *models, const char *name, const char *path)
+static struct qk__named_model *make_model(struct qk__models *models, const char *name,
+                                          const char *path)
 {
     struct qk__named_model *model = qk__alloc_zero(sizeof *model);
 
@@ -115,7 +116,8 @@ static struct qk__named_model *make_model(struct qk__models *models, const char 
     return NULL;
 }
 
-static qk_status add_model(struct qk__models *models, struct qk__named_model *model, struct qk_error *error)
+static qk_status add_model(struct qk__models *models, struct qk__named_model *model,
+                           struct qk_error *error)
 {
     const struct qk__named_model *other;
     qk_status                     status;
@@ -123,8 +125,8 @@ static qk_status add_model(struct qk__models *models, struct qk__named_model *mo
     pthread_mutex_lock(&models->lock);
     other = qk__map_get(&models->by_name, model->name);
     if (other != NULL)
-        status = qk_error_set(error, QK_ALREADY_EXISTS, "model %s is named twice: %s and %s", model->name, other->path,
-                              model->path);
+        status = qk_error_set(error, QK_ALREADY_EXISTS, "model %s is named twice: %s and %s",
+                              model->name, other->path, model->path);
     else
         status = qk__map_put(&models->by_name, model->name, model);
     pthread_mutex_unlock(&models->lock);
@@ -133,7 +135,8 @@ static qk_status add_model(struct qk__models *models, struct qk__named_model *mo
     return status;
 }
 
-qk_status qk_host_add_model(qk_host *host, const char *name, const char *path, struct qk_error *error)
+qk_status qk_host_add_model(qk_host *host, const char *name, const char *path,
+                            struct qk_error *error)
 {
     struct qk__named_model *model;
     qk_status               status;
@@ -141,7 +144,8 @@ qk_status qk_host_add_model(qk_host *host, const char *name, const char *path, s
     if (host == NULL || name == NULL || name[0] == '\0' || path == NULL || path[0] == '\0')
         return qk_error_set(error, QK_INVALID_ARGUMENT, "a model needs a name and a path");
     if (strlen(name) > NAME_MAX_CHARS)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "model %.80s: its name has over %u characters", name, NAME_MAX_CHARS);
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "model %.80s: its name has over %u characters", name, NAME_MAX_CHARS);
     model = make_model(qk__host_models(host), name, path);
     if (model == NULL)
         return qk_error_set(error, QK_NO_MEMORY, "no memory for model %s", name);
@@ -172,7 +176,9 @@ static bool is_file(const char *path)
 /* A version is a number in digits alone; 0: it is none. */
 static unsigned long long version_of(const char *name)
 {
-    return name[0] != '\0' && strspn(name, "0123456789") == strlen(name) && strlen(name) < 19 ? strtoull(name, NULL, 10) : 0;
+    return name[0] != '\0' && strspn(name, "0123456789") == strlen(name) && strlen(name) < 19
+               ? strtoull(name, NULL, 10)
+               : 0;
 }
 
 static bool model_path(const char *folder, const char *version, char out[PATH_BYTES])
@@ -201,18 +207,20 @@ static qk_status find_newest(const char *folder, char out_path[PATH_BYTES], stru
     }
     qk__folder_list_free(names, count);
     if (newest == 0)
-        return qk_error_set(error, QK_NOT_FOUND, "%s: no <version>/model.onnx in it (versions count from 1)", folder);
+        return qk_error_set(error, QK_NOT_FOUND,
+                            "%s: no <version>/model.onnx in it (versions count from 1)", folder);
     return QK_OK;
 }
 
-static qk_status add_from_folder(qk_host *host, const char *folder, const char *name, size_t *inout_added,
-                                 struct qk_error *error)
+static qk_status add_from_folder(qk_host *host, const char *folder, const char *name,
+                                 size_t *inout_added, struct qk_error *error)
 {
     char      inside[PATH_BYTES], path[PATH_BYTES];
     qk_status status;
 
     if (qk__path_join(inside, sizeof inside, folder, name) != QK_OK)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%.80s/%.80s: the path is too long", folder, name);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "%.80s/%.80s: the path is too long", folder,
+                            name);
     if (name[0] == '.' || !is_folder(inside))
         return QK_OK;    /* a README beside the models, say */
     status = find_newest(inside, path, error);
@@ -238,7 +246,8 @@ qk_status qk_host_add_models(qk_host *host, const char *folder, struct qk_error 
         status = add_from_folder(host, folder, names[i], &added, error);
     qk__folder_list_free(names, count);
     if (status == QK_OK && added == 0)
-        status = qk_error_set(error, QK_NOT_FOUND, "%s: no <name>/<version>/model.onnx in it", folder);
+        status =
+            qk_error_set(error, QK_NOT_FOUND, "%s: no <name>/<version>/model.onnx in it", folder);
     return status;
 }
 
@@ -246,8 +255,10 @@ qk_status qk_host_add_models(qk_host *host, const char *folder, struct qk_error 
 
 static const char *state_name(enum qk__residency_state state)
 {
-    static const char *const names[] = {
-        [QK__ABSENT] = "absent", [QK__LOADING] = "loading", [QK__READY] = "ready", [QK__FAILED] = "failed"};
+    static const char *const names[] = {[QK__ABSENT] = "absent",
+                                        [QK__LOADING] = "loading",
+                                        [QK__READY] = "ready",
+                                        [QK__FAILED] = "failed"};
 
     return names[state];
 }
@@ -272,7 +283,8 @@ static void describe(const struct qk__residency *residency, struct qk__model_sta
     snprintf(out->state, sizeof out->state, "%s", state_name(residency->state));
 }
 
-size_t qk__host_model_status(const qk_host *host, struct qk__model_status *out_rows, size_t capacity)
+size_t qk__host_model_status(const qk_host *host, struct qk__model_status *out_rows,
+                             size_t capacity)
 {
     struct qk__models *models = qk__host_models(host);
     const char        *name;

@@ -22,28 +22,34 @@ static qk_status check_image(const struct qk_input *input, size_t index, struct 
 {
     const qk_image *image = input->image;
 
-    if (image->pixels == NULL || image->width == 0 || image->height == 0 || (image->channels != 1 && image->channels != 3))
+    if (image->pixels == NULL || image->width == 0 || image->height == 0 ||
+        (image->channels != 1 && image->channels != 3))
         return qk_error_set(error, QK_INVALID_ARGUMENT, "input %zu: the image is empty", index);
     if (input->transform == NULL)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "input %zu: an image needs a transform", index);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "input %zu: an image needs a transform",
+                            index);
     if (input->regions != NULL && input->region_count == 0)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "input %zu: no regions", index);
     return QK_OK;
 }
 
-qk_status qk__request_check(const struct qk_input *inputs, size_t input_count, struct qk_error *error)
+qk_status qk__request_check(const struct qk_input *inputs, size_t input_count,
+                            struct qk_error *error)
 {
     qk_status status = QK_OK;
     size_t    bytes;
 
     for (size_t i = 0; i < input_count && status == QK_OK; i++) {
         if ((inputs[i].tensor != NULL) == (inputs[i].image != NULL))
-            status = qk_error_set(error, QK_INVALID_ARGUMENT, "input %zu is to be a tensor or an image", i);
+            status = qk_error_set(error, QK_INVALID_ARGUMENT,
+                                  "input %zu is to be a tensor or an image", i);
         else if (inputs[i].image != NULL)
             status = check_image(&inputs[i], i, error);
-        else if (inputs[i].tensor->data == NULL || inputs[i].tensor->shape.rank > QK_TENSOR_MAX_DIMS ||
+        else if (inputs[i].tensor->data == NULL ||
+                 inputs[i].tensor->shape.rank > QK_TENSOR_MAX_DIMS ||
                  !qk_tensor_size(inputs[i].tensor->dtype, &inputs[i].tensor->shape, &bytes))
-            status = qk_error_set(error, QK_INVALID_ARGUMENT, "input %zu: the tensor has no bytes, or an impossible shape", i);
+            status = qk_error_set(error, QK_INVALID_ARGUMENT,
+                                  "input %zu: the tensor has no bytes, or an impossible shape", i);
     }
     return status;
 }
@@ -72,8 +78,8 @@ static void *place_copy(struct block *block, const void *bytes, size_t size_byte
     return copy;
 }
 
-static void copy_tensor(struct block *block, const qk_tensor *tensor, struct copies *copies, struct qk__input *out,
-                        struct qk_shape *out_shape)
+static void copy_tensor(struct block *block, const qk_tensor *tensor, struct copies *copies,
+                        struct qk__input *out, struct qk_shape *out_shape)
 {
     size_t bytes = 0;
     void  *data;
@@ -87,12 +93,14 @@ static void copy_tensor(struct block *block, const qk_tensor *tensor, struct cop
     *out_shape = tensor->shape;
 }
 
-static void copy_image(struct block *block, const struct qk_input *input, struct copies *copies, struct qk__input *out,
-                       struct qk_shape *out_shape)
+static void copy_image(struct block *block, const struct qk_input *input, struct copies *copies,
+                       struct qk__input *out, struct qk_shape *out_shape)
 {
     const size_t count = input->regions != NULL ? input->region_count : 1;
     void        *pixels = place_copy(block, input->image->pixels, image_bytes(input->image));
-    void        *regions = input->regions != NULL ? place_copy(block, input->regions, count * sizeof *input->regions) : NULL;
+    void        *regions = input->regions != NULL
+                               ? place_copy(block, input->regions, count * sizeof *input->regions)
+                               : NULL;
 
     if (pixels == NULL)
         return;
@@ -104,11 +112,12 @@ static void copy_image(struct block *block, const struct qk_input *input, struct
                               .regions = regions,
                               .region_count = count,
                               .transform = &copies->transform};
-    *out_shape = (struct qk_shape){4, {(int64_t)count, copies->transform.channels, copies->transform.height,
-                                       copies->transform.width}};
+    *out_shape = (struct qk_shape){4, {(int64_t)count, copies->transform.channels,
+                                       copies->transform.height, copies->transform.width}};
 }
 
-static void lay_out(struct block *block, const struct qk_input *inputs, size_t input_count, size_t output_count)
+static void lay_out(struct block *block, const struct qk_input *inputs, size_t input_count,
+                    size_t output_count)
 {
     struct qk__request *request = place(block, sizeof *request);
     struct qk__input   *copied = place(block, input_count * sizeof *copied);
@@ -130,7 +139,10 @@ static void lay_out(struct block *block, const struct qk_input *inputs, size_t i
         return;
     memset(outputs, 0, output_count * sizeof *outputs);
     *request = (struct qk__request){
-        .inference = {.inputs = copied, .input_count = input_count, .outputs = outputs, .output_count = output_count},
+        .inference = {.inputs = copied,
+                      .input_count = input_count,
+                      .outputs = outputs,
+                      .output_count = output_count},
         .shapes = shapes,
     };
     atomic_init(&request->holders, 1);

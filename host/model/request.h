@@ -2,8 +2,9 @@
 /*
  * request.h - one inference that outlives whoever asked. Inside model/ only.
  *
- * A turn may leave at its deadline while the device still reads the inputs. So a request is one counted block with copies of
- * them: the turn holds it, and so does the device while the inference is under way.
+ * A turn may leave at its deadline while the device still reads the inputs. So a request is one
+ * counted block with copies of them: the turn holds it, and so does the device while the inference
+ * is under way.
  */
 #ifndef QUARK_HOST_MODEL_REQUEST_H
 #define QUARK_HOST_MODEL_REQUEST_H
@@ -16,7 +17,8 @@ struct qk__request {
     struct qk__loaded   *loaded;    /* with one user while under way */
     qk_status            status;    /* after done */
     struct qk__wait      done;
-    struct qk_shape     *shapes;    /* of the inputs as the model sees them; behind this struct, like all that it points to */
+    struct qk_shape     *shapes;    /* of the inputs as the model sees them */
+    /* All that these point to lies behind this struct, in the same block. */
 };
 
 /* Copies the inputs, which were checked. The caller's to be released. QK_NO_MEMORY. */
@@ -28,7 +30,9 @@ void      qk__request_release(struct qk__request *request);    /* frees outputs 
 /* Makes it ready to be submitted, again too: no outputs, no error. */
 void qk__request_reset(struct qk__request *request);
 
-/* QK_INVALID_ARGUMENT with what is wrong, by the inputs alone: whether they fit the model, the model says. */
-qk_status qk__request_check(const struct qk_input *inputs, size_t input_count, struct qk_error *error);
+/* QK_INVALID_ARGUMENT with what is wrong, by the inputs alone: whether they fit the model, the
+ * model says. */
+qk_status qk__request_check(const struct qk_input *inputs, size_t input_count,
+                            struct qk_error *error);
 
 #endif

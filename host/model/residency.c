@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 
-#define SEEN_MAX 8u    /* shapes remembered for each model: batches of one to a few, not every size there ever was */
+#define SEEN_MAX 8u    /* shapes remembered for each model: the usual batches, not every size */
 
 qk__device *qk__loaded_device(const struct qk__loaded *loaded)
 {
@@ -13,7 +13,8 @@ qk__device *qk__loaded_device(const struct qk__loaded *loaded)
 
 bool qk__loaded_is_on_cpu(const struct qk__loaded *loaded)
 {
-    return loaded->residency->device == qk__device_cpu(qk__host_devices(loaded->residency->model->models->host));
+    return loaded->residency->device ==
+           qk__device_cpu(qk__host_devices(loaded->residency->model->models->host));
 }
 
 static void destroy_loaded(struct qk__loaded *loaded)
@@ -50,8 +51,8 @@ void qk__loaded_drop(struct qk__loaded *loaded)
     uint32_t           users = atomic_load_explicit(&loaded->users, memory_order_relaxed);
 
     while (users > 1) {
-        if (atomic_compare_exchange_weak_explicit(&loaded->users, &users, users - 1, memory_order_release,
-                                                  memory_order_relaxed))
+        if (atomic_compare_exchange_weak_explicit(&loaded->users, &users, users - 1,
+                                                  memory_order_release, memory_order_relaxed))
             return;
     }
     /* Perhaps the last: under the lock, where eviction and new users look. */
@@ -78,7 +79,8 @@ static void retire(struct qk__residency *residency, const struct qk_error *why)
         destroy_soon(residency->model->models, loaded);
 }
 
-void qk__models_device_lost(struct qk__models *models, const qk__device *device, const struct qk_error *why)
+void qk__models_device_lost(struct qk__models *models, const qk__device *device,
+                            const struct qk_error *why)
 {
     const char *name;
     void       *model;
@@ -102,7 +104,8 @@ static bool goes_before(const struct qk__residency *residency, const struct qk__
     return other == NULL || residency->loaded->last_used_ns < other->loaded->last_used_ns;
 }
 
-static struct qk__residency *least_recently_used(struct qk__models *models, const qk__device *device)
+static struct qk__residency *least_recently_used(struct qk__models *models,
+                                                 const qk__device  *device)
 {
     struct qk__residency *oldest = NULL;
     const char           *name;
@@ -113,7 +116,8 @@ static struct qk__residency *least_recently_used(struct qk__models *models, cons
 
         for (; residency != NULL; residency = residency->next) {
             if (residency->device == device && residency->loaded != NULL &&
-                atomic_load_explicit(&residency->loaded->users, memory_order_acquire) == 0 && goes_before(residency, oldest))
+                atomic_load_explicit(&residency->loaded->users, memory_order_acquire) == 0 &&
+                goes_before(residency, oldest))
                 oldest = residency;
         }
     }
@@ -141,7 +145,8 @@ bool qk__models_evict(struct qk__models *models, qk__device *device)
 
 /* ---- Shapes ---- */
 
-static bool is_seen(const struct qk__named_model *model, const struct qk_shape *shapes, uint32_t count)
+static bool is_seen(const struct qk__named_model *model, const struct qk_shape *shapes,
+                    uint32_t count)
 {
     for (const struct qk__seen_shapes *seen = model->seen; seen != NULL; seen = seen->next) {
         uint32_t equal = 0;

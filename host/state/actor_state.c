@@ -2,11 +2,11 @@
 /*
  * actor_state.c - the named states of an activation: read in turn zero, written when a turn ends.
  *
- *     load (turn zero) --> in `self` --qk_state_save--> marked --turn succeeded--> committed, version + 1
+ *     load (turn zero) --> in `self` --qk_state_save--> marked --turn succeeded--> version + 1
  *                                                         '-----turn failed------> mark dropped
  *
- * A commit that conflicts means that `self` is not built on what the store has: the actor is then deactivated, and its next
- * message reads the states afresh.
+ * A commit that conflicts means that `self` is not built on what the store has: the actor is then
+ * deactivated, and its next message reads the states afresh.
  * Thread: the activation's own turn; an activation has one at a time, so the marks need no lock.
  */
 #include "host/host.h"
@@ -34,7 +34,8 @@ static struct states *states_of(const qk_turn *turn)
     return *qk__activation_slot(qk__turn_activation(turn), QK__SLOT_STATE);
 }
 
-static struct qk__state_id id_of(const qk__activation *activation, const struct qk_named_state *declared)
+static struct qk__state_id id_of(const qk__activation        *activation,
+                                 const struct qk_named_state *declared)
 {
     return (struct qk__state_id){.type = qk__activation_type(activation)->name,
                                  .key = qk__activation_key(activation),
@@ -58,8 +59,8 @@ static qk_status check_size(qk_turn *turn, const struct qk__state_read *read)
     if (!read->is_there || read->size_bytes == read->capacity)
         return QK_OK;
     return qk_fail(turn, QK_FAILED_PRECONDITION,
-                   "state %s of %s/%s was saved with %zu bytes, and this program's struct has %zu", read->id.name,
-                   read->id.type, read->id.key, read->size_bytes, read->capacity);
+                   "state %s of %s/%s was saved with %zu bytes, and this program's struct has %zu",
+                   read->id.name, read->id.type, read->id.key, read->size_bytes, read->capacity);
 }
 
 static qk_status read_states(qk_turn *turn, struct qk__state_read *reads, struct states *states)
@@ -164,8 +165,10 @@ uint64_t qk_state_version(const qk_turn *turn, const char *name)
     return state != NULL ? state->version : 0;
 }
 
-/* The marked states as a batch; returns how many. A delete of what was never saved is nothing to do. */
-static size_t gather(const qk__activation *activation, const struct states *states, struct qk__state_write *writes)
+/* The marked states as a batch; returns how many. A delete of what was never saved is nothing to
+ * do. */
+static size_t gather(const qk__activation *activation, const struct states *states,
+                     struct qk__state_write *writes)
 {
     const struct qk_type *type = qk__activation_type(activation);
     size_t                count = 0;

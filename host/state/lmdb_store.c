@@ -2,14 +2,17 @@
 /*
  * lmdb_store.c - records in LMDB: one file, mapped into memory, written synchronously.
  *
- * Folder: data.mdb and lock.mdb are LMDB's; quark.lock is held (flock) by the host that has the folder, and holds its
- * process id. LMDB itself would let several processes in; two hosts that write each other's actors are what we don't want,
- * and opening one environment twice in one process breaks it.
+ * Folder: data.mdb and lock.mdb are LMDB's; quark.lock is held (flock) by the host that has the
+ * folder, and holds its process id. LMDB itself would let several processes in; two hosts that
+ * write each other's actors are what we don't want, and opening one environment twice in one
+ * process breaks it.
  *
- * (1) LMDB keeps its default durability: a committed transaction is on disk, and a killed process leaves the last one.
- * (2) A group of batches is one transaction. When it fails as a whole (full map, full disk), each batch is tried alone,
- *     so that one that is too large does not take the others with it.
- * (3) Read transactions belong to no thread (MDB_NOTLS): they are begun and ended in one call, on whatever thread.
+ * (1) LMDB keeps its default durability: a committed transaction is on disk, and a killed process
+ *     leaves the last one.
+ * (2) A group of batches is one transaction. When it fails as a whole (full map, full disk), each
+ *     batch is tried alone, so that one that is too large does not take the others with it.
+ * (3) Read transactions belong to no thread (MDB_NOTLS): they are begun and ended in one call, on
+ *     whatever thread.
  */
 #include "host/state/backend.h"
 #include "host/state/record.h"
@@ -65,14 +68,17 @@ static qk_status status_of(int code)
     }
 }
 
-static qk_status fail(const struct lmdb_store *store, int code, const char *doing, struct qk_error *error)
+static qk_status fail(const struct lmdb_store *store, int code, const char *doing,
+                      struct qk_error *error)
 {
     MDB_envinfo info;
 
     if (code == MDB_MAP_FULL && mdb_env_info(store->env, &info) == MDB_SUCCESS)
-        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "state folder %s is full: its limit is %zu bytes", store->folder,
+        return qk_error_set(error, QK_RESOURCE_EXHAUSTED,
+                            "state folder %s is full: its limit is %zu bytes", store->folder,
                             info.me_mapsize);
-    return qk_error_set(error, status_of(code), "state folder %s: %s: %s", store->folder, doing, mdb_strerror(code));
+    return qk_error_set(error, status_of(code), "state folder %s: %s: %s", store->folder, doing,
+                        mdb_strerror(code));
 }
 
 /* ---- Opening ---- */
@@ -83,7 +89,8 @@ static qk_status in_use(const struct lmdb_store *store, struct qk_error *error)
     const ssize_t length = pread(store->lock_fd, text, sizeof text - 1, 0);
     const long    pid = length > 0 ? strtol(text, NULL, 10) : 0;
 
-    return qk_error_set(error, QK_UNAVAILABLE, "state folder %s is in use by another host (process %ld)", store->folder,
+    return qk_error_set(error, QK_UNAVAILABLE,
+                        "state folder %s is in use by another host (process %ld)", store->folder,
                         pid);
 }
 
@@ -96,20 +103,23 @@ static qk_status lock_folder(struct lmdb_store *store, struct qk_error *error)
     snprintf(path, sizeof path, "%s/quark.lock", store->folder);
     store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (store->lock_fd < 0)
-        return qk_error_set(error, qk__status_of_errno(errno), "state folder %s is not writable: %s", store->folder,
-                            strerror(errno));
+        return qk_error_set(error, qk__status_of_errno(errno),
+                            "state folder %s is not writable: %s", store->folder, strerror(errno));
     if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0)
         return errno == EWOULDBLOCK ? in_use(store, error)
-                                    : qk_error_set(error, qk__status_of_errno(errno), "state folder %s can't be locked: %s",
+                                    : qk_error_set(error, qk__status_of_errno(errno),
+                                                   "state folder %s can't be locked: %s",
                                                    store->folder, strerror(errno));
     length = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    if (ftruncate(store->lock_fd, 0) != 0 || pwrite(store->lock_fd, pid, (size_t)length, 0) != length)
-        return qk_error_set(error, qk__status_of_errno(errno), "state folder %s is not writable: %s", store->folder,
-                            strerror(errno));
+    if (ftruncate(store->lock_fd, 0) != 0 ||
+        pwrite(store->lock_fd, pid, (size_t)length, 0) != length)
+        return qk_error_set(error, qk__status_of_errno(errno),
+                            "state folder %s is not writable: %s", store->folder, strerror(errno));
     return QK_OK;
 }
 
-/* LMDB maps what its header promises; reading behind the end of a file that was cut off would kill the process. */
+/* LMDB maps what its header promises; reading behind the end of a file that was cut off would kill
+ * the process. */
 static qk_status check_length(struct lmdb_store *store, struct qk_error *error)
 {
     char        path[300];
@@ -121,15 +131,17 @@ static qk_status check_length(struct lmdb_store *store, struct qk_error *error)
     snprintf(path, sizeof path, "%s/data.mdb", store->folder);
     if (stat(path, &file) != 0 || mdb_env_info(store->env, &info) != MDB_SUCCESS ||
         mdb_env_stat(store->env, &stat_) != MDB_SUCCESS)
-        return qk_error_set(error, QK_INTERNAL, "state folder %s: its size can't be read", store->folder);
+        return qk_error_set(error, QK_INTERNAL, "state folder %s: its size can't be read",
+                            store->folder);
     needed = ((uint64_t)info.me_last_pgno + 1) * stat_.ms_psize;
     if ((uint64_t)file.st_size < needed)
-        return qk_error_set(error, QK_DATA_LOSS, "%s is cut off: %" PRIu64 " bytes of %" PRIu64, path, (uint64_t)file.st_size,
-                            needed);
+        return qk_error_set(error, QK_DATA_LOSS, "%s is cut off: %" PRIu64 " bytes of %" PRIu64,
+                            path, (uint64_t)file.st_size, needed);
     return QK_OK;
 }
 
-static qk_status open_environment(struct lmdb_store *store, uint64_t max_bytes, struct qk_error *error)
+static qk_status open_environment(struct lmdb_store *store, uint64_t max_bytes,
+                                  struct qk_error *error)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t       map_bytes = (size_t)(max_bytes > 0 ? max_bytes : DEFAULT_MAP_BYTES);
@@ -176,12 +188,14 @@ static void lmdb_close(void *self)
     qk__free(store);
 }
 
-static qk_status open_parts(struct lmdb_store *store, const char *folder, uint64_t max_bytes, struct qk_error *error)
+static qk_status open_parts(struct lmdb_store *store, const char *folder, uint64_t max_bytes,
+                            struct qk_error *error)
 {
     qk_status status;
 
     if (strlen(folder) >= sizeof store->folder)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "state folder %.100s...: the path is too long", folder);
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "state folder %.100s...: the path is too long", folder);
     snprintf(store->folder, sizeof store->folder, "%s", folder);
     status = qk__folder_create(folder, error);
     if (status != QK_OK) {
@@ -194,7 +208,8 @@ static qk_status open_parts(struct lmdb_store *store, const char *folder, uint64
     return status == QK_OK ? open_table(store, error) : status;
 }
 
-qk_status qk__lmdb_backend_open(const char *folder, uint64_t max_bytes, void **out_self, struct qk_error *error)
+qk_status qk__lmdb_backend_open(const char *folder, uint64_t max_bytes, void **out_self,
+                                struct qk_error *error)
 {
     struct lmdb_store *store = qk__alloc_zero(sizeof *store);
     qk_status          status;
@@ -219,8 +234,9 @@ static MDB_val value_of(struct qk__record_key *key)
 }
 
 /* The record under `key`, checked. Not there: QK_OK, version 0, no bytes. */
-static qk_status find(const struct lmdb_store *store, MDB_txn *txn, struct qk__record_key *key, uint64_t *out_version,
-                      const void **out_bytes, size_t *out_size, struct qk_error *error)
+static qk_status find(const struct lmdb_store *store, MDB_txn *txn, struct qk__record_key *key,
+                      uint64_t *out_version, const void **out_bytes, size_t *out_size,
+                      struct qk_error *error)
 {
     MDB_val   name = value_of(key), record;
     const int code = mdb_get(txn, store->states, &name, &record);
@@ -232,7 +248,8 @@ static qk_status find(const struct lmdb_store *store, MDB_txn *txn, struct qk__r
         return QK_OK;
     if (code != MDB_SUCCESS)
         return fail(store, code, "can't be read", error);
-    return qk__record_open(key, record.mv_data, record.mv_size, out_version, out_bytes, out_size, error);
+    return qk__record_open(key, record.mv_data, record.mv_size, out_version, out_bytes, out_size,
+                           error);
 }
 
 static qk_status read_one(const struct lmdb_store *store, MDB_txn *txn, struct qk__state_read *read,
@@ -252,7 +269,8 @@ static qk_status read_one(const struct lmdb_store *store, MDB_txn *txn, struct q
     return QK_OK;
 }
 
-static qk_status lmdb_load(void *self, struct qk__state_read *reads, size_t count, struct qk_error *error)
+static qk_status lmdb_load(void *self, struct qk__state_read *reads, size_t count,
+                           struct qk_error *error)
 {
     const struct lmdb_store *store = self;
     MDB_txn                 *txn;
@@ -269,8 +287,8 @@ static qk_status lmdb_load(void *self, struct qk__state_read *reads, size_t coun
 
 /* ---- Writing ---- */
 
-static qk_status check(const struct lmdb_store *store, MDB_txn *txn, const struct qk__state_write *write,
-                       struct qk_error *error)
+static qk_status check(const struct lmdb_store *store, MDB_txn *txn,
+                       const struct qk__state_write *write, struct qk_error *error)
 {
     struct qk__record_key key;
     uint64_t              found;
@@ -331,7 +349,8 @@ static int apply(const struct lmdb_store *store, MDB_txn *txn, struct qk__batch 
 }
 
 /* All batches in one transaction; MDB_SUCCESS: it is on disk, and every batch has its status. */
-static int commit_together(const struct lmdb_store *store, struct qk__batch *const *batches, size_t count)
+static int commit_together(const struct lmdb_store *store, struct qk__batch *const *batches,
+                           size_t count)
 {
     MDB_txn *txn;
     int      code = mdb_txn_begin(store->env, NULL, 0, &txn);
@@ -393,7 +412,8 @@ static bool visit_one(struct visit *visit, const MDB_val *name, const MDB_val *r
     key.bytes[name->mv_size] = '\0';
     status = qk__record_open(&key, record->mv_data, record->mv_size, &version, &bytes, &size, &why);
     if (status == QK_OK && !qk__record_key_decode(&key, &id))
-        status = qk_error_set(&why, QK_DATA_LOSS, "state folder %s: a record has a key that is not one of Quark's",
+        status = qk_error_set(&why, QK_DATA_LOSS,
+                              "state folder %s: a record has a key that is not one of Quark's",
                               visit->store->folder);
     if (status == QK_OK)
         return visit->each(visit->arg, &id, version, bytes, size);
@@ -404,10 +424,12 @@ static bool visit_one(struct visit *visit, const MDB_val *name, const MDB_val *r
 static int walk(struct visit *visit, MDB_cursor *cursor, struct qk__record_key *prefix)
 {
     MDB_val name = value_of(prefix), record;
-    int     code = mdb_cursor_get(cursor, &name, &record, prefix->size_bytes > 0 ? MDB_SET_RANGE : MDB_FIRST);
+    int     code =
+        mdb_cursor_get(cursor, &name, &record, prefix->size_bytes > 0 ? MDB_SET_RANGE : MDB_FIRST);
 
     while (code == MDB_SUCCESS) {
-        if (name.mv_size < prefix->size_bytes || memcmp(name.mv_data, prefix->bytes, prefix->size_bytes) != 0 ||
+        if (name.mv_size < prefix->size_bytes ||
+            memcmp(name.mv_data, prefix->bytes, prefix->size_bytes) != 0 ||
             !visit_one(visit, &name, &record))
             return MDB_SUCCESS;
         code = mdb_cursor_get(cursor, &name, &record, MDB_NEXT);
@@ -415,8 +437,8 @@ static int walk(struct visit *visit, MDB_cursor *cursor, struct qk__record_key *
     return code == MDB_NOTFOUND ? MDB_SUCCESS : code;
 }
 
-static qk_status lmdb_scan(void *self, const char *type, const char *key, qk__store_each_fn each, void *arg,
-                           struct qk_error *error)
+static qk_status lmdb_scan(void *self, const char *type, const char *key, qk__store_each_fn each,
+                           void *arg, struct qk_error *error)
 {
     const struct lmdb_store *store = self;
     struct visit             visit = {.store = store, .each = each, .arg = arg, .error = error};
@@ -451,7 +473,8 @@ static void lmdb_stats(void *self, struct qk__store_stats *out_stats)
         return;
     if (mdb_stat(txn, store->states, &table) == MDB_SUCCESS) {
         out_stats->records = table.ms_entries;
-        out_stats->bytes = (table.ms_branch_pages + table.ms_leaf_pages + table.ms_overflow_pages) * table.ms_psize;
+        out_stats->bytes = (table.ms_branch_pages + table.ms_leaf_pages + table.ms_overflow_pages) *
+                           table.ms_psize;
     }
     mdb_txn_abort(txn);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * memory_store.c - records in a table, gone when the store is closed. For tests, and for hosts that keep nothing.
+ * memory_store.c - records in a table, gone when the store is closed. For tests, and for hosts that
+ * keep nothing.
  *
- * Ids obey the limits of a store on disk, so that a program does not find them out when it moves there.
+ * Ids obey the limits of a store on disk, so that a program does not find them out when it moves
+ * there.
  * Thread: any; one lock, never held for longer than a copy.
  */
 #include "host/state/backend.h"
@@ -32,7 +34,8 @@ struct memory_store {
 /* The map wants one string for three: lengths in front keep ("a", "bc") and ("ab", "c") apart. */
 static void map_name(const struct qk__state_id *id, char out[MAP_NAME_MAX])
 {
-    snprintf(out, MAP_NAME_MAX, "%zu:%zu:%s%s%s", strlen(id->type), strlen(id->key), id->type, id->key, id->name);
+    snprintf(out, MAP_NAME_MAX, "%zu:%zu:%s%s%s", strlen(id->type), strlen(id->key), id->type,
+             id->key, id->name);
 }
 
 static void free_entry(struct entry *entry)
@@ -68,7 +71,8 @@ static void memory_close(void *self)
     qk__free(store);
 }
 
-static qk_status read_one(struct memory_store *store, struct qk__state_read *read, struct qk_error *error)
+static qk_status read_one(struct memory_store *store, struct qk__state_read *read,
+                          struct qk_error *error)
 {
     struct qk__record_key key;
     char                  name[MAP_NAME_MAX];
@@ -87,7 +91,8 @@ static qk_status read_one(struct memory_store *store, struct qk__state_read *rea
     return QK_OK;
 }
 
-static qk_status memory_load(void *self, struct qk__state_read *reads, size_t count, struct qk_error *error)
+static qk_status memory_load(void *self, struct qk__state_read *reads, size_t count,
+                             struct qk_error *error)
 {
     struct memory_store *store = self;
     qk_status            status = QK_OK;
@@ -108,12 +113,13 @@ struct prepared {
 
 static qk_status no_memory(const struct qk__state_write *write, struct qk_error *error)
 {
-    return qk_error_set(error, QK_NO_MEMORY, "no memory for %zu bytes of state %s of %s/%s", write->size_bytes,
-                        write->id.name, write->id.type, write->id.key);
+    return qk_error_set(error, QK_NO_MEMORY, "no memory for %zu bytes of state %s of %s/%s",
+                        write->size_bytes, write->id.name, write->id.type, write->id.key);
 }
 
 /* The entry to be written, made with version 0 when there is none. */
-static struct entry *find_or_make(struct memory_store *store, const char *name, const struct qk__record_key *key)
+static struct entry *find_or_make(struct memory_store *store, const char *name,
+                                  const struct qk__record_key *key)
 {
     struct entry *entry = qk__map_get(&store->entries, name);
 
@@ -130,8 +136,8 @@ static struct entry *find_or_make(struct memory_store *store, const char *name, 
     return entry;
 }
 
-static qk_status prepare(struct memory_store *store, const struct qk__state_write *write, struct prepared *prepared,
-                         struct qk_error *error)
+static qk_status prepare(struct memory_store *store, const struct qk__state_write *write,
+                         struct prepared *prepared, struct qk_error *error)
 {
     struct qk__record_key key;
     uint64_t              found;
@@ -161,7 +167,8 @@ static void take_back(struct memory_store *store, struct prepared *prepared)
         free_entry(qk__map_remove(&store->entries, prepared->name));
 }
 
-static void carry_out(struct memory_store *store, const struct qk__state_write *write, struct prepared *prepared)
+static void carry_out(struct memory_store *store, const struct qk__state_write *write,
+                      struct prepared *prepared)
 {
     struct entry *entry = prepared->entry;
 
@@ -186,7 +193,8 @@ static qk_status commit_batch(struct memory_store *store, struct qk__batch *batc
     size_t           begun = 0;
 
     if (prepared == NULL)
-        return qk_error_set(&batch->error, QK_NO_MEMORY, "no memory for a batch of %zu states", batch->count);
+        return qk_error_set(&batch->error, QK_NO_MEMORY, "no memory for a batch of %zu states",
+                            batch->count);
     while (begun < batch->count && status == QK_OK) {
         status = prepare(store, &batch->writes[begun], &prepared[begun], &batch->error);
         begun++;
@@ -213,13 +221,15 @@ static void memory_commit(void *self, struct qk__batch *const *batches, size_t c
 
 static bool has_prefix(const struct qk__record_key *key, const struct qk__record_key *prefix)
 {
-    return key->size_bytes >= prefix->size_bytes && memcmp(key->bytes, prefix->bytes, prefix->size_bytes) == 0;
+    return key->size_bytes >= prefix->size_bytes &&
+           memcmp(key->bytes, prefix->bytes, prefix->size_bytes) == 0;
 }
 
 static int compare_entries(const void *a, const void *b)
 {
-    const struct qk__record_key *x = &(*(struct entry *const *)a)->key, *y = &(*(struct entry *const *)b)->key;
-    const size_t                 shorter = x->size_bytes < y->size_bytes ? x->size_bytes : y->size_bytes;
+    const struct qk__record_key *x = &(*(struct entry *const *)a)->key,
+                                *y = &(*(struct entry *const *)b)->key;
+    const size_t shorter = x->size_bytes < y->size_bytes ? x->size_bytes : y->size_bytes;
     const int                    order = memcmp(x->bytes, y->bytes, shorter);
 
     return order != 0 ? order : (x->size_bytes > y->size_bytes) - (x->size_bytes < y->size_bytes);
@@ -232,14 +242,15 @@ static void visit(struct entry *const *entries, size_t count, qk__store_each_fn 
     for (size_t i = 0; i < count; i++) {
         const struct entry *entry = entries[i];
 
-        if (qk__record_key_decode(&entry->key, &id) && !each(arg, &id, entry->version, entry->bytes, entry->size_bytes))
+        if (qk__record_key_decode(&entry->key, &id) &&
+            !each(arg, &id, entry->version, entry->bytes, entry->size_bytes))
             return;
     }
 }
 
 /* Sorts pointers to the entries: a scan is for people and tools, and need not be quick. */
-static qk_status memory_scan(void *self, const char *type, const char *key, qk__store_each_fn each, void *arg,
-                             struct qk_error *error)
+static qk_status memory_scan(void *self, const char *type, const char *key, qk__store_each_fn each,
+                             void *arg, struct qk_error *error)
 {
     struct memory_store  *store = self;
     struct qk__record_key prefix;
@@ -254,7 +265,8 @@ static qk_status memory_scan(void *self, const char *type, const char *key, qk__
     pthread_mutex_lock(&store->lock);
     found = qk__alloc_array(store->entries.count, sizeof *found);
     if (found == NULL) {
-        status = qk_error_set(error, QK_NO_MEMORY, "no memory to sort %zu states", store->entries.count);
+        status =
+            qk_error_set(error, QK_NO_MEMORY, "no memory to sort %zu states", store->entries.count);
     } else {
         for (size_t at = 0; qk__map_next(&store->entries, &at, &name, &entry);) {
             if (has_prefix(&((struct entry *)entry)->key, &prefix))

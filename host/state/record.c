@@ -24,14 +24,17 @@ static bool add_part(struct qk__record_key *key, const char *part)
 
 static qk_status too_long(const char *type, const char *key, struct qk_error *error)
 {
-    return qk_error_set(error, QK_INVALID_ARGUMENT, "state of %.60s/%.100s...: type, key and name have over %u bytes", type,
+    return qk_error_set(error, QK_INVALID_ARGUMENT,
+                        "state of %.60s/%.100s...: type, key and name have over %u bytes", type,
                         key, QK__RECORD_KEY_MAX);
 }
 
-qk_status qk__record_key_encode(const struct qk__state_id *id, struct qk__record_key *out_key, struct qk_error *error)
+qk_status qk__record_key_encode(const struct qk__state_id *id, struct qk__record_key *out_key,
+                                struct qk_error *error)
 {
     if (id->type[0] == '\0' || id->key[0] == '\0' || id->name[0] == '\0')
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "state \"%s\" of \"%s\" of type \"%s\": a part is empty", id->name,
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "state \"%s\" of \"%s\" of type \"%s\": a part is empty", id->name,
                             id->key, id->type);
     out_key->size_bytes = 0;
     if (!add_part(out_key, id->type) || !add_part(out_key, id->key) || !add_part(out_key, id->name))
@@ -40,7 +43,8 @@ qk_status qk__record_key_encode(const struct qk__state_id *id, struct qk__record
     return QK_OK;
 }
 
-qk_status qk__record_key_prefix(const char *type, const char *key, struct qk__record_key *out_key, struct qk_error *error)
+qk_status qk__record_key_prefix(const char *type, const char *key, struct qk__record_key *out_key,
+                                struct qk_error *error)
 {
     out_key->size_bytes = 0;
     out_key->bytes[0] = '\0';
@@ -82,7 +86,8 @@ static uint64_t get_le(const unsigned char *from, size_t size)
 }
 
 /* A hash of three hashes: there is no need to lay the pieces side by side. */
-static uint64_t checksum(const struct qk__record_key *key, const unsigned char *record, size_t record_bytes)
+static uint64_t checksum(const struct qk__record_key *key, const unsigned char *record,
+                         size_t record_bytes)
 {
     const uint64_t pieces[3] = {
         qk__hash64(key->bytes, key->size_bytes),
@@ -96,7 +101,8 @@ static uint64_t checksum(const struct qk__record_key *key, const unsigned char *
     return qk__hash64(bytes, sizeof bytes);
 }
 
-void qk__record_seal(const struct qk__record_key *key, uint64_t version, void *record, size_t record_bytes)
+void qk__record_seal(const struct qk__record_key *key, uint64_t version, void *record,
+                     size_t record_bytes)
 {
     unsigned char *const header = record;
 
@@ -112,11 +118,13 @@ static qk_status corrupt(const struct qk__record_key *key, const char *what, str
 
     if (!qk__record_key_decode(key, &id))
         return qk_error_set(error, QK_DATA_LOSS, "a record has a key that is not one of Quark's");
-    return qk_error_set(error, QK_DATA_LOSS, "state %s of %s/%s: %s", id.name, id.type, id.key, what);
+    return qk_error_set(error, QK_DATA_LOSS, "state %s of %s/%s: %s", id.name, id.type, id.key,
+                        what);
 }
 
-qk_status qk__record_open(const struct qk__record_key *key, const void *record, size_t record_bytes, uint64_t *out_version,
-                          const void **out_bytes, size_t *out_size, struct qk_error *error)
+qk_status qk__record_open(const struct qk__record_key *key, const void *record, size_t record_bytes,
+                          uint64_t *out_version, const void **out_bytes, size_t *out_size,
+                          struct qk_error *error)
 {
     const unsigned char *const header = record;
 

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * record.h - how ids and records lie in a store of bytes. Little-endian on every machine; never changed, only added to.
+ * record.h - how ids and records lie in a store of bytes. Little-endian on every machine; never
+ * changed, only added to.
  *
- *     key     type 0 key 0 name        strings hold no zero, so no two ids give one key, and a prefix finds a type or an actor
- *     record  +0 format (4)   +4 zero (4)   +8 version (8)   +16 epoch (8)   +24 checksum (8)   +32 bytes
+ *     key     type 0 key 0 name
+ *     record  +0 format (4) +4 zero (4) +8 version (8) +16 epoch (8) +24 checksum (8) +32 bytes
  *
- * The checksum is XXH3 of the key, the fields before it, and the bytes: a record under another's key is as corrupt as a flipped bit.
- * The epoch is that of the activation which wrote it, for fencing in a cluster; a host that owns its store alone writes 0.
+ * Strings hold no zero, so no two ids give one key, and a prefix finds a type or an actor.
+ *
+ * The checksum is XXH3 of the key, the fields before it, and the bytes: a record under another's
+ * key is as corrupt as a flipped bit. The epoch is that of the activation which wrote it, for
+ * fencing in a cluster; a host that owns its store alone writes 0.
  */
 #ifndef QUARK_HOST_STATE_RECORD_H
 #define QUARK_HOST_STATE_RECORD_H
@@ -22,19 +26,23 @@ struct qk__record_key {
 };
 
 /* QK_INVALID_ARGUMENT for an empty part or an id that is too long. */
-qk_status qk__record_key_encode(const struct qk__state_id *id, struct qk__record_key *out_key, struct qk_error *error);
+qk_status qk__record_key_encode(const struct qk__state_id *id, struct qk__record_key *out_key,
+                                struct qk_error *error);
 
 /* The first bytes of all keys of a type (NULL: any), and of one actor when `key` is not NULL. */
-qk_status qk__record_key_prefix(const char *type, const char *key, struct qk__record_key *out_key, struct qk_error *error);
+qk_status qk__record_key_prefix(const char *type, const char *key, struct qk__record_key *out_key,
+                                struct qk_error *error);
 
 /* `out_id` points into `key`. False: not a key of ours. */
 bool qk__record_key_decode(const struct qk__record_key *key, struct qk__state_id *out_id);
 
 /* Fills the header of a record whose bytes already stand behind it. */
-void qk__record_seal(const struct qk__record_key *key, uint64_t version, void *record, size_t record_bytes);
+void qk__record_seal(const struct qk__record_key *key, uint64_t version, void *record,
+                     size_t record_bytes);
 
 /* Checks a record; `out_bytes` points into it. QK_DATA_LOSS names the id and what is wrong. */
-qk_status qk__record_open(const struct qk__record_key *key, const void *record, size_t record_bytes, uint64_t *out_version,
-                          const void **out_bytes, size_t *out_size, struct qk_error *error);
+qk_status qk__record_open(const struct qk__record_key *key, const void *record, size_t record_bytes,
+                          uint64_t *out_version, const void **out_bytes, size_t *out_size,
+                          struct qk_error *error);
 
 #endif

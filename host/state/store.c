@@ -2,17 +2,19 @@
 /*
  * store.c - brings turns to a back end, and many commits into one.
  *
- * A synchronous write costs as much for a hundred turns as for one, so turns queue their batches, and one committer, a
- * job on a lane, takes all that are queued, writes them in one go, and signals each turn. While it writes, the next
- * ones gather: under load the groups grow by themselves, and a lone commit waits for nobody.
+ * A synchronous write costs as much for a hundred turns as for one, so turns queue their batches,
+ * and one committer, a job on a lane, takes all that are queued, writes them in one go, and signals
+ * each turn. While it writes, the next ones gather: under load the groups grow by themselves, and a
+ * lone commit waits for nobody.
  *
- *     turn: queue a ticket --> [queued] --the committer takes all--> written, on disk --signal--> turn goes on
+ *     turn --ticket--> [queued] --the committer takes all--> on disk --signal--> turn goes on
  *
  * (1) At most one committer runs; it ends when it finds nothing queued.
- * (2) A ticket lies on the stack of the turn, and is the turn's again with the signal. Its wait has no deadline and is not
- *     cancelled: what became of a write that is under way must be known.
- * (3) Reads go to a lane too: the map's pages may be on disk, and a page fault would hold up the whole worker. That
- *     costs a few microseconds, once in an activation. A back end that can't block is called directly.
+ * (2) A ticket lies on the stack of the turn, and is the turn's again with the signal. Its wait has
+ *     no deadline and is not cancelled: what became of a write that is under way must be known.
+ * (3) Reads go to a lane too: the map's pages may be on disk, and a page fault would hold up the
+ *     whole worker. That costs a few microseconds, once in an activation. A back end that can't
+ *     block is called directly.
  */
 #include "host/state/backend.h"
 
@@ -44,14 +46,17 @@ struct qk__store {
     _Atomic uint64_t commits, groups, conflicts, loads;
 };
 
-qk_status qk__version_conflict(const struct qk__state_write *write, uint64_t found_version, struct qk_error *error)
+qk_status qk__version_conflict(const struct qk__state_write *write, uint64_t found_version,
+                               struct qk_error *error)
 {
-    return qk_error_set(error, QK_VERSION_CONFLICT,
-                        "state %s of %s/%s: version %" PRIu64 " was expected, version %" PRIu64 " is there", write->id.name,
-                        write->id.type, write->id.key, write->expected_version, found_version);
+    return qk_error_set(
+        error, QK_VERSION_CONFLICT,
+        "state %s of %s/%s: version %" PRIu64 " was expected, version %" PRIu64 " is there",
+        write->id.name, write->id.type, write->id.key, write->expected_version, found_version);
 }
 
-static qk_status open_backend(struct qk__store *store, const char *folder, uint64_t max_bytes, struct qk_error *error)
+static qk_status open_backend(struct qk__store *store, const char *folder, uint64_t max_bytes,
+                              struct qk_error *error)
 {
     store->backend = folder != NULL ? &qk__lmdb_backend : &qk__memory_backend;
     if (folder != NULL)
@@ -61,8 +66,8 @@ static qk_status open_backend(struct qk__store *store, const char *folder, uint6
     return QK_OK;
 }
 
-qk_status qk__store_open(const char *folder, uint64_t max_bytes, qk__scheduler *scheduler, struct qk__store **out_store,
-                         struct qk_error *error)
+qk_status qk__store_open(const char *folder, uint64_t max_bytes, qk__scheduler *scheduler,
+                         struct qk__store **out_store, struct qk_error *error)
 {
     struct qk__store *store = qk__alloc_zero(sizeof *store);
     qk_status         status;
@@ -116,17 +121,20 @@ static qk_status load_on_lane(void *arg)
     return load->store->backend->load(load->store->self, load->reads, load->count, load->error);
 }
 
-qk_status qk__store_load(struct qk__store *store, struct qk__state_read *reads, size_t count, struct qk_error *error)
+qk_status qk__store_load(struct qk__store *store, struct qk__state_read *reads, size_t count,
+                         struct qk_error *error)
 {
     struct qk_error why = {0};
     struct load     load = {.store = store, .reads = reads, .count = count, .error = &why};
     qk_status       status;
 
     atomic_fetch_add_explicit(&store->loads, count, memory_order_relaxed);
-    status = blocks_caller(store) ? load_on_lane(&load) : qk__lane_call(store->scheduler, load_on_lane, &load);
+    status = blocks_caller(store) ? load_on_lane(&load)
+                                  : qk__lane_call(store->scheduler, load_on_lane, &load);
     if (status == QK_OK)
         return QK_OK;
-    return qk_error_set(error, status, "%s", why.text[0] != '\0' ? why.text : "states can't be read now");
+    return qk_error_set(error, status, "%s",
+                        why.text[0] != '\0' ? why.text : "states can't be read now");
 }
 
 /* Takes up to GROUP_MAX tickets; none: the committer ends. */
@@ -136,7 +144,8 @@ static size_t take_group(struct qk__store *store, struct ticket **tickets)
 
     pthread_mutex_lock(&store->lock);
     while (count < GROUP_MAX && !qk__list_is_empty(&store->queued))
-        tickets[count++] = QK__CONTAINER_OF(qk__list_pop_front(&store->queued), struct ticket, link);
+        tickets[count++] =
+            QK__CONTAINER_OF(qk__list_pop_front(&store->queued), struct ticket, link);
     if (count == 0) {
         store->has_committer = false;
         pthread_cond_broadcast(&store->committer_ended);
@@ -186,7 +195,8 @@ static qk_status run_committer(void *arg)
     return QK_OK;
 }
 
-/* There is no lane for a committer: whoever waits for one is told, so that nobody waits for ever. */
+/* There is no lane for a committer: whoever waits for one is told, so that nobody waits for
+ * ever. */
 static void refuse_queued(struct qk__store *store, qk_status status)
 {
     struct ticket *tickets[GROUP_MAX];
@@ -195,7 +205,8 @@ static void refuse_queued(struct qk__store *store, qk_status status)
     while ((count = take_group(store, tickets)) > 0) {
         for (size_t i = 0; i < count; i++) {
             tickets[i]->batch.status =
-                qk_error_set(&tickets[i]->batch.error, status, "states can't be written now: %s", qk_status_text(status));
+                qk_error_set(&tickets[i]->batch.error, status, "states can't be written now: %s",
+                             qk_status_text(status));
         }
         signal_all(tickets, count);
     }
@@ -231,8 +242,8 @@ static void commit_and_wait(struct qk__store *store, struct ticket *ticket)
     (void)qk__wait_until(&ticket->done, QK__TIME_NEVER);
 }
 
-qk_status qk__store_commit(struct qk__store *store, const struct qk__state_write *writes, size_t count,
-                           struct qk_error *error)
+qk_status qk__store_commit(struct qk__store *store, const struct qk__state_write *writes,
+                           size_t count, struct qk_error *error)
 {
     struct ticket ticket = {.batch = {.writes = writes, .count = count}};
 
@@ -242,8 +253,8 @@ qk_status qk__store_commit(struct qk__store *store, const struct qk__state_write
     return QK_OK;
 }
 
-qk_status qk__store_scan(struct qk__store *store, const char *type, const char *key, qk__store_each_fn each, void *arg,
-                         struct qk_error *error)
+qk_status qk__store_scan(struct qk__store *store, const char *type, const char *key,
+                         qk__store_each_fn each, void *arg, struct qk_error *error)
 {
     return store->backend->scan(store->self, type, key, each, arg, error);
 }

@@ -54,14 +54,16 @@ void qk__stream_table_destroy(struct qk__stream_table *table)
 
 void qk__subscribers_release(struct qk__subscribers *subscribers)
 {
-    if (subscribers == NULL || atomic_fetch_sub_explicit(&subscribers->holders, 1, memory_order_acq_rel) > 1)
+    if (subscribers == NULL ||
+        atomic_fetch_sub_explicit(&subscribers->holders, 1, memory_order_acq_rel) > 1)
         return;
     for (size_t i = 0; i < subscribers->count; i++)
         qk_actor_release(subscribers->items[i].actor);
     qk__free(subscribers);
 }
 
-/* A stream's name as one string: the length in front keeps ("a", "bc") and ("ab", "c") apart. Short ones stay on the stack. */
+/* A stream's name as one string: the length in front keeps ("a", "bc") and ("ab", "c") apart. Short
+ * ones stay on the stack. */
 struct name {
     char  near[160];
     char *text;
@@ -99,7 +101,8 @@ static size_t find(const struct qk__subscribers *subscribers, const qk_actor *ac
     return i;
 }
 
-/* A list with all of `old` (NULL: none) but the one at `without`, and room for one more; it holds its actors. */
+/* A list with all of `old` (NULL: none) but the one at `without`, and room for one more; it holds
+ * its actors. */
 static struct qk__subscribers *copy(const struct qk__subscribers *old, size_t without)
 {
     const size_t            count = old != NULL ? old->count : 0;
@@ -157,8 +160,8 @@ static qk_status take_out(struct shard *shard, const char *name, const qk_actor 
     return QK_OK;
 }
 
-qk_status qk__stream_table_add(struct qk__stream_table *table, const char *stream_namespace, const char *key,
-                               struct qk__subscriber subscriber)
+qk_status qk__stream_table_add(struct qk__stream_table *table, const char *stream_namespace,
+                               const char *key, struct qk__subscriber subscriber)
 {
     struct name   name;
     struct shard *shard;
@@ -176,8 +179,8 @@ qk_status qk__stream_table_add(struct qk__stream_table *table, const char *strea
     return status;
 }
 
-qk_status qk__stream_table_remove(struct qk__stream_table *table, const char *stream_namespace, const char *key,
-                                  const qk_actor *actor)
+qk_status qk__stream_table_remove(struct qk__stream_table *table, const char *stream_namespace,
+                                  const char *key, const qk_actor *actor)
 {
     struct name   name;
     struct shard *shard;
@@ -195,8 +198,8 @@ qk_status qk__stream_table_remove(struct qk__stream_table *table, const char *st
     return status;
 }
 
-qk_status qk__stream_table_get(struct qk__stream_table *table, const char *stream_namespace, const char *key,
-                               struct qk__subscribers **out_subscribers)
+qk_status qk__stream_table_get(struct qk__stream_table *table, const char *stream_namespace,
+                               const char *key, struct qk__subscribers **out_subscribers)
 {
     struct qk__subscribers *found;
     struct name             name;

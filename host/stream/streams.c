@@ -2,11 +2,13 @@
 /*
  * streams.c - publishing: an event becomes a tell to each actor that consumes it.
  *
- * The publisher itself delivers, one consumer after the other, before its call returns: so what one publisher publishes to a
- * stream reaches every consumer in that order, by the order that mailboxes keep, and there is no queue here that could
- * grow. Events of several publishers of one stream interleave, perhaps not alike for every consumer.
+ * The publisher itself delivers, one consumer after the other, before its call returns: so what one
+ * publisher publishes to a stream reaches every consumer in that order, by the order that mailboxes
+ * keep, and there is no queue here that could grow. Events of several publishers of one stream
+ * interleave, perhaps not alike for every consumer.
  *
- * Types that consume are in lists that only grow, so they are read without a lock; explicit subscribers are in stream_table.h.
+ * Types that consume are in lists that only grow, so they are read without a lock; explicit
+ * subscribers are in stream_table.h.
  */
 #include "host/stream/streams.h"
 
@@ -29,11 +31,12 @@ struct consumer {
 struct qk__streams {
     qk_host                 *host;
     struct qk__stream_table *table;
-    _Atomic(struct consumer *) consumers[BUCKETS];    /* by namespace; pushed in front, freed at the end */
+    _Atomic(struct consumer *) consumers[BUCKETS];    /* by namespace; they only grow, in front */
     _Atomic uint64_t published, delivered, refused;
 };
 
-/* What an activation has subscribed to, in its slot, so that it can be taken out when the activation ends. */
+/* What an activation has subscribed to, in its slot, so that it can be taken out when the
+ * activation ends. */
 struct subscription {
     struct subscription *next;
     const char          *stream_namespace, *key;    /* behind this struct */
@@ -78,7 +81,8 @@ void qk__streams_destroy(struct qk__streams *streams)
 
 /* ---- Types that consume ---- */
 
-static _Atomic(struct consumer *) *bucket_of(struct qk__streams *streams, const char *stream_namespace)
+static _Atomic(struct consumer *) *bucket_of(struct qk__streams *streams,
+                                             const char         *stream_namespace)
 {
     return &streams->consumers[qk__hash64(stream_namespace, strlen(stream_namespace)) % BUCKETS];
 }
@@ -89,8 +93,8 @@ static void push_consumer(struct qk__streams *streams, struct consumer *consumer
 
     consumer->next = atomic_load_explicit(bucket, memory_order_relaxed);
     /* Release: a publisher that sees the consumer sees what it holds. */
-    while (!atomic_compare_exchange_weak_explicit(bucket, &consumer->next, consumer, memory_order_release,
-                                                  memory_order_relaxed)) {
+    while (!atomic_compare_exchange_weak_explicit(bucket, &consumer->next, consumer,
+                                                  memory_order_release, memory_order_relaxed)) {
     }
 }
 
@@ -138,14 +142,16 @@ static qk_status tell(struct publication *publication, qk_actor *to, uint32_t me
         status = qk_tell(publication->turn, to, method, event->bytes, event->size_bytes);
     else
         status = qk_client_tell(streams->host, to, method, event->bytes, event->size_bytes);
-    atomic_fetch_add_explicit(status == QK_OK ? &streams->delivered : &streams->refused, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(status == QK_OK ? &streams->delivered : &streams->refused, 1,
+                              memory_order_relaxed);
     return status;
 }
 
 static qk_status tell_consumer(struct publication *publication, const struct consumer *consumer)
 {
     qk_actor *actor;
-    qk_status status = qk_actor_get(publication->streams->host, consumer->type->name, publication->event.stream_key, &actor);
+    qk_status status = qk_actor_get(publication->streams->host, consumer->type->name,
+                                    publication->event.stream_key, &actor);
 
     if (status != QK_OK) {
         atomic_fetch_add_explicit(&publication->streams->refused, 1, memory_order_relaxed);
@@ -180,8 +186,9 @@ static qk_status tell_types(struct publication *publication)
 static qk_status tell_subscribers(struct publication *publication)
 {
     struct qk__subscribers *subscribers;
-    qk_status status = qk__stream_table_get(publication->streams->table, publication->event.stream_namespace,
-                                            publication->event.stream_key, &subscribers);
+    qk_status               status =
+        qk__stream_table_get(publication->streams->table, publication->event.stream_namespace,
+                             publication->event.stream_key, &subscribers);
 
     if (status != QK_OK)
         atomic_fetch_add_explicit(&publication->streams->refused, 1, memory_order_relaxed);
@@ -210,8 +217,8 @@ static bool is_named(const char *stream_namespace, const char *key)
     return stream_namespace != NULL && stream_namespace[0] != '\0' && key != NULL && key[0] != '\0';
 }
 
-static struct publication make_publication(qk_host *host, const char *stream_namespace, const char *key,
-                                           const void *event, size_t size_bytes)
+static struct publication make_publication(qk_host *host, const char *stream_namespace,
+                                           const char *key, const void *event, size_t size_bytes)
 {
     return (struct publication){.streams = qk__host_streams(host),
                                 .event = {.stream_namespace = stream_namespace,
@@ -221,19 +228,21 @@ static struct publication make_publication(qk_host *host, const char *stream_nam
                                           .time_ns = qk__clock_now_ns(qk__host_clock(host))}};
 }
 
-qk_status qk_publish(qk_turn *turn, const char *stream_namespace, const char *key, const void *event, size_t size_bytes)
+qk_status qk_publish(qk_turn *turn, const char *stream_namespace, const char *key,
+                     const void *event, size_t size_bytes)
 {
     struct publication publication;
 
     if (!is_named(stream_namespace, key) || (event == NULL && size_bytes > 0))
-        return qk_fail(turn, QK_INVALID_ARGUMENT, "a stream needs a namespace and a key, and an event its bytes");
+        return qk_fail(turn, QK_INVALID_ARGUMENT,
+                       "a stream needs a namespace and a key, and an event its bytes");
     publication = make_publication(qk_turn_host(turn), stream_namespace, key, event, size_bytes);
     publication.turn = turn;
     return publish(&publication);
 }
 
-qk_status qk_client_publish(qk_host *host, const char *stream_namespace, const char *key, const void *event,
-                            size_t size_bytes)
+qk_status qk_client_publish(qk_host *host, const char *stream_namespace, const char *key,
+                            const void *event, size_t size_bytes)
 {
     struct publication publication;
 
@@ -261,15 +270,16 @@ static struct subscription *make_subscription(const char *stream_namespace, cons
     return subscription;
 }
 
-static qk_status check_subscription(qk_turn *turn, const char *stream_namespace, const char *key, uint32_t method)
+static qk_status check_subscription(qk_turn *turn, const char *stream_namespace, const char *key,
+                                    uint32_t method)
 {
     const struct qk_type *type = qk__activation_type(qk__turn_activation(turn));
 
     if (!is_named(stream_namespace, key))
         return qk_fail(turn, QK_INVALID_ARGUMENT, "a stream needs a namespace and a key");
     if (method >= type->method_count)
-        return qk_fail(turn, QK_INVALID_ARGUMENT, "type %s has no method %u for events of %s/%s", type->name, method,
-                       stream_namespace, key);
+        return qk_fail(turn, QK_INVALID_ARGUMENT, "type %s has no method %u for events of %s/%s",
+                       type->name, method, stream_namespace, key);
     return QK_OK;
 }
 
@@ -279,18 +289,20 @@ static qk_status subscribe(qk_turn *turn, struct subscription *subscription, uin
     void          **slot = qk__activation_slot(activation, QK__SLOT_STREAM);
     qk_status       status;
 
-    status = qk__stream_table_add(qk__host_streams(qk_turn_host(turn))->table, subscription->stream_namespace,
-                                  subscription->key,
-                                  (struct qk__subscriber){qk__activation_actor(activation), method});
+    status = qk__stream_table_add(
+        qk__host_streams(qk_turn_host(turn))->table, subscription->stream_namespace,
+        subscription->key, (struct qk__subscriber){qk__activation_actor(activation), method});
     if (status != QK_OK)
-        return qk_fail(turn, status, "%s/%s can't subscribe to stream %s/%s: %s", qk__activation_type(activation)->name,
-                       qk_turn_key(turn), subscription->stream_namespace, subscription->key, qk_status_text(status));
+        return qk_fail(turn, status, "%s/%s can't subscribe to stream %s/%s: %s",
+                       qk__activation_type(activation)->name, qk_turn_key(turn),
+                       subscription->stream_namespace, subscription->key, qk_status_text(status));
     subscription->next = *slot;
     *slot = subscription;
     return QK_OK;
 }
 
-qk_status qk_subscribe(qk_turn *turn, const char *stream_namespace, const char *key, uint32_t method)
+qk_status qk_subscribe(qk_turn *turn, const char *stream_namespace, const char *key,
+                       uint32_t method)
 {
     struct subscription *subscription;
     qk_status            status = check_subscription(turn, stream_namespace, key, method);
@@ -299,7 +311,8 @@ qk_status qk_subscribe(qk_turn *turn, const char *stream_namespace, const char *
         return status;
     subscription = make_subscription(stream_namespace, key);
     if (subscription == NULL)
-        return qk_fail(turn, QK_NO_MEMORY, "no memory for a subscription to stream %s/%s", stream_namespace, key);
+        return qk_fail(turn, QK_NO_MEMORY, "no memory for a subscription to stream %s/%s",
+                       stream_namespace, key);
     status = subscribe(turn, subscription, method);
     if (status != QK_OK)
         qk__free(subscription);
@@ -312,8 +325,8 @@ static struct subscription **find(qk_turn *turn, const char *stream_namespace, c
     void                **slot = qk__activation_slot(qk__turn_activation(turn), QK__SLOT_STREAM);
     struct subscription **link = (struct subscription **)slot;
 
-    while (*link != NULL &&
-           (strcmp((*link)->stream_namespace, stream_namespace) != 0 || strcmp((*link)->key, key) != 0))
+    while (*link != NULL && (strcmp((*link)->stream_namespace, stream_namespace) != 0 ||
+                             strcmp((*link)->key, key) != 0))
         link = &(*link)->next;
     return *link != NULL ? link : NULL;
 }
@@ -327,12 +340,13 @@ qk_status qk_unsubscribe(qk_turn *turn, const char *stream_namespace, const char
         return qk_fail(turn, QK_INVALID_ARGUMENT, "a stream needs a namespace and a key");
     link = find(turn, stream_namespace, key);
     if (link == NULL)
-        return qk_fail(turn, QK_NOT_FOUND, "%s is not subscribed to stream %s/%s", qk_turn_key(turn), stream_namespace, key);
-    status = qk__stream_table_remove(qk__host_streams(qk_turn_host(turn))->table, stream_namespace, key,
-                                     qk_turn_actor(turn));
+        return qk_fail(turn, QK_NOT_FOUND, "%s is not subscribed to stream %s/%s",
+                       qk_turn_key(turn), stream_namespace, key);
+    status = qk__stream_table_remove(qk__host_streams(qk_turn_host(turn))->table, stream_namespace,
+                                     key, qk_turn_actor(turn));
     if (status != QK_OK)
-        return qk_fail(turn, status, "%s can't leave stream %s/%s: %s", qk_turn_key(turn), stream_namespace, key,
-                       qk_status_text(status));
+        return qk_fail(turn, status, "%s can't leave stream %s/%s: %s", qk_turn_key(turn),
+                       stream_namespace, key, qk_status_text(status));
     gone = *link;
     *link = gone->next;
     qk__free(gone);
@@ -349,13 +363,13 @@ void qk__actor_stream_close(qk__activation *activation)
     while (subscription != NULL) {
         struct subscription *next = subscription->next;
         const qk_status      status =
-            qk__stream_table_remove(qk__host_streams(host)->table, subscription->stream_namespace, subscription->key,
-                                    qk__activation_actor(activation));
+            qk__stream_table_remove(qk__host_streams(host)->table, subscription->stream_namespace,
+                                    subscription->key, qk__activation_actor(activation));
 
         if (status != QK_OK)
-            qk__log(qk__host_log(host), QK__LOG_WARN, "stream", "%s stays subscribed to stream %s/%s: %s",
-                    qk__activation_key(activation), subscription->stream_namespace, subscription->key,
-                    qk_status_text(status));
+            qk__log(qk__host_log(host), QK__LOG_WARN, "stream",
+                    "%s stays subscribed to stream %s/%s: %s", qk__activation_key(activation),
+                    subscription->stream_namespace, subscription->key, qk_status_text(status));
         qk__free(subscription);
         subscription = next;
     }

@@ -2,9 +2,10 @@
 /*
  * launch.c - what does a kernel launch cost more through an actor than by bare OpenCL?
  *
- * The same kernel on the same device, one launch after the other, each waited for: bare by clEnqueueNDRangeKernel and clFinish
- * on a thread; through an actor by a turn that launches, is put aside, and is woken by the completion. The two take turns in
- * blocks, so that whatever else the machine does meets both. The kernel adds one to each of its numbers, which tell at the end how
+ * The same kernel on the same device, one launch after the other, each waited for: bare by
+ * clEnqueueNDRangeKernel and clFinish on a thread; through an actor by a turn that launches, is put
+ * aside, and is woken by the completion. The two take turns in blocks, so that whatever else the
+ * machine does meets both. The kernel adds one to each of its numbers, which tell at the end how
  * many launches there were.
  */
 #include "bench.h"
@@ -20,7 +21,8 @@
 #define NUMBERS 256u
 #define BLOCK   100u    /* launches of one kind, then of the other */
 
-static const char source[] = "kernel void add_one(global uint *numbers) { numbers[get_global_id(0)] += 1; }";
+static const char source[] =
+    "kernel void add_one(global uint *numbers) { numbers[get_global_id(0)] += 1; }";
 
 /* ---- Bare ---- */
 
@@ -62,7 +64,8 @@ static cl_int open_bare(struct bare *bare, cl_device_id device)
     if (code == CL_SUCCESS)
         bare->kernel = clCreateKernel(bare->program, "add_one", &code);
     if (code == CL_SUCCESS)
-        bare->numbers = clCreateBuffer(bare->context, CL_MEM_COPY_HOST_PTR, sizeof zeros, zeros, &code);
+        bare->numbers =
+            clCreateBuffer(bare->context, CL_MEM_COPY_HOST_PTR, sizeof zeros, zeros, &code);
     if (code == CL_SUCCESS)
         code = clSetKernelArg(bare->kernel, 0, sizeof bare->numbers, &bare->numbers);
     return code;
@@ -74,7 +77,8 @@ static bool launch_bare(struct qk_bench *bench, struct bare *bare, uint64_t coun
 
     for (uint64_t i = 0; i < count; i++) {
         const uint64_t begun_ns = qk__clock_now_ns(qk__clock_system());
-        cl_int code = clEnqueueNDRangeKernel(bare->queue, bare->kernel, 1, NULL, &global, NULL, 0, NULL, NULL);
+        cl_int code = clEnqueueNDRangeKernel(bare->queue, bare->kernel, 1, NULL, &global, NULL, 0,
+                                             NULL, NULL);
 
         if (code == CL_SUCCESS)
             code = clFinish(bare->queue);
@@ -90,7 +94,8 @@ static bool bare_numbers_are(struct bare *bare, uint64_t expected)
     cl_uint  numbers[NUMBERS] = {0};
     uint32_t right = 0;
 
-    if (clEnqueueReadBuffer(bare->queue, bare->numbers, CL_TRUE, 0, sizeof numbers, numbers, 0, NULL, NULL) != CL_SUCCESS)
+    if (clEnqueueReadBuffer(bare->queue, bare->numbers, CL_TRUE, 0, sizeof numbers, numbers, 0,
+                            NULL, NULL) != CL_SUCCESS)
         return false;
     for (uint32_t i = 0; i < NUMBERS; i++)
         right += numbers[i] == expected;
@@ -124,13 +129,15 @@ static void on_done(void *arg, qk_status status)
 
 static qk_status launch_once(qk_turn *turn, struct work *work)
 {
-    const struct qk_kernel_arg arg = {.kind = QK_ARG_BUFFER, .buffer = qk__buffer_driver(work->numbers)};
+    const struct qk_kernel_arg arg = {.kind = QK_ARG_BUFFER,
+                                      .buffer = qk__buffer_driver(work->numbers)};
     const struct qk_launch     launch = {
             .kernel = work->kernel, .args = &arg, .arg_count = 1, .dims = 1, .global = {NUMBERS}};
     struct launched launched;
     struct qk_error error;
     qk__event      *event;
-    qk_status       status = qk__device_launch(work->device, QK_QUEUE_COMPUTE, &launch, QK__NO_WAITS, &event, &error);
+    qk_status       status =
+        qk__device_launch(work->device, QK_QUEUE_COMPUTE, &launch, QK__NO_WAITS, &event, &error);
 
     if (status != QK_OK)
         return qk_fail(turn, status, "%s", error.text);
@@ -169,11 +176,13 @@ static const struct qk_type launcher_type = {
     .method_count = 1,
 };
 
-static bool launch_by_actor(struct qk_bench *bench, qk_host *host, qk_actor *launcher, struct work *work)
+static bool launch_by_actor(struct qk_bench *bench, qk_host *host, qk_actor *launcher,
+                            struct work *work)
 {
     struct qk_error error;
 
-    if (!qk_bench_ok(bench, qk_client_call(host, launcher, 0, &work, NULL, 0, &error), "launch", &error))
+    if (!qk_bench_ok(bench, qk_client_call(host, launcher, 0, &work, NULL, 0, &error), "launch",
+                     &error))
         return false;
     for (uint64_t i = 0; i < work->count; i++)
         qk_bench_sample_ns(bench, "actor", work->took_ns[i]);
@@ -190,16 +199,18 @@ static void close_work(struct work *work)
 
 static qk_status open_work(struct work *work, struct qk_error *error)
 {
-    const struct qk_program_source program = {.name = "add_one", .text = source, .length = sizeof source - 1};
+    const struct qk_program_source program = {
+        .name = "add_one", .text = source, .length = sizeof source - 1};
     static const uint32_t          zeros[NUMBERS];
     qk__event                     *event;
     qk_status                      status;
 
-    if ((status = qk__buffer_create(work->device, "bench", sizeof zeros, &work->numbers, error)) != QK_OK ||
+    if ((status = qk__buffer_create(work->device, "bench", sizeof zeros, &work->numbers, error)) !=
+            QK_OK ||
         (status = qk__program_create(work->device, &program, &work->program, error)) != QK_OK ||
         (status = qk__kernel_create(work->program, "add_one", &work->kernel, error)) != QK_OK ||
-        (status = qk__device_write(work->device, QK_QUEUE_UPLOAD, work->numbers, 0, zeros, sizeof zeros, QK__NO_WAITS,
-                                   &event, error)) != QK_OK)
+        (status = qk__device_write(work->device, QK_QUEUE_UPLOAD, work->numbers, 0, zeros,
+                                   sizeof zeros, QK__NO_WAITS, &event, error)) != QK_OK)
         return status;
     status = qk__event_wait(event);
     qk__event_release(event);
@@ -210,8 +221,8 @@ static bool actor_numbers_are(struct work *work, uint64_t expected)
 {
     uint32_t   numbers[NUMBERS] = {0}, right = 0;
     qk__event *event;
-    qk_status  status = qk__device_read(work->device, QK_QUEUE_COMPUTE, work->numbers, 0, numbers, sizeof numbers,
-                                        QK__NO_WAITS, &event, NULL);
+    qk_status  status = qk__device_read(work->device, QK_QUEUE_COMPUTE, work->numbers, 0, numbers,
+                                        sizeof numbers, QK__NO_WAITS, &event, NULL);
 
     if (status != QK_OK)
         return false;
@@ -224,7 +235,8 @@ static bool actor_numbers_are(struct work *work, uint64_t expected)
 
 /* ---- Both ---- */
 
-static void measure(struct qk_bench *bench, qk_host *host, qk_actor *launcher, struct bare *bare, struct work *work)
+static void measure(struct qk_bench *bench, qk_host *host, qk_actor *launcher, struct bare *bare,
+                    struct work *work)
 {
     uint64_t bare_ns = 0, actor_ns = 0, at, begun_ns;
 
@@ -242,10 +254,13 @@ static void measure(struct qk_bench *bench, qk_host *host, qk_actor *launcher, s
     if (!qk_bench_check(bench, bare_numbers_are(bare, bench->count)) ||
         !qk_bench_check(bench, actor_numbers_are(work, bench->count)))
         return;
-    qk_bench_figure(bench, "bare_launches_per_s", (double)bench->count * 1e9 / (double)bare_ns, "launches/s");
-    qk_bench_figure(bench, "actor_launches_per_s", (double)bench->count * 1e9 / (double)actor_ns, "launches/s");
+    qk_bench_figure(bench, "bare_launches_per_s", (double)bench->count * 1e9 / (double)bare_ns,
+                    "launches/s");
+    qk_bench_figure(bench, "actor_launches_per_s", (double)bench->count * 1e9 / (double)actor_ns,
+                    "launches/s");
     qk_bench_figure(bench, "throughput_ratio", (double)bare_ns / (double)actor_ns, "ratio");
-    qk_bench_figure(bench, "added_mean_us", ((double)actor_ns - (double)bare_ns) / (double)bench->count / 1e3, "us");
+    qk_bench_figure(bench, "added_mean_us",
+                    ((double)actor_ns - (double)bare_ns) / (double)bench->count / 1e3, "us");
 }
 
 static void run_on(struct qk_bench *bench, qk_host *host, qk__device *device)
@@ -278,7 +293,9 @@ static void run(struct qk_bench *bench)
     device = qk_bench_device(bench, qk__host_devices(host));
     if (device != NULL && qk__device_native(device) == NULL)
         qk_bench_skip(bench, "no OpenCL device to launch on");
-    else if (device != NULL && qk_bench_ok(bench, qk_host_register(host, &launcher_type, &error), "register", &error) &&
+    else if (device != NULL &&
+             qk_bench_ok(bench, qk_host_register(host, &launcher_type, &error), "register",
+                         &error) &&
              qk_bench_ok(bench, qk_host_start(host, &error), "start", &error))
         run_on(bench, host, device);
     qk_host_stop(host, 0);

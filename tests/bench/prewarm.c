@@ -2,10 +2,12 @@
 /*
  * prewarm.c - how long does the first call of an actor take: cold, and after a pre-warm?
  *
- * Each sample has an actor, a type and a name of the model of its own, so that nothing of the sample before it is in memory: cold
- * means that the call itself activates the actor, reads the file, brings the weights to the device, builds the programs and plans;
- * pre-warmed, that all this happened before. Programs come from the driver's own cache where it keeps one; so cold is what a
- * second run of a service sees, not its very first. The call infers once; both kinds must give the same numbers.
+ * Each sample has an actor, a type and a name of the model of its own, so that nothing of the
+ * sample before it is in memory: cold means that the call itself activates the actor, reads the
+ * file, brings the weights to the device, builds the programs and plans; pre-warmed, that all this
+ * happened before. Programs come from the driver's own cache where it keeps one; so cold is what a
+ * second run of a service sees, not its very first. The call infers once; both kinds must give the
+ * same numbers.
  */
 #include "bench.h"
 
@@ -32,7 +34,8 @@ struct reply {
     char     device[128];
 };
 
-/* What a call infers over: ones, in the model's own shapes. Set before the host starts, and read by its actors. */
+/* What a call infers over: ones, in the model's own shapes. Set before the host starts, and read by
+ * its actors. */
 struct inputs {
     qk_tensor tensors[MAX_VALUES];
     uint32_t  count, output_count;
@@ -72,7 +75,8 @@ static qk_status take_model(qk_turn *turn, void *self)
     return qk_model_acquire(turn, qk_actor_type(qk_turn_actor(turn)), self);
 }
 
-static const struct qk_method methods[] = {{"infer", infer, sizeof(struct inputs *), sizeof(struct reply)}};
+static const struct qk_method methods[] = {
+    {"infer", infer, sizeof(struct inputs *), sizeof(struct reply)}};
 
 /* One type for each sample, named like its model. */
 struct sample {
@@ -119,13 +123,14 @@ static bool make_inputs(struct qk_bench *bench, const char *path, struct inputs 
             ((float *)inputs->tensors[i].data)[k] = 1;
     }
     qk__model_release(model);
-    return qk_bench_check(bench, fits);    /* a few inputs of float32 are all that is made up here */
+    return qk_bench_check(bench, fits);    /* a few inputs of float32 are all it can make up */
 }
 
-static bool add_samples(struct qk_bench *bench, struct setup *setup, struct sample *samples, const char *kind,
-                        const char *path)
+static bool add_samples(struct qk_bench *bench, struct setup *setup, struct sample *samples,
+                        const char *kind, const char *path)
 {
-    const bool      wants_device = bench->opts->device == NULL || strcmp(bench->opts->device, "cpu") != 0;
+    const bool wants_device =
+        bench->opts->device == NULL || strcmp(bench->opts->device, "cpu") != 0;
     struct qk_error error;
 
     for (uint64_t i = 0; i < bench->count; i++) {
@@ -140,15 +145,17 @@ static bool add_samples(struct qk_bench *bench, struct setup *setup, struct samp
                                         .method_count = 1,
                                         .model = sample->name,
                                         .device = wants_device ? QK_PREFERRED : QK_NEED_NONE};
-        if (!qk_bench_ok(bench, qk_host_add_model(setup->host, sample->name, path, &error), "model", &error) ||
-            !qk_bench_ok(bench, qk_host_register(setup->host, &sample->type, &error), "type", &error))
+        if (!qk_bench_ok(bench, qk_host_add_model(setup->host, sample->name, path, &error), "model",
+                         &error) ||
+            !qk_bench_ok(bench, qk_host_register(setup->host, &sample->type, &error), "type",
+                         &error))
             return false;
     }
     return true;
 }
 
-static bool first_call(struct qk_bench *bench, struct setup *setup, const char *type, enum qk_warmth warmth,
-                       const char *series)
+static bool first_call(struct qk_bench *bench, struct setup *setup, const char *type,
+                       enum qk_warmth warmth, const char *series)
 {
     const struct inputs *inputs = &setup->inputs;
     struct reply         reply = {0};
@@ -160,7 +167,8 @@ static bool first_call(struct qk_bench *bench, struct setup *setup, const char *
     if (!qk_bench_ok(bench, qk_actor_get(setup->host, type, "it", &actor), type, NULL))
         return false;
     begun_ns = qk__clock_now_ns(qk__clock_system());
-    done = qk_bench_ok(bench, qk_client_call(setup->host, actor, 0, &inputs, &reply, 0, &error), type, &error);
+    done = qk_bench_ok(bench, qk_client_call(setup->host, actor, 0, &inputs, &reply, 0, &error),
+                       type, &error);
     took_ns = qk__clock_now_ns(qk__clock_system()) - begun_ns;
     qk_actor_release(actor);
     if (!done || !qk_bench_check(bench, reply.warmth == (uint32_t)warmth) ||
@@ -209,7 +217,8 @@ static void run_with(struct qk_bench *bench, struct setup *setup, const char *pa
     struct qk_error           error;
 
     qk__host_observe(setup->host, &observer);
-    if (make_inputs(bench, path, &setup->inputs) && add_samples(bench, setup, setup->cold, "cold", path) &&
+    if (make_inputs(bench, path, &setup->inputs) &&
+        add_samples(bench, setup, setup->cold, "cold", path) &&
         add_samples(bench, setup, setup->warm, "warm", path) &&
         qk_bench_ok(bench, qk_host_start(setup->host, &error), "start", &error))
         measure(bench, setup);
@@ -227,7 +236,8 @@ static void run(struct qk_bench *bench)
 
     setup.cold = qk__alloc_array(bench->count, sizeof *setup.cold);
     setup.warm = qk__alloc_array(bench->count, sizeof *setup.warm);
-    qk_bench_describe(bench, "model", strstr(path, "samples/") != NULL ? strstr(path, "samples/") : path);
+    qk_bench_describe(bench, "model",
+                      strstr(path, "samples/") != NULL ? strstr(path, "samples/") : path);
     qk_bench_host_opts(bench, &opts);
     if (qk_bench_check(bench, setup.cold != NULL && setup.warm != NULL) &&
         qk_bench_ok(bench, qk_host_create(&opts, &setup.host, &error), "host", &error))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Models of actors: one load for all, answers that are the same wherever they come from, and the CPU when a device fails. */
+/* Models of actors: one load for all, answers that are the same wherever they come from, and the
+ * CPU when a device fails. */
 #include "quark/quark.h"
 
 #include "host/host.h"
@@ -20,13 +21,13 @@
 
 #include <cmocka.h>
 
-#define WIDTH     8u
+#define WIDTH 8u
 #define BATCH_MAX 4u
 
 /* One question to an actor: run this model over so many rows. */
 struct question {
     char     model[32];
-    uint32_t batch, columns;    /* columns: TINY_INPUTS, or something wrong */
+    uint32_t batch, columns; /* columns: TINY_INPUTS, or something wrong */
     float    x[BATCH_MAX][TINY_INPUTS];
 };
 
@@ -37,9 +38,12 @@ struct answer {
     uint32_t warmth;
 };
 
-enum { ASK, LEAVE, LOOK };
+enum { ASK,
+       LEAVE,
+       LOOK };
 
-static qk_status infer(qk_turn *turn, qk_model *model, const struct question *question, struct answer *answer)
+static qk_status infer(qk_turn *turn, qk_model *model, const struct question *question,
+                       struct answer *answer)
 {
     const struct qk_shape shape = {2, {question->batch, question->columns}};
     float                 x[BATCH_MAX][TINY_INPUTS];
@@ -53,7 +57,9 @@ static qk_status infer(qk_turn *turn, qk_model *model, const struct question *qu
     if (status != QK_OK)
         return qk_fail(turn, status, "%s", qk_turn_error(turn));
     for (uint32_t row = 0; row < question->batch; row++)
-        memcpy(answer->y[row], (const float *)output.data + (size_t)row * (size_t)output.shape.dims[1], sizeof answer->y[row]);
+        memcpy(answer->y[row],
+               (const float *)output.data + (size_t)row * (size_t)output.shape.dims[1],
+               sizeof answer->y[row]);
     qk_tensor_fini(&output);
     return QK_OK;
 }
@@ -97,11 +103,13 @@ static qk_status look(qk_turn *turn, void *self, const void *request, void *repl
     const qk_image                  image = {4, 2, 1, pixels};
     const struct qk_rect            regions[] = {{0, 0, 2, 2}, {2, 0, 2, 2}};
     const struct qk_image_transform transform = {2, 2, 1, {0}, {1, 1, 1}};
-    struct qk_input inputs[] = {{.image = &image, .regions = regions, .region_count = 2, .transform = &transform}};
-    struct sight   *sight = reply;
-    qk_tensor       output = {0};
-    qk_model       *model;
-    qk_status       status = qk_model_acquire(turn, "picture", &model);
+    struct qk_input                 inputs[] = {
+        {.image = &image, .regions = regions, .region_count = 2, .transform = &transform},
+    };
+    struct sight                   *sight = reply;
+    qk_tensor                       output = {0};
+    qk_model                       *model;
+    qk_status                       status = qk_model_acquire(turn, "picture", &model);
 
     (void)self;
     (void)request;
@@ -113,8 +121,9 @@ static qk_status look(qk_turn *turn, void *self, const void *request, void *repl
     qk_tensor_fini(&output);
 
     inputs[0].transform = NULL;
-    sight->was_empty_refused = qk_model_infer(turn, model, inputs, 1, &output, 1) == QK_INVALID_ARGUMENT &&
-                               strstr(qk_turn_error(turn), "input 0: an image needs a transform") != NULL;
+    sight->was_empty_refused =
+        qk_model_infer(turn, model, inputs, 1, &output, 1) == QK_INVALID_ARGUMENT &&
+        strstr(qk_turn_error(turn), "input 0: an image needs a transform") != NULL;
     return QK_OK;
 }
 
@@ -124,10 +133,10 @@ static const struct qk_method methods[] = {
     [LOOK] = {"look", look, 0, sizeof(struct sight)},
 };
 
-#define USER(type_name, the_need, the_model)                                                                               \
-    {                                                                                                                      \
-        .size = sizeof(struct qk_type), .name = (type_name), .self_bytes = 1, .methods = methods, .method_count = 3,       \
-        .device = (the_need), .model = (the_model)                                                                         \
+#define USER(type_name, the_need, the_model)                                                      \
+    {                                                                                             \
+        .size = sizeof(struct qk_type), .name = (type_name), .self_bytes = 1, .methods = methods, \
+        .method_count = 3, .device = (the_need), .model = (the_model)                             \
     }
 
 static const struct qk_type types[] = {
@@ -224,8 +233,9 @@ static void check_answer(const struct question *asked, const struct answer *answ
     }
 }
 
-static qk_status ask_actor(struct fixture *fixture, const char *type, const char *key, const struct question *asked,
-                           struct answer *answer, uint64_t timeout_ns, struct qk_error *error)
+static qk_status ask_actor(struct fixture *fixture, const char *type, const char *key,
+                           const struct question *asked, struct answer *answer, uint64_t timeout_ns,
+                           struct qk_error *error)
 {
     qk_actor *actor;
     qk_status status;
@@ -237,7 +247,8 @@ static qk_status ask_actor(struct fixture *fixture, const char *type, const char
 }
 
 /* Asks, and the answer must be right; on which device it came about is returned. */
-static struct answer expect_answer(struct fixture *fixture, const char *type, const char *key, uint32_t batch)
+static struct answer expect_answer(struct fixture *fixture, const char *type, const char *key,
+                                   uint32_t batch)
 {
     const struct question asked = question("tiny", batch);
     struct answer         answer = {0};
@@ -249,8 +260,8 @@ static struct answer expect_answer(struct fixture *fixture, const char *type, co
     return answer;
 }
 
-static void expect_error(struct fixture *fixture, const char *type, const char *key, const char *model, qk_status status,
-                         const char *part)
+static void expect_error(struct fixture *fixture, const char *type, const char *key,
+                         const char *model, qk_status status, const char *part)
 {
     const struct question asked = question(model, 1);
     struct answer         answer;
@@ -280,7 +291,8 @@ static void let_go(struct fixture *fixture, const char *type, const char *key)
     assert_int_equal(stats.active, 0);
 }
 
-static bool find_status(struct fixture *fixture, const char *model, const char *device, struct qk__model_status *out)
+static bool find_status(struct fixture *fixture, const char *model, const char *device,
+                        struct qk__model_status *out)
 {
     struct qk__model_status rows[16];
     const size_t            count = qk__host_model_status(fixture->host, rows, 16);
@@ -390,7 +402,8 @@ static void *ask_once(void *arg)
 
     while (atomic_load(asker->gate) == 0) {
     }
-    asker->failures += ask_actor(asker->fixture, "prefers", asker->key, &asked, &answer, 0, NULL) != QK_OK;
+    asker->failures +=
+        ask_actor(asker->fixture, "prefers", asker->key, &asked, &answer, 0, NULL) != QK_OK;
     return NULL;
 }
 
@@ -426,7 +439,8 @@ static void an_unknown_model_is_not_found(void **state)
 
     (void)state;
     expect_error(fixture, "on-cpu", "a", "nobody", QK_NOT_FOUND, "no model is named nobody");
-    expect_error(fixture, "declares-missing", "a", "tiny", QK_NOT_FOUND, "no model is named missing");
+    expect_error(fixture, "declares-missing", "a", "tiny", QK_NOT_FOUND,
+                 "no model is named missing");
     finish(fixture);
 }
 
@@ -454,15 +468,17 @@ static void a_file_that_is_missing_or_bad_is_named_and_tried_again(void **state)
 
 static void a_declared_model_is_there_before_the_first_call(void **state)
 {
-    struct fixture         *fixture = start(ONE_GPU);
-    const uint64_t          now_ns = qk__clock_now_ns(qk__host_clock(fixture->host));
+    struct fixture          *fixture = start(ONE_GPU);
+    const uint64_t           now_ns = qk__clock_now_ns(qk__host_clock(fixture->host));
     const struct qk__prewarm prewarm = {"declares", "a", "test", now_ns + 60 * QK__NS_PER_S};
-    struct qk__model_status status = {0};
-    struct answer           answer;
+    struct qk__model_status  status = {0};
+    struct answer            answer;
 
     (void)state;
     assert_int_equal(qk__host_prewarm(fixture->host, &prewarm), QK_OK);
-    for (int waits = 0; waits < 2000 && (!find_status(fixture, "tiny", "sim:gpu:0", &status) || status.users == 0); waits++)
+    for (int waits = 0;
+         waits < 2000 && (!find_status(fixture, "tiny", "sim:gpu:0", &status) || status.users == 0);
+         waits++)
         usleep(1000);
     assert_int_equal(status.loads, 1);
     answer = expect_answer(fixture, "declares", "a", 1);
@@ -480,9 +496,11 @@ static void a_load_outlives_the_turn_that_wanted_it(void **state)
     struct qk__model_status status;
 
     (void)state;
-    inject(fixture, "sim:gpu:0", "held");    /* the first launch does not end */
-    assert_int_equal(ask_actor(fixture, "prefers", "a", &asked, &answer, 50 * QK__NS_PER_MS, NULL), QK_DEADLINE_EXCEEDED);
-    assert_int_equal(ask_actor(fixture, "prefers", "b", &asked, &answer, 50 * QK__NS_PER_MS, NULL), QK_DEADLINE_EXCEEDED);
+    inject(fixture, "sim:gpu:0", "held"); /* the first launch does not end */
+    assert_int_equal(ask_actor(fixture, "prefers", "a", &asked, &answer, 50 * QK__NS_PER_MS, NULL),
+                     QK_DEADLINE_EXCEEDED);
+    assert_int_equal(ask_actor(fixture, "prefers", "b", &asked, &answer, 50 * QK__NS_PER_MS, NULL),
+                     QK_DEADLINE_EXCEEDED);
     assert_true(find_status(fixture, "tiny", "sim:gpu:0", &status));
     assert_string_equal(status.state, "loading");
     inject(fixture, "sim:gpu:0", "restored");
@@ -495,13 +513,15 @@ static void a_load_outlives_the_turn_that_wanted_it(void **state)
 
 static bool is_planned(struct fixture *fixture, uint32_t batch)
 {
-    const struct qk__named_model *model = qk__map_get(&qk__host_models(fixture->host)->by_name, "tiny");
+    const struct qk__named_model *model =
+        qk__map_get(&qk__host_models(fixture->host)->by_name, "tiny");
     const struct qk_shape         shape = {2, {batch, TINY_INPUTS}};
     float                         x[BATCH_MAX * TINY_INPUTS] = {0};
     const qk_tensor               tensor = qk_tensor_view(QK_F32, &shape, x);
     const struct qk__input        input = {.kind = QK__INPUT_TENSOR, .tensor = &tensor};
     qk_tensor                     output = {0};
-    const struct qk__inference    inference = {.inputs = &input, .input_count = 1, .outputs = &output, .output_count = 1};
+    const struct qk__inference    inference = {
+           .inputs = &input, .input_count = 1, .outputs = &output, .output_count = 1};
 
     return qk__residence_is_planned(model->residencies->loaded->residence, &inference);
 }
@@ -517,7 +537,8 @@ static void shapes_that_were_met_are_warm_after_the_next_load(void **state)
     expect_answer(fixture, "on-cpu", "a", 3);
     assert_true(is_planned(fixture, 3));
     let_go(fixture, "on-cpu", "a");
-    assert_true(qk__models_evict(qk__host_models(fixture->host), qk__device_cpu(qk__host_devices(fixture->host))));
+    assert_true(qk__models_evict(qk__host_models(fixture->host),
+                                 qk__device_cpu(qk__host_devices(fixture->host))));
     expect_answer(fixture, "on-cpu", "b", 1);
     assert_true(is_planned(fixture, 3));
     assert_false(is_planned(fixture, 2));
@@ -542,7 +563,7 @@ static void a_lost_device_means_the_cpu_with_the_same_answer(void **state)
     assert_int_equal(fallbacks(fixture, reason), 1);
     assert_non_null(strstr(reason, "sim:gpu:0"));
 
-    answer = expect_answer(fixture, "prefers", "a", 1);    /* it stays there, and that is no new fallback */
+    answer = expect_answer(fixture, "prefers", "a", 1);    /* it stays: no new fallback */
     assert_string_equal(answer.device, cpu_id(fixture));
     assert_int_equal(fallbacks(fixture, reason), 1);
     assert_true(find_status(fixture, "tiny", "sim:gpu:0", &status));
@@ -588,7 +609,8 @@ static void a_restored_device_gets_a_fresh_copy(void **state)
     inject(fixture, "sim:gpu:0", "lost");
     expect_answer(fixture, "prefers", "a", 1);
     inject(fixture, "sim:gpu:0", "restored");
-    assert_int_equal(qk__device_probe(qk__device_find(qk__host_devices(fixture->host), "sim:gpu:0")), QK_OK);
+    assert_int_equal(
+        qk__device_probe(qk__device_find(qk__host_devices(fixture->host), "sim:gpu:0")), QK_OK);
     assert_string_equal(expect_answer(fixture, "prefers", "b", 1).device, "sim:gpu:0");
     assert_true(find_status(fixture, "tiny", "sim:gpu:0", &status));
     assert_int_equal(status.loads, 2);
@@ -597,7 +619,8 @@ static void a_restored_device_gets_a_fresh_copy(void **state)
 
 static void a_load_that_gets_no_memory_means_the_cpu(void **state)
 {
-    struct fixture *fixture = start("devices: [{id: gpu, memory: 64MiB, faults: [\"alloc-fail:1\"]}]\n");
+    struct fixture *fixture =
+        start("devices: [{id: gpu, memory: 64MiB, faults: [\"alloc-fail:1\"]}]\n");
     struct answer   answer = expect_answer(fixture, "prefers", "a", 2);
     char            reason[256];
 
@@ -605,14 +628,15 @@ static void a_load_that_gets_no_memory_means_the_cpu(void **state)
     assert_string_equal(answer.device, cpu_id(fixture));
     assert_true(answer.is_fallback);
     assert_int_equal(fallbacks(fixture, reason), 1);
-    answer = expect_answer(fixture, "prefers", "b", 2);    /* the fault was one; the device serves again */
+    answer = expect_answer(fixture, "prefers", "b", 2);    /* there was one fault only */
     assert_string_equal(answer.device, "sim:gpu:0");
     finish(fixture);
 }
 
 static void a_required_load_that_gets_no_memory_is_a_typed_error(void **state)
 {
-    struct fixture *fixture = start("devices: [{id: gpu, memory: 64MiB, faults: [\"alloc-fail:1\"]}]\n");
+    struct fixture *fixture =
+        start("devices: [{id: gpu, memory: 64MiB, faults: [\"alloc-fail:1\"]}]\n");
 
     (void)state;
     expect_error(fixture, "requires", "a", "tiny", QK_NO_DEVICE_MEMORY, "sim:gpu:0");
@@ -621,7 +645,7 @@ static void a_required_load_that_gets_no_memory_is_a_typed_error(void **state)
 }
 
 #define LOAD_THREADS 8u
-#define LOAD_CALLS   40u
+#define LOAD_CALLS 40u
 
 /* Asks many times, and counts what was not the right answer. */
 static void *ask_often(void *arg)
@@ -632,7 +656,8 @@ static void *ask_often(void *arg)
         const struct question asked = question("tiny", 1 + i % BATCH_MAX);
         struct answer         answer = {0};
 
-        asker->failures += ask_actor(asker->fixture, "prefers", asker->key, &asked, &answer, 0, NULL) != QK_OK;
+        asker->failures +=
+            ask_actor(asker->fixture, "prefers", asker->key, &asked, &answer, 0, NULL) != QK_OK;
         for (uint32_t column = 0; column < WIDTH; column++) {
             float sum = 0;
 
@@ -671,14 +696,15 @@ static void a_device_that_is_lost_under_load_costs_no_answer(void **state)
 
 static void a_turn_that_leaves_at_its_deadline_leaves_nothing_dangling(void **state)
 {
-    struct fixture        *fixture = start(ONE_GPU);
-    const struct question  asked = question("tiny", 1);
-    struct answer          answer;
+    struct fixture       *fixture = start(ONE_GPU);
+    const struct question asked = question("tiny", 1);
+    struct answer         answer;
 
     (void)state;
     expect_answer(fixture, "prefers", "a", 1);
     inject(fixture, "sim:gpu:0", "held");
-    assert_int_equal(ask_actor(fixture, "prefers", "a", &asked, &answer, 100 * QK__NS_PER_MS, NULL), QK_DEADLINE_EXCEEDED);
+    assert_int_equal(ask_actor(fixture, "prefers", "a", &asked, &answer, 100 * QK__NS_PER_MS, NULL),
+                     QK_DEADLINE_EXCEEDED);
     inject(fixture, "sim:gpu:0", "restored");
     expect_answer(fixture, "prefers", "a", 1);
     finish(fixture);
@@ -687,9 +713,10 @@ static void a_turn_that_leaves_at_its_deadline_leaves_nothing_dangling(void **st
 /* ---- Memory ---- */
 
 #define SMALL_GPU "devices: [{id: gpu, memory: 2MiB}]\n"
-#define LARGE     (1u << 16)    /* a width: 1 MiB of weights */
+#define LARGE (1u << 16) /* a width: 1 MiB of weights */
 
-static struct answer expect_model(struct fixture *fixture, const char *type, const char *key, const char *model)
+static struct answer expect_model(struct fixture *fixture, const char *type, const char *key,
+                                  const char *model)
 {
     const struct question asked = question(model, 1);
     struct answer         answer = {0};
@@ -713,7 +740,7 @@ static void what_nobody_uses_makes_room_for_what_is_wanted(void **state)
     assert_string_equal(expect_model(fixture, "prefers", "a", "first").device, "sim:gpu:0");
     let_go(fixture, "prefers", "a");
     assert_true(find_status(fixture, "first", "sim:gpu:0", &status));
-    assert_string_equal(status.state, "ready");    /* kept, as long as there is room */
+    assert_string_equal(status.state, "ready"); /* kept, as long as there is room */
 
     assert_string_equal(expect_model(fixture, "prefers", "b", "second").device, "sim:gpu:0");
     assert_true(find_status(fixture, "first", "sim:gpu:0", &status));
@@ -753,7 +780,8 @@ static void an_input_that_does_not_fit_is_the_callers_error(void **state)
 
     (void)state;
     asked.columns = TINY_INPUTS - 1;
-    assert_int_equal(ask_actor(fixture, "prefers", "a", &asked, &answer, 0, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(ask_actor(fixture, "prefers", "a", &asked, &answer, 0, &error),
+                     QK_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "tiny"));
     assert_int_equal(fallbacks(fixture, reason), 0);
     expect_answer(fixture, "prefers", "a", 1);
@@ -788,7 +816,8 @@ static void a_name_is_given_once(void **state)
     struct qk_error error = {0};
 
     (void)state;
-    assert_int_equal(qk_host_add_model(fixture->host, "tiny", "/elsewhere.onnx", &error), QK_ALREADY_EXISTS);
+    assert_int_equal(qk_host_add_model(fixture->host, "tiny", "/elsewhere.onnx", &error),
+                     QK_ALREADY_EXISTS);
     assert_non_null(strstr(error.text, "model tiny is named twice"));
     assert_non_null(strstr(error.text, "/elsewhere.onnx"));
     assert_int_equal(qk_host_add_model(fixture->host, "", "x", &error), QK_INVALID_ARGUMENT);
@@ -817,7 +846,7 @@ static void the_highest_version_in_a_folder_counts(void **state)
     (void)state;
     add_version(fixture, "2", WIDTH);
     add_version(fixture, "10", WIDTH);
-    add_version(fixture, "9x", WIDTH);    /* not a version */
+    add_version(fixture, "9x", WIDTH); /* not a version */
     path_in(fixture, "models", folder);
     assert_int_equal(qk_host_add_models(fixture->host, folder, NULL), QK_OK);
     expect_model(fixture, "on-cpu", "a", "digits");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Named state as an actor sees it: read before its first message, written before its caller has the reply. */
+/* Named state as an actor sees it: read before its first message, written before its caller has the
+ * reply. */
 #include "quark/quark.h"
 
 #include "host/host.h"
@@ -25,7 +26,15 @@ struct counter {
     uint64_t      label;
 };
 
-enum { ADD, ADD_AND_FAIL, ADD_UNSAVED, READ, ERASE, RENAME_BOTH, ADD_EARLY_THEN_FAIL, SAVE_UNKNOWN, LEAVE };
+enum { ADD,
+       ADD_AND_FAIL,
+       ADD_UNSAVED,
+       READ,
+       ERASE,
+       RENAME_BOTH,
+       ADD_EARLY_THEN_FAIL,
+       SAVE_UNKNOWN,
+       LEAVE };
 
 static qk_status add(qk_turn *turn, void *self, const void *request, void *reply)
 {
@@ -59,7 +68,8 @@ struct reading {
 static qk_status read_out(qk_turn *turn, void *self, const void *request, void *reply)
 {
     (void)request;
-    *(struct reading *)reply = (struct reading){*(struct counter *)self, qk_state_version(turn, "counts"),
+    *(struct reading *)reply = (struct reading){*(struct counter *)self,
+                                                qk_state_version(turn, "counts"),
                                                 qk_state_version(turn, "label")};
     return QK_OK;
 }
@@ -157,7 +167,8 @@ static void start_host(struct fixture *fixture, const struct qk_type *type)
     opts.no_opencl = true;
     opts.log_fd = -1;
     opts.state_folder = fixture->folder;
-    if (qk_host_create(&opts, &fixture->host, &error) != QK_OK || qk_host_register(fixture->host, type, &error) != QK_OK ||
+    if (qk_host_create(&opts, &fixture->host, &error) != QK_OK ||
+        qk_host_register(fixture->host, type, &error) != QK_OK ||
         qk_host_start(fixture->host, &error) != QK_OK)
         fail_msg("%s", error.text);
 }
@@ -192,13 +203,15 @@ static int tear_down(void **state)
     return 0;
 }
 
-static qk_status call(struct fixture *fixture, const char *key, uint32_t method, uint64_t number, struct qk_error *error)
+static qk_status call(struct fixture *fixture, const char *key, uint32_t method, uint64_t number,
+                      struct qk_error *error)
 {
     qk_actor *actor;
     qk_status status;
 
     assert_int_equal(qk_actor_get(fixture->host, "counter", key, &actor), QK_OK);
-    status = qk_client_call(fixture->host, actor, method, methods[method].request_bytes > 0 ? &number : NULL, NULL, 0, error);
+    status = qk_client_call(fixture->host, actor, method,
+                            methods[method].request_bytes > 0 ? &number : NULL, NULL, 0, error);
     qk_actor_release(actor);
     return status;
 }
@@ -288,7 +301,7 @@ static void an_erased_state_is_gone_at_the_next_activation(void **state)
     assert_int_equal(call(*state, "a", ADD, 5, NULL), QK_OK);
     assert_int_equal(call(*state, "a", ERASE, 0, NULL), QK_OK);
     assert_int_equal(reading(*state, "a").counts_version, 0);
-    assert_int_equal(reading(*state, "a").counter.counts.sum, 5);    /* `self` is left as it is */
+    assert_int_equal(reading(*state, "a").counter.counts.sum, 5); /* `self` is left as it is */
     assert_int_equal(call(*state, "a", LEAVE, 0, NULL), QK_OK);
     assert_int_equal(reading(*state, "a").counter.counts.sum, 0);
 }
@@ -310,9 +323,11 @@ static void a_conflict_reaches_the_caller_and_the_next_call_starts_afresh(void *
     struct qk__state_write write = {{"counter", "a", "counts"}, false, &other, sizeof other, 1};
 
     assert_int_equal(call(fixture, "a", ADD, 5, NULL), QK_OK);
-    assert_int_equal(qk__store_commit(qk__host_store(fixture->host), &write, 1, NULL), QK_OK);    /* somebody else's */
+    /* Somebody else writes. */
+    assert_int_equal(qk__store_commit(qk__host_store(fixture->host), &write, 1, NULL), QK_OK);
     assert_int_equal(call(fixture, "a", ADD, 1, &error), QK_VERSION_CONFLICT);
-    assert_non_null(strstr(error.text, "state counts of counter/a: version 1 was expected, version 2 is there"));
+    assert_non_null(strstr(
+        error.text, "state counts of counter/a: version 1 was expected, version 2 is there"));
     assert_int_equal(call(fixture, "a", ADD, 2, NULL), QK_OK);
     assert_int_equal(reading(fixture, "a").counter.counts.sum, 42);
     assert_int_equal(reading(fixture, "a").counts_version, 3);
@@ -329,15 +344,17 @@ static void a_struct_that_grew_is_an_error_that_names_both_sizes(void **state)
     stop_host(fixture);
     start_host(fixture, &grown_type);
     assert_int_equal(call(fixture, "a", ADD, 5, &error), QK_FAILED_PRECONDITION);
-    assert_non_null(strstr(error.text, "state counts of counter/a was saved with 16 bytes, and this program's struct has 24"));
+    assert_non_null(strstr(
+        error.text,
+        "state counts of counter/a was saved with 16 bytes, and this program's struct has 24"));
     stop_host(fixture);
     start_host(fixture, &counter_type);
-    assert_int_equal(reading(fixture, "a").counter.counts.sum, 5);    /* nothing was lost by it */
+    assert_int_equal(reading(fixture, "a").counter.counts.sum, 5); /* nothing was lost by it */
 }
 
 /* Many actors at once: every reply is in the store, and the commits were grouped. */
 #define THREADS 8
-#define CALLS   20
+#define CALLS 20
 
 struct caller {
     struct fixture *fixture;
@@ -355,7 +372,8 @@ static void *call_often(void *arg)
             .id = {"counter", caller->key, "counts"}, .into = found, .capacity = sizeof found};
 
         caller->failures += call(caller->fixture, caller->key, ADD, 2, NULL) != QK_OK;
-        caller->failures += qk__store_load(qk__host_store(caller->fixture->host), &read, 1, NULL) != QK_OK;
+        caller->failures +=
+            qk__store_load(qk__host_store(caller->fixture->host), &read, 1, NULL) != QK_OK;
         caller->failures += found[1] != 2 * (i + 1);
     }
     return NULL;

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #define WRITERS 16
-#define COMMITS 25u    /* of each */
+#define COMMITS 25u /* of each */
 
 struct fixture {
     qk__scheduler    *scheduler;
@@ -32,7 +32,8 @@ static int set_up(void **state)
     assert_int_equal(qk__scheduler_start(fixture->scheduler, &error), QK_OK);
     snprintf(fixture->folder, sizeof fixture->folder, "/tmp/quark-group-XXXXXX");
     assert_non_null(mkdtemp(fixture->folder));
-    assert_int_equal(qk__store_open(fixture->folder, 0, fixture->scheduler, &fixture->store, &error), QK_OK);
+    assert_int_equal(
+        qk__store_open(fixture->folder, 0, fixture->scheduler, &fixture->store, &error), QK_OK);
     *state = fixture;
     return 0;
 }
@@ -64,13 +65,14 @@ static void write_all(struct writer *writer)
 {
     for (uint64_t i = 0; i < COMMITS; i++) {
         const uint64_t               number = i + 1;
-        const struct qk__state_write write = {{"t", writer->key, "n"}, false, &number, sizeof number, i};
+        const struct qk__state_write write = {
+            {"t", writer->key, "n"}, false, &number, sizeof number, i};
         uint64_t                     found = 0;
-        struct qk__state_read        read = {.id = write.id, .into = &found, .capacity = sizeof found};
+        struct qk__state_read read = {.id = write.id, .into = &found, .capacity = sizeof found};
 
         writer->failures += qk__store_commit(writer->store, &write, 1, NULL) != QK_OK;
         writer->failures += qk__store_load(writer->store, &read, 1, NULL) != QK_OK;
-        writer->failures += found != number || read.version != number;    /* acknowledged, so it is there */
+        writer->failures += found != number || read.version != number;    /* acknowledged */
     }
 }
 
@@ -139,14 +141,16 @@ static void threads_that_commit_together_are_written_together(void **state)
     expect_groups(fixture->store);
 }
 
-/* All raise one number from the version that they read; who comes second is told, and tries again. */
+/* All raise one number from the version that they read; who comes second is told, and tries
+ * again. */
 static void *raise_shared(void *arg)
 {
     struct writer *writer = arg;
 
     for (uint64_t raised = 0; raised < COMMITS;) {
         uint64_t               number = 0;
-        struct qk__state_read  read = {.id = {"t", "shared", "n"}, .into = &number, .capacity = sizeof number};
+        struct qk__state_read  read = {
+             .id = {"t", "shared", "n"}, .into = &number, .capacity = sizeof number};
         struct qk__state_write write = {{"t", "shared", "n"}, false, &number, sizeof number, 0};
         qk_status              status;
 
@@ -166,7 +170,8 @@ static void no_update_is_lost_to_a_conflict(void **state)
     struct writer         writers[4];
     pthread_t             threads[4];
     uint64_t              number = 0;
-    struct qk__state_read read = {.id = {"t", "shared", "n"}, .into = &number, .capacity = sizeof number};
+    struct qk__state_read read = {
+        .id = {"t", "shared", "n"}, .into = &number, .capacity = sizeof number};
 
     for (size_t i = 0; i < 4; i++) {
         writers[i] = (struct writer){.store = fixture->store};
@@ -190,7 +195,8 @@ static void *write_too_much(void *arg)
     const struct qk__state_write write = {{"t", "big", "n"}, false, big, size, 0};
 
     for (size_t i = 0; i < 5; i++)
-        writer->failures += qk__store_commit(writer->store, &write, 1, NULL) != QK_RESOURCE_EXHAUSTED;
+        writer->failures +=
+            qk__store_commit(writer->store, &write, 1, NULL) != QK_RESOURCE_EXHAUSTED;
     qk__free(big);
     return NULL;
 }
@@ -202,7 +208,9 @@ static void a_batch_that_does_not_fit_fails_alone(void **state)
     pthread_t       threads[WRITERS], big_thread;
 
     qk__store_close(fixture->store);
-    assert_int_equal(qk__store_open(fixture->folder, 4u << 20, fixture->scheduler, &fixture->store, NULL), QK_OK);
+    assert_int_equal(
+        qk__store_open(fixture->folder, 4u << 20, fixture->scheduler, &fixture->store, NULL),
+        QK_OK);
     name_writers(writers, fixture->store);
     big = (struct writer){.store = fixture->store};
     assert_int_equal(pthread_create(&big_thread, NULL, write_too_much, &big), 0);
@@ -219,8 +227,10 @@ static void a_batch_that_does_not_fit_fails_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(turns_that_commit_together_are_written_together, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(threads_that_commit_together_are_written_together, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(turns_that_commit_together_are_written_together, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(threads_that_commit_together_are_written_together, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(no_update_is_lost_to_a_conflict, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_batch_that_does_not_fit_fails_alone, set_up, tear_down),
     };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every allocation of ours fails in turn, in either store: each call says so, a batch is still whole or not there at all, and
- * nothing is lost or freed twice (the sanitizers watch).
+ * Every allocation of ours fails in turn, in either store: each call says so, a batch is still
+ * whole or not there at all, and nothing is lost or freed twice (the sanitizers watch).
  */
 #include "host/state/store.h"
 
@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-static long until_failure;    /* 0: not armed; 1: the next one fails */
+static long until_failure; /* 0: not armed; 1: the next one fails */
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -42,7 +42,7 @@ void *__wrap_realloc(void *memory, size_t size)
     return is_to_fail() ? NULL : __real_realloc(memory, size);
 }
 
-#define BATCH 20u    /* more than the table's first room, so that it grows in the middle of a batch */
+#define BATCH 20u /* more than the table's first room, so that it grows in the middle of a batch */
 
 struct batch {
     char                   names[BATCH][8];
@@ -56,11 +56,16 @@ static void make_batch(struct batch *batch, uint64_t expected_version)
         snprintf(batch->names[i], sizeof batch->names[i], "n%zu", i);
         batch->values[i] = 10 * expected_version + i;
         batch->writes[i] = (struct qk__state_write){
-            {"t", "k", batch->names[i]}, false, &batch->values[i], sizeof batch->values[i], expected_version};
+            .id = {"t", "k", batch->names[i]},
+            .bytes = &batch->values[i],
+            .size_bytes = sizeof batch->values[i],
+            .expected_version = expected_version,
+        };
     }
 }
 
-static bool count_one(void *arg, const struct qk__state_id *id, uint64_t version, const void *bytes, size_t size_bytes)
+static bool count_one(void *arg, const struct qk__state_id *id, uint64_t version, const void *bytes,
+                      size_t size_bytes)
 {
     (void)id;
     (void)version;

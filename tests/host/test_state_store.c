@@ -21,14 +21,14 @@
 /* Each test has its own store; for LMDB in a fresh folder. */
 struct fixture {
     struct qk__store *store;
-    char              folder[64];    /* "": in memory */
+    char              folder[64]; /* "": in memory */
 };
 
 static void open_store(struct fixture *fixture, uint64_t max_bytes)
 {
     struct qk_error error = {0};
-    const qk_status status =
-        qk__store_open(fixture->folder[0] != '\0' ? fixture->folder : NULL, max_bytes, NULL, &fixture->store, &error);
+    const qk_status status = qk__store_open(fixture->folder[0] != '\0' ? fixture->folder : NULL,
+                                            max_bytes, NULL, &fixture->store, &error);
 
     if (status != QK_OK)
         fail_msg("%s", error.text);
@@ -75,23 +75,27 @@ static void reopen(struct fixture *fixture, uint64_t max_bytes)
     open_store(fixture, max_bytes);
 }
 
-static struct qk__state_write save(const char *type, const char *key, const char *name, const char *text, uint64_t expected)
+static struct qk__state_write save(const char *type, const char *key, const char *name,
+                                   const char *text, uint64_t expected)
 {
     return (struct qk__state_write){{type, key, name}, false, text, strlen(text) + 1, expected};
 }
 
-static struct qk__state_write erase(const char *type, const char *key, const char *name, uint64_t expected)
+static struct qk__state_write erase(const char *type, const char *key, const char *name,
+                                    uint64_t expected)
 {
-    return (struct qk__state_write){.id = {type, key, name}, .is_delete = true, .expected_version = expected};
+    return (struct qk__state_write){
+        .id = {type, key, name}, .is_delete = true, .expected_version = expected};
 }
 
-static qk_status commit_one(struct fixture *fixture, struct qk__state_write write, struct qk_error *error)
+static qk_status commit_one(struct fixture *fixture, struct qk__state_write write,
+                            struct qk_error *error)
 {
     return qk__store_commit(fixture->store, &write, 1, error);
 }
 
-static void expect(struct fixture *fixture, const char *type, const char *key, const char *name, const char *text,
-                   uint64_t version)
+static void expect(struct fixture *fixture, const char *type, const char *key, const char *name,
+                   const char *text, uint64_t version)
 {
     char                  into[64] = {0};
     struct qk__state_read read = {.id = {type, key, name}, .into = into, .capacity = sizeof into};
@@ -114,7 +118,8 @@ static void each_save_raises_the_version_by_one(void **state)
 {
     assert_int_equal(commit_one(*state, save("camera", "1", "counts", "one", 0), NULL), QK_OK);
     expect(*state, "camera", "1", "counts", "one", 1);
-    assert_int_equal(commit_one(*state, save("camera", "1", "counts", "a longer two", 1), NULL), QK_OK);
+    assert_int_equal(commit_one(*state, save("camera", "1", "counts", "a longer two", 1), NULL),
+                     QK_OK);
     expect(*state, "camera", "1", "counts", "a longer two", 2);
 }
 
@@ -125,8 +130,10 @@ static void a_conflict_names_record_and_both_versions(void **state)
     struct fixture        *fixture = *state;
 
     assert_int_equal(commit_one(fixture, save("camera", "1", "counts", "one", 0), NULL), QK_OK);
-    assert_int_equal(commit_one(fixture, save("camera", "1", "counts", "two", 7), &error), QK_VERSION_CONFLICT);
-    assert_string_equal(error.text, "state counts of camera/1: version 7 was expected, version 1 is there");
+    assert_int_equal(commit_one(fixture, save("camera", "1", "counts", "two", 7), &error),
+                     QK_VERSION_CONFLICT);
+    assert_string_equal(error.text,
+                        "state counts of camera/1: version 7 was expected, version 1 is there");
     expect(fixture, "camera", "1", "counts", "one", 1);
     qk__store_stats(fixture->store, &stats);
     assert_int_equal(stats.conflicts, 1);
@@ -136,7 +143,8 @@ static void a_conflict_names_record_and_both_versions(void **state)
 static void a_batch_is_written_whole_or_not_at_all(void **state)
 {
     struct fixture              *fixture = *state;
-    const struct qk__state_write bad[] = {save("t", "k", "new", "x", 0), save("t", "k", "old", "y", 3),
+    const struct qk__state_write bad[] = {save("t", "k", "new", "x", 0),
+                                          save("t", "k", "old", "y", 3),
                                           save("t", "k", "other", "z", 0)};
     const struct qk__state_write good[] = {save("t", "k", "new", "x", 0), erase("t", "k", "old", 1),
                                            save("t", "k", "other", "z", 0)};
@@ -183,9 +191,11 @@ static void an_id_too_long_or_empty_is_refused(void **state)
 
     memset(key, 'k', sizeof key - 1);
     key[sizeof key - 1] = '\0';
-    assert_int_equal(commit_one(*state, save("camera", key, "n", "x", 0), &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(commit_one(*state, save("camera", key, "n", "x", 0), &error),
+                     QK_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "over 511 bytes"));
-    assert_int_equal(commit_one(*state, save("camera", "", "n", "x", 0), &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(commit_one(*state, save("camera", "", "n", "x", 0), &error),
+                     QK_INVALID_ARGUMENT);
     key[500] = '\0';
     assert_int_equal(commit_one(*state, save("camera", key, "n", "x", 0), &error), QK_OK);
     expect(*state, "camera", key, "n", "x", 1);
@@ -208,7 +218,9 @@ static void an_empty_state_is_still_there(void **state)
     struct fixture       *fixture = *state;
     struct qk__state_read read = {.id = {"t", "k", "n"}};
 
-    assert_int_equal(commit_one(fixture, (struct qk__state_write){{"t", "k", "n"}, false, "", 0, 0}, NULL), QK_OK);
+    assert_int_equal(
+        commit_one(fixture, (struct qk__state_write){{"t", "k", "n"}, false, "", 0, 0}, NULL),
+        QK_OK);
     assert_int_equal(qk__store_load(fixture->store, &read, 1, NULL), QK_OK);
     assert_true(read.is_there);
     assert_int_equal(read.size_bytes, 0);
@@ -216,21 +228,23 @@ static void an_empty_state_is_still_there(void **state)
 
 struct list {
     char   text[256];
-    size_t left;    /* stop after so many */
+    size_t left; /* stop after so many */
 };
 
-static bool list_one(void *arg, const struct qk__state_id *id, uint64_t version, const void *bytes, size_t size_bytes)
+static bool list_one(void *arg, const struct qk__state_id *id, uint64_t version, const void *bytes,
+                     size_t size_bytes)
 {
     struct list *list = arg;
     const size_t used = strlen(list->text);
 
     assert_int_equal(strlen(bytes) + 1, size_bytes);
-    snprintf(list->text + used, sizeof list->text - used, "%s/%s/%s=%s@%" PRIu64 " ", id->type, id->key, id->name,
-             (const char *)bytes, version);
+    snprintf(list->text + used, sizeof list->text - used, "%s/%s/%s=%s@%" PRIu64 " ", id->type,
+             id->key, id->name, (const char *)bytes, version);
     return --list->left > 0;
 }
 
-static void expect_scan(struct fixture *fixture, const char *type, const char *key, size_t at_most, const char *text)
+static void expect_scan(struct fixture *fixture, const char *type, const char *key, size_t at_most,
+                        const char *text)
 {
     struct list list = {.left = at_most};
 
@@ -246,7 +260,8 @@ static void a_scan_is_in_order_and_knows_where_a_name_ends(void **state)
     assert_int_equal(commit_one(*state, save("cam", "1", "n", "a", 0), NULL), QK_OK);
     assert_int_equal(commit_one(*state, save("cam", "10", "n", "d", 0), NULL), QK_OK);
     assert_int_equal(commit_one(*state, save("cam", "1", "m", "e", 0), NULL), QK_OK);
-    expect_scan(*state, NULL, NULL, 9, "cam/1/m=e@1 cam/1/n=a@1 cam/10/n=d@1 cam/2/n=b@1 camera/1/n=c@1 ");
+    expect_scan(*state, NULL, NULL, 9,
+                "cam/1/m=e@1 cam/1/n=a@1 cam/10/n=d@1 cam/2/n=b@1 camera/1/n=c@1 ");
     expect_scan(*state, "cam", NULL, 9, "cam/1/m=e@1 cam/1/n=a@1 cam/10/n=d@1 cam/2/n=b@1 ");
     expect_scan(*state, "cam", "1", 9, "cam/1/m=e@1 cam/1/n=a@1 ");
     expect_scan(*state, NULL, NULL, 2, "cam/1/m=e@1 cam/1/n=a@1 ");
@@ -286,8 +301,8 @@ static void a_second_host_is_told_who_has_the_folder(void **state)
 
     assert_int_equal(qk__store_open(fixture->folder, 0, NULL, &second, &error), QK_UNAVAILABLE);
     assert_null(second);
-    snprintf(expected, sizeof expected, "state folder %s is in use by another host (process %ld)", fixture->folder,
-             (long)getpid());
+    snprintf(expected, sizeof expected, "state folder %s is in use by another host (process %ld)",
+             fixture->folder, (long)getpid());
     assert_string_equal(error.text, expected);
 }
 
@@ -312,7 +327,7 @@ static void a_folder_that_may_not_be_written_is_named(void **state)
     char                  folder[128];
 
     if (geteuid() == 0)
-        skip();    /* root may write anywhere */
+        skip(); /* root may write anywhere */
     snprintf(folder, sizeof folder, "%s/read-only", fixture->folder);
     assert_int_equal(mkdir(folder, 0500), 0);
     assert_int_equal(qk__store_open(folder, 0, NULL, &store, &error), QK_PERMISSION_DENIED);
@@ -329,7 +344,8 @@ static void expect_no_store(struct fixture *fixture, const char *part)
 {
     struct qk_error error = {0};
 
-    assert_int_equal(qk__store_open(fixture->folder, 0, NULL, &fixture->store, &error), QK_DATA_LOSS);
+    assert_int_equal(qk__store_open(fixture->folder, 0, NULL, &fixture->store, &error),
+                     QK_DATA_LOSS);
     assert_null(fixture->store);
     assert_non_null(strstr(error.text, fixture->folder));
     assert_non_null(strstr(error.text, part));
@@ -377,7 +393,8 @@ static void corrupt_file(const struct fixture *fixture, const char *text)
     file = open(path, O_RDWR);
     size = pread(file, bytes, (size_t)size_max, 0);
     assert_true(size > 0);
-    while ((at = memmem(at != NULL ? at + 1 : bytes, (size_t)(bytes + size - (at != NULL ? at + 1 : bytes)), text,
+    while ((at = memmem(at != NULL ? at + 1 : bytes,
+                        (size_t)(bytes + size - (at != NULL ? at + 1 : bytes)), text,
                         strlen(text))) != NULL)
         assert_int_equal(pwrite(file, "X", 1, at - bytes), 1);
     close(file);
@@ -390,9 +407,11 @@ static void a_corrupt_record_is_data_loss_and_named_and_the_others_are_read(void
     struct qk_error       error = {0};
     struct list           list = {.left = 9};
     char                  into[64];
-    struct qk__state_read read = {.id = {"camera", "7", "counts"}, .into = into, .capacity = sizeof into};
+    struct qk__state_read read = {
+        .id = {"camera", "7", "counts"}, .into = into, .capacity = sizeof into};
 
-    assert_int_equal(commit_one(fixture, save("camera", "7", "counts", "precious-value", 0), NULL), QK_OK);
+    assert_int_equal(commit_one(fixture, save("camera", "7", "counts", "precious-value", 0), NULL),
+                     QK_OK);
     assert_int_equal(commit_one(fixture, save("camera", "8", "counts", "other", 0), NULL), QK_OK);
     qk__store_close(fixture->store);
     fixture->store = NULL;
@@ -400,10 +419,13 @@ static void a_corrupt_record_is_data_loss_and_named_and_the_others_are_read(void
     open_store(fixture, 0);
 
     assert_int_equal(qk__store_load(fixture->store, &read, 1, &error), QK_DATA_LOSS);
-    assert_string_equal(error.text, "state counts of camera/7: the record is corrupt, its checksum is wrong");
-    assert_int_equal(commit_one(fixture, save("camera", "7", "counts", "new", 1), &error), QK_DATA_LOSS);
+    assert_string_equal(error.text,
+                        "state counts of camera/7: the record is corrupt, its checksum is wrong");
+    assert_int_equal(commit_one(fixture, save("camera", "7", "counts", "new", 1), &error),
+                     QK_DATA_LOSS);
     expect(fixture, "camera", "8", "counts", "other", 1);
-    assert_int_equal(qk__store_scan(fixture->store, NULL, NULL, list_one, &list, &error), QK_DATA_LOSS);
+    assert_int_equal(qk__store_scan(fixture->store, NULL, NULL, list_one, &list, &error),
+                     QK_DATA_LOSS);
     assert_string_equal(list.text, "camera/8/counts=other@1 ");
 }
 
@@ -416,16 +438,21 @@ static void a_record_under_anothers_key_is_corrupt(void **state)
     size_t                size;
 
     (void)state;
-    assert_int_equal(qk__record_key_encode(&(struct qk__state_id){"t", "a", "n"}, &first, NULL), QK_OK);
-    assert_int_equal(qk__record_key_encode(&(struct qk__state_id){"t", "b", "n"}, &second, NULL), QK_OK);
+    assert_int_equal(qk__record_key_encode(&(struct qk__state_id){"t", "a", "n"}, &first, NULL),
+                     QK_OK);
+    assert_int_equal(qk__record_key_encode(&(struct qk__state_id){"t", "b", "n"}, &second, NULL),
+                     QK_OK);
     memcpy(record + QK__RECORD_HEADER_BYTES, "abc", 4);
     qk__record_seal(&first, 5, record, sizeof record);
-    assert_int_equal(qk__record_open(&first, record, sizeof record, &version, &bytes, &size, NULL), QK_OK);
+    assert_int_equal(qk__record_open(&first, record, sizeof record, &version, &bytes, &size, NULL),
+                     QK_OK);
     assert_int_equal(version, 5);
     assert_string_equal(bytes, "abc");
-    assert_int_equal(qk__record_open(&second, record, sizeof record, &version, &bytes, &size, NULL), QK_DATA_LOSS);
-    assert_int_equal(qk__record_open(&first, record, QK__RECORD_HEADER_BYTES - 1, &version, &bytes, &size, NULL),
+    assert_int_equal(qk__record_open(&second, record, sizeof record, &version, &bytes, &size, NULL),
                      QK_DATA_LOSS);
+    assert_int_equal(
+        qk__record_open(&first, record, QK__RECORD_HEADER_BYTES - 1, &version, &bytes, &size, NULL),
+        QK_DATA_LOSS);
 }
 
 static void a_full_store_says_so_and_goes_on(void **state)
@@ -444,7 +471,8 @@ static void a_full_store_says_so_and_goes_on(void **state)
     qk__free(big);
 }
 
-/* The child: two records with one number in each commit, telling every number that was committed. */
+/* The child: two records with one number in each commit, telling every number that was
+ * committed. */
 static void commit_until_killed(const char *folder, int acknowledge)
 {
     struct qk__store *store;
@@ -453,8 +481,9 @@ static void commit_until_killed(const char *folder, int acknowledge)
         _exit(1);
     for (uint64_t i = 0;; i++) {
         const uint64_t               number = i + 1;
-        const struct qk__state_write writes[] = {{{"t", "k", "left"}, false, &number, sizeof number, i},
-                                                 {{"t", "k", "right"}, false, &number, sizeof number, i}};
+        const struct qk__state_write writes[] = {
+            {{"t", "k", "left"}, false, &number, sizeof number, i},
+            {{"t", "k", "right"}, false, &number, sizeof number, i}};
 
         if (qk__store_commit(store, writes, 2, NULL) != QK_OK ||
             write(acknowledge, &number, sizeof number) != sizeof number)
@@ -473,7 +502,7 @@ static uint64_t run_and_kill(const char *folder, useconds_t after_us)
     if (child == 0)
         commit_until_killed(folder, ends[1]);
     close(ends[1]);
-    assert_int_equal(read(ends[0], &number, sizeof number), sizeof number);    /* it is under way */
+    assert_int_equal(read(ends[0], &number, sizeof number), sizeof number); /* it is under way */
     acknowledged = number;
     usleep(after_us);
     kill(child, SIGKILL);
@@ -489,8 +518,9 @@ static void what_was_acknowledged_survives_a_kill_whole(void **state)
 {
     struct fixture       *fixture = *state;
     uint64_t              left = 0, right = 0, acknowledged;
-    struct qk__state_read reads[] = {{.id = {"t", "k", "left"}, .into = &left, .capacity = sizeof left},
-                                     {.id = {"t", "k", "right"}, .into = &right, .capacity = sizeof right}};
+    struct qk__state_read reads[] = {
+        {.id = {"t", "k", "left"}, .into = &left, .capacity = sizeof left},
+        {.id = {"t", "k", "right"}, .into = &right, .capacity = sizeof right}};
 
     for (useconds_t round = 0; round < 5; round++) {
         struct qk__state_write clear[2];
@@ -509,9 +539,15 @@ static void what_was_acknowledged_survives_a_kill_whole(void **state)
     }
 }
 
-#define EITHER(test)                                                                                                        \
-    {"memory: " #test, test, make_memory, free_fixture, NULL}, {"lmdb: " #test, test, make_lmdb, free_fixture, NULL}
-#define ON_DISK(test) {#test, test, make_lmdb, free_fixture, NULL}
+#define EITHER(test)                                           \
+    {"memory: " #test, test, make_memory, free_fixture, NULL}, \
+    {                                                          \
+        "lmdb: " #test, test, make_lmdb, free_fixture, NULL    \
+    }
+#define ON_DISK(test)                              \
+    {                                              \
+#test, test, make_lmdb, free_fixture, NULL \
+    }
 
 int main(void)
 {

@@ -30,7 +30,12 @@ struct seen {
     uint32_t count, disorder;
 };
 
-enum { HEAR, SUBSCRIBE, UNSUBSCRIBE, TELL, PUBLISH, LEAVE };
+enum { HEAR,
+       SUBSCRIBE,
+       UNSUBSCRIBE,
+       TELL,
+       PUBLISH,
+       LEAVE };
 
 static qk_status hear(qk_turn *turn, void *self, const void *request, void *reply)
 {
@@ -109,7 +114,8 @@ static const struct qk_type     listener_type = {
         .consumes = consumes,
         .consumes_count = QK__COUNT_OF(consumes),
 };
-static const struct qk_type small_type = {    /* its mailbox is soon full */
+static const struct qk_type small_type = {
+    /* its mailbox is soon full */
     .size = sizeof small_type,
     .name = "small",
     .self_bytes = sizeof(struct seen),
@@ -128,7 +134,8 @@ static qk_host *create_host(void)
     opts.worker_count = 2;
     opts.no_opencl = true;
     opts.log_fd = -1;
-    if (qk_host_create(&opts, &host, &error) != QK_OK || qk_host_register(host, &listener_type, &error) != QK_OK ||
+    if (qk_host_create(&opts, &host, &error) != QK_OK ||
+        qk_host_register(host, &listener_type, &error) != QK_OK ||
         qk_host_register(host, &small_type, &error) != QK_OK)
         fail_msg("%s", error.text);
     return host;
@@ -148,8 +155,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-static qk_status call(qk_host *host, const char *type, const char *key, uint32_t method, const void *request, void *reply,
-                      struct qk_error *error)
+static qk_status call(qk_host *host, const char *type, const char *key, uint32_t method,
+                      const void *request, void *reply, struct qk_error *error)
 {
     qk_actor *actor;
     qk_status status;
@@ -167,7 +174,7 @@ static struct seen seen_by(qk_host *host, const char *type, const char *key)
     qk_status       status;
 
     while ((status = call(host, type, key, TELL, NULL, &seen, &error)) == QK_MAILBOX_FULL)
-        usleep(100);    /* behind events that it has yet to handle */
+        usleep(100); /* behind events that it has yet to handle */
     if (status != QK_OK)
         fail_msg("%s", error.text);
     return seen;
@@ -175,7 +182,9 @@ static struct seen seen_by(qk_host *host, const char *type, const char *key)
 
 static void publish(qk_host *host, const char *stream_namespace, const char *key, uint32_t number)
 {
-    assert_int_equal(qk_client_publish(host, stream_namespace, key, &(struct event){0, number}, sizeof(struct event)), QK_OK);
+    assert_int_equal(qk_client_publish(host, stream_namespace, key, &(struct event){0, number},
+                                       sizeof(struct event)),
+                     QK_OK);
 }
 
 static struct qk__stream_stats stats_of(qk_host *host)
@@ -219,7 +228,7 @@ static void a_subscriber_hears_until_it_unsubscribes(void **state)
     assert_int_equal(stats_of(*state).subscriptions, 1);
     publish(*state, "news", "all", 0);
     publish(*state, "news", "other", 0);
-    publish(*state, "new", "sall", 0);    /* reads alike, and is another stream */
+    publish(*state, "new", "sall", 0); /* reads alike, and is another stream */
     assert_int_equal(seen_by(*state, "small", "s").count, 1);
     assert_int_equal(call(*state, "small", "s", UNSUBSCRIBE, NULL, NULL, NULL), QK_OK);
     publish(*state, "news", "all", 1);
@@ -269,14 +278,14 @@ static void *publish_all(void *arg)
 
 static void each_publishers_order_is_kept_for_every_subscriber(void **state)
 {
-    struct publisher publishers[PUBLISHERS];
-    pthread_t        threads[PUBLISHERS];
+    struct publisher         publishers[PUBLISHERS];
+    pthread_t                threads[PUBLISHERS];
     static const char *const keys[] = {"a", "b", "c"};
 
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(call(*state, "listener", keys[i], SUBSCRIBE, NULL, NULL, NULL), QK_OK);
     for (uint32_t i = 0; i < PUBLISHERS; i++) {
-        publishers[i] = (struct publisher){*state, i, 200, 0};    /* all together fit into a mailbox */
+        publishers[i] = (struct publisher){*state, i, 200, 0}; /* all together fit into a mailbox */
         assert_int_equal(pthread_create(&threads[i], NULL, publish_all, &publishers[i]), 0);
     }
     for (uint32_t i = 0; i < PUBLISHERS; i++) {
@@ -293,7 +302,7 @@ static void each_publishers_order_is_kept_for_every_subscriber(void **state)
 
 static void a_publishing_turn_waits_for_a_full_mailbox_and_loses_nothing(void **state)
 {
-    const uint32_t count = 500;    /* the subscriber's mailbox holds 4 */
+    const uint32_t count = 500; /* the subscriber's mailbox holds 4 */
     struct seen    seen;
 
     assert_int_equal(call(*state, "small", "s", SUBSCRIBE, NULL, NULL, NULL), QK_OK);
@@ -305,8 +314,8 @@ static void a_publishing_turn_waits_for_a_full_mailbox_and_loses_nothing(void **
 
 static void a_thread_is_told_of_a_full_mailbox_and_the_others_hear(void **state)
 {
-    qk_host *host = *state;
-    uint32_t refused = 0, count = 0;
+    qk_host                *host = *state;
+    uint32_t                refused = 0, count = 0;
     struct qk__stream_stats stats;
 
     assert_int_equal(call(host, "small", "s", SUBSCRIBE, NULL, NULL, NULL), QK_OK);
@@ -328,7 +337,7 @@ static void a_thread_is_told_of_a_full_mailbox_and_the_others_hear(void **state)
 /* ---- Concurrency of subscriptions ---- */
 
 #define CHURNERS 8u
-#define CHURNS   50u
+#define CHURNS 50u
 
 struct churner {
     qk_host *host;
@@ -342,10 +351,13 @@ static void *churn(void *arg)
     struct churner *churner = arg;
 
     for (uint32_t i = 0; i < CHURNS; i++) {
-        churner->failures += call(churner->host, "listener", churner->key, SUBSCRIBE, NULL, NULL, NULL) != QK_OK;
-        churner->failures += call(churner->host, "listener", churner->key, UNSUBSCRIBE, NULL, NULL, NULL) != QK_OK;
+        churner->failures +=
+            call(churner->host, "listener", churner->key, SUBSCRIBE, NULL, NULL, NULL) != QK_OK;
+        churner->failures +=
+            call(churner->host, "listener", churner->key, UNSUBSCRIBE, NULL, NULL, NULL) != QK_OK;
     }
-    churner->failures += call(churner->host, "listener", churner->key, SUBSCRIBE, NULL, NULL, NULL) != QK_OK;
+    churner->failures +=
+        call(churner->host, "listener", churner->key, SUBSCRIBE, NULL, NULL, NULL) != QK_OK;
     return NULL;
 }
 
@@ -386,8 +398,8 @@ static void observe(void *arg, const struct qk_event_view *event)
 {
     struct observed *observed = arg;
 
-    snprintf(observed->last, sizeof observed->last, "%s %s %zu %d", event->stream_namespace, event->stream_key,
-             event->size_bytes, event->time_ns > 0);
+    snprintf(observed->last, sizeof observed->last, "%s %s %zu %d", event->stream_namespace,
+             event->stream_key, event->size_bytes, event->time_ns > 0);
     atomic_fetch_add(&observed->count, 1);
 }
 

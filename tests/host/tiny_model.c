@@ -50,7 +50,8 @@ static void add_message(struct qk__text *out, uint32_t field, struct qk__text *m
 }
 
 /* A ValueInfoProto: float tensor [batch, ...]; `dims` end with a 0. */
-static void add_value(struct qk__text *graph, uint32_t field, const char *name, const uint32_t *dims)
+static void add_value(struct qk__text *graph, uint32_t field, const char *name,
+                      const uint32_t *dims)
 {
     struct qk__text dim = {0}, shape = {0}, tensor = {0}, type = {0}, value = {0};
 

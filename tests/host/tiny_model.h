@@ -2,8 +2,8 @@
 /*
  * tiny_model.h - writes an ONNX file by hand: y[batch, width] = x[batch, 4] times w[4, width].
  *
- * w[i][j] is i + j / 16 (mod 8), small numbers that float32 sums exactly, so that devices must agree to the bit. The width sets how
- * much memory the weights take: 16 bytes each.
+ * w[i][j] is i + j / 16 (mod 8), small numbers that float32 sums exactly, so that devices must
+ * agree to the bit. The width sets how much memory the weights take: 16 bytes each.
  */
 #ifndef QUARK_TESTS_HOST_TINY_MODEL_H
 #define QUARK_TESTS_HOST_TINY_MODEL_H
