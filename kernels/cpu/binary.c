@@ -4,7 +4,7 @@
  *
  * Integers wrap around as two's complement does; what C leaves undefined (a division by 0, the one that overflows) gives 0 or wraps.
  */
-#include "kernels/cpu/cpu_op.h"
+#include "kernels/cpu/build.h"
 #include "kernels/cpu/number.h"
 #include "kernels/cpu/walk.h"
 
@@ -300,7 +300,50 @@ static qk_status run_cast(const struct qk__cpu_args *args, struct qk_error *erro
     return QK_OK;
 }
 
-const struct qk__cpu_op qk__cpu_binary = {.run = run_binary};
-const struct qk__cpu_op qk__cpu_variadic = {.run = run_variadic};
+/* The sum of two of one shape, in whatever layout the first lies: the end of many a residual block. */
+static qk_status prepare_add(struct qk__cpu_build *build, const struct qk__step *step)
+{
+    const struct qk_shape *shape = &qk__cpu_value(build, step->inputs[0])->shape;
+    struct qk__layout      layout = {0};
+    struct qk__dnnl_made   made = {0};
+    struct qk__cpu_arg     args[] = {{DNNL_ARG_SRC_0, 0}, {DNNL_ARG_SRC_1, 0}, {DNNL_ARG_DST, 0}};
+    qk_status              st;
+
+    if (qk__cpu_value(build, step->inputs[0])->dtype != QK_F32 ||
+        !qk_shape_equal(shape, &qk__cpu_value(build, step->inputs[1])->shape))
+        return QK_UNIMPLEMENTED;
+    st = qk__cpu_layout(build, step->inputs[0], &layout);
+    if (st == QK_OK)
+        st = qk__dnnl_add(qk__cpu_engine(build), &layout, &layout, &layout, &made);
+    for (uint32_t i = 0; i < 2 && st == QK_OK; i++)
+        st = qk__cpu_want(build, step->inputs[i], shape, &layout, &args[i].form);
+    if (st == QK_OK)
+        st = qk__cpu_make(build, step->outputs[0], &layout, &args[2].form);
+    if (st == QK_OK)
+        st = qk__cpu_add(build, &made, args, 3);
+    qk__dnnl_made_fini(&made);
+    qk__layout_fini(&layout);
+    return st;
+}
+
+static qk_status prepare_binary(struct qk__cpu_build *build, const struct qk__step *step, struct qk_error *error)
+{
+    const struct qk__binary_params *params = step->params;
+
+    (void)error;
+    return params->kind == QK__BINARY_ADD ? prepare_add(build, step) : QK_UNIMPLEMENTED;
+}
+
+static qk_status prepare_variadic(struct qk__cpu_build *build, const struct qk__step *step, struct qk_error *error)
+{
+    const struct qk__variadic_params *params = step->params;
+
+    (void)error;
+    return params->kind == QK__BINARY_ADD && params->scale == 1 && step->input_count == 2 ? prepare_add(build, step)
+                                                                                         : QK_UNIMPLEMENTED;
+}
+
+const struct qk__cpu_op qk__cpu_binary = {.run = run_binary, .prepare = prepare_binary};
+const struct qk__cpu_op qk__cpu_variadic = {.run = run_variadic, .prepare = prepare_variadic};
 const struct qk__cpu_op qk__cpu_where = {.run = run_where};
 const struct qk__cpu_op qk__cpu_cast = {.run = run_cast};

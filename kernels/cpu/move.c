@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* move.c - elements go elsewhere, whatever they are: by strides where that can say it, else by maps of indices. */
-#include "kernels/cpu/cpu_op.h"
+#include "kernels/cpu/build.h"
 #include "kernels/cpu/number.h"
 #include "kernels/cpu/walk.h"
 #include "kernels/graph/plan.h"
@@ -238,10 +238,116 @@ static qk_status run_trilu(const struct qk__cpu_args *args, struct qk_error *err
     return QK_OK;
 }
 
-const struct qk__cpu_op qk__cpu_concat = {.run = run_concat};
+/* Concatenation of what lies in blocks goes block by block; of plain rows our own copy is as good. */
+static qk_status describe_concat(struct qk__cpu_build *build, const struct qk__step *step, struct qk__layout *layouts,
+                                 const struct qk__layout **list, bool *out_is_blocked)
+{
+    qk_status st = QK_OK;
+
+    for (uint32_t i = 0; i < step->input_count && st == QK_OK; i++) {
+        struct qk__layout plain = {0};
+
+        if (qk__cpu_value(build, step->inputs[i])->size_bytes == 0)
+            return QK_UNIMPLEMENTED;
+        st = qk__cpu_layout(build, step->inputs[i], &layouts[i]);
+        if (st == QK_OK)
+            st = qk__layout_plain(&plain, &qk__cpu_value(build, step->inputs[i])->shape);
+        if (st == QK_OK)
+            *out_is_blocked |= !qk__layout_equal(&plain, &layouts[i]);
+        qk__layout_fini(&plain);
+        list[i] = &layouts[i];
+    }
+    return st;
+}
+
+static qk_status add_concat(struct qk__cpu_build *build, const struct qk__step *step, const struct qk__layout *layouts,
+                            struct qk__dnnl_made *made, struct qk__cpu_arg *args)
+{
+    const uint32_t count = step->input_count;
+    qk_status      st = QK_OK;
+
+    for (uint32_t i = 0; i < count && st == QK_OK; i++) {
+        args[i].id = DNNL_ARG_MULTIPLE_SRC + (int)i;
+        st = qk__cpu_want(build, step->inputs[i], &qk__cpu_value(build, step->inputs[i])->shape, &layouts[i],
+                          &args[i].form);
+    }
+    args[count].id = DNNL_ARG_DST;
+    if (st == QK_OK)
+        st = qk__cpu_make(build, step->outputs[0], &made->dst, &args[count].form);
+    return st == QK_OK ? qk__cpu_add(build, made, args, count + 1) : st;
+}
+
+static qk_status prepare_concat(struct qk__cpu_build *build, const struct qk__step *step, struct qk_error *error)
+{
+    const struct qk__concat_params *params = step->params;
+    const uint32_t                  count = step->input_count;
+    struct qk__layout              *layouts = qk__alloc_array(count, sizeof *layouts);
+    const struct qk__layout       **list = qk__alloc_array(count, sizeof *list);
+    struct qk__cpu_arg             *args = qk__alloc_array(count + 1, sizeof *args);
+    struct qk__dnnl_made            made = {0};
+    bool                            is_blocked = false;
+    qk_status                       st = QK_UNIMPLEMENTED;
+
+    if (layouts == NULL || list == NULL || args == NULL)
+        st = qk_error_set(error, QK_NO_MEMORY, "no memory");
+    else if (qk__cpu_value(build, step->inputs[0])->dtype == QK_F32)
+        st = describe_concat(build, step, layouts, list, &is_blocked);
+    if (st == QK_OK && !is_blocked)
+        st = QK_UNIMPLEMENTED;
+    if (st == QK_OK)
+        st = qk__dnnl_concat(qk__cpu_engine(build), list, count, (int)params->axis, &made);
+    if (st == QK_OK)
+        st = add_concat(build, step, layouts, &made, args);
+    qk__dnnl_made_fini(&made);
+    for (uint32_t i = 0; layouts != NULL && i < count; i++)
+        qk__layout_fini(&layouts[i]);
+    qk__free(args);
+    qk__free(list);
+    qk__free(layouts);
+    return st;
+}
+
+/* A reorder into rows that are described by the input's axes: straight from oneDNN's blocks, without plain rows between. */
+static qk_status prepare_transpose(struct qk__cpu_build *build, const struct qk__step *step, struct qk_error *error)
+{
+    const struct qk__transpose_params *params = step->params;
+    const struct qk__plan_value *x = qk__cpu_value(build, step->inputs[0]), *y = qk__cpu_value(build, step->outputs[0]);
+    struct qk__layout            src = {0}, dst = {0};
+    struct qk__dnnl_made         made = {0};
+    struct qk__cpu_arg           args[] = {{DNNL_ARG_FROM, 0}, {DNNL_ARG_TO, 0}};
+    int64_t                      rows[QK_TENSOR_MAX_DIMS], strides[QK_TENSOR_MAX_DIMS] = {0};
+    uint32_t                     plain;
+    qk_status                    st;
+
+    (void)error;
+    if (x->dtype != QK_F32 || x->shape.rank < 2)
+        return QK_UNIMPLEMENTED;
+    qk__shape_strides(&y->shape, rows);
+    for (uint32_t i = 0; i < x->shape.rank; i++)
+        strides[params->perm[i]] = rows[i];
+    st = qk__cpu_layout(build, step->inputs[0], &src);
+    if (st == QK_OK)
+        st = qk__layout_strided(&dst, &x->shape, strides);
+    if (st == QK_OK)
+        st = qk__dnnl_reorder(qk__cpu_engine(build), &src, &dst, &made);
+    if (st == QK_OK)
+        st = qk__cpu_want(build, step->inputs[0], &x->shape, &src, &args[0].form);
+    if (st == QK_OK)
+        st = qk__cpu_make(build, step->outputs[0], NULL, &plain);
+    if (st == QK_OK)
+        st = qk__cpu_alias(build, plain, &dst, &args[1].form);
+    if (st == QK_OK)
+        st = qk__cpu_add(build, &made, args, 2);
+    qk__dnnl_made_fini(&made);
+    qk__layout_fini(&dst);
+    qk__layout_fini(&src);
+    return st;
+}
+
+const struct qk__cpu_op qk__cpu_concat = {.run = run_concat, .prepare = prepare_concat};
 const struct qk__cpu_op qk__cpu_split = {.run = run_split};
 const struct qk__cpu_op qk__cpu_slice = {.run = run_slice};
-const struct qk__cpu_op qk__cpu_transpose = {.run = run_transpose};
+const struct qk__cpu_op qk__cpu_transpose = {.run = run_transpose, .prepare = prepare_transpose};
 const struct qk__cpu_op qk__cpu_block_shuffle = {.run = run_block_shuffle};
 const struct qk__cpu_op qk__cpu_expand = {.run = run_expand};
 const struct qk__cpu_op qk__cpu_tile = {.run = run_tile};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* norm.c - normalisations and softmax, plainly. Sums are double: a mean over many floats should not depend on their order. */
-#include "kernels/cpu/cpu_op.h"
+#include "kernels/cpu/build.h"
 #include "kernels/graph/plan.h"
 
 #include <math.h>
@@ -220,9 +220,38 @@ static qk_status run_softmax(const struct qk__cpu_args *args, struct qk_error *e
     return QK_OK;
 }
 
+static qk_status prepare_softmax(struct qk__cpu_build *build, const struct qk__step *step, struct qk_error *error)
+{
+    const struct qk__softmax_params *params = step->params;
+    const struct qk_shape            seen = {.rank = 3, .dims = {params->outer, params->length, params->inner}};
+    struct qk__layout                layout = {0};
+    struct qk__dnnl_made             made = {0};
+    struct qk__cpu_arg               args[] = {{DNNL_ARG_SRC, 0}, {DNNL_ARG_DST, 0}};
+    uint32_t                         plain;
+    qk_status                        st;
+
+    (void)error;
+    if (params->kind == QK__HARDMAX)
+        return QK_UNIMPLEMENTED;
+    st = qk__layout_plain(&layout, &seen);
+    if (st == QK_OK)
+        st = qk__dnnl_softmax(qk__cpu_engine(build), &layout, 1, params->kind == QK__LOG_SOFTMAX, &made);
+    if (st == QK_OK)
+        st = qk__cpu_want(build, step->inputs[0], &seen, NULL, &args[0].form);
+    if (st == QK_OK)
+        st = qk__cpu_make(build, step->outputs[0], NULL, &plain);
+    if (st == QK_OK)
+        st = qk__cpu_alias(build, plain, &layout, &args[1].form);
+    if (st == QK_OK)
+        st = qk__cpu_add(build, &made, args, 2);
+    qk__dnnl_made_fini(&made);
+    qk__layout_fini(&layout);
+    return st;
+}
+
 const struct qk__cpu_op qk__cpu_batch_norm = {.run = run_batch_norm};
 const struct qk__cpu_op qk__cpu_instance_norm = {.run = run_instance_norm};
 const struct qk__cpu_op qk__cpu_layer_norm = {.run = run_layer_norm};
 const struct qk__cpu_op qk__cpu_lrn = {.run = run_lrn};
 const struct qk__cpu_op qk__cpu_lp_norm = {.run = run_lp_norm};
-const struct qk__cpu_op qk__cpu_softmax = {.run = run_softmax};
+const struct qk__cpu_op qk__cpu_softmax = {.run = run_softmax, .prepare = prepare_softmax};

@@ -2,7 +2,7 @@
 /* unary.c - see unary.h: float and double by one template, integers for the few kinds that have them. */
 #include "kernels/cpu/unary.h"
 
-#include "kernels/cpu/cpu_op.h"
+#include "kernels/cpu/build.h"
 #include "kernels/cpu/number.h"
 
 #include <tgmath.h>
@@ -158,4 +158,29 @@ static qk_status run(const struct qk__cpu_args *args, struct qk_error *error)
     return QK_OK;
 }
 
-const struct qk__cpu_op qk__cpu_unary = {.run = run};
+static qk_status prepare(struct qk__cpu_build *build, const struct qk__step *step, struct qk_error *error)
+{
+    const struct qk__plan_value *x = qk__cpu_value(build, step->inputs[0]);
+    struct qk__layout            layout = {0};
+    struct qk__dnnl_made         made = {0};
+    struct qk__cpu_arg           args[] = {{DNNL_ARG_SRC, 0}, {DNNL_ARG_DST, 0}};
+    qk_status                    st;
+
+    (void)error;
+    if (x->dtype != QK_F32 || !qk__dnnl_has_activation(step->params))
+        return QK_UNIMPLEMENTED;
+    st = qk__cpu_layout(build, step->inputs[0], &layout);
+    if (st == QK_OK)
+        st = qk__dnnl_activation(qk__cpu_engine(build), &layout, step->params, &made);
+    if (st == QK_OK)
+        st = qk__cpu_want(build, step->inputs[0], &x->shape, &layout, &args[0].form);
+    if (st == QK_OK)
+        st = qk__cpu_make(build, step->outputs[0], &layout, &args[1].form);
+    if (st == QK_OK)
+        st = qk__cpu_add(build, &made, args, 2);
+    qk__dnnl_made_fini(&made);
+    qk__layout_fini(&layout);
+    return st;
+}
+
+const struct qk__cpu_op qk__cpu_unary = {.run = run, .prepare = prepare};
