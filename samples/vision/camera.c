@@ -23,7 +23,13 @@ struct camera {
 };
 
 static struct camera_setup current;    /* written before the host starts, read by handlers */
-static atomic_bool         is_taken, is_rehearsed;
+static atomic_bool         is_taken;
+
+/*
+ * Models that met the shape of frames, one bit of a small hash for each key; the host warms later loads of them for it. Two
+ * keys that share a bit cost one of them a slower first frame, no more.
+ */
+static _Atomic uint64_t rehearsed[16];
 
 double camera_confidence(float strength)
 {
@@ -44,12 +50,27 @@ static bool foresee(void *arg, const struct qk_event_view *event, struct qk_fore
     return true;
 }
 
+static bool is_rehearsed(const char *model)
+{
+    const size_t words = sizeof rehearsed / sizeof rehearsed[0];
+    uint64_t     hash = 14695981039346656037u;    /* FNV-1a */
+
+    for (; *model != '\0'; model++)
+        hash = (hash ^ (uint8_t)*model) * 1099511628211u;
+    hash ^= hash >> 32;
+
+    const uint64_t bit = 1ull << (hash & 63);
+
+    return (atomic_fetch_or(&rehearsed[(hash >> 6) % words], bit) & bit) != 0;
+}
+
 static qk_status activate(qk_turn *turn, void *self)
 {
     struct camera  *camera = self;
-    const qk_status status = qk_model_acquire(turn, current.model, &camera->model);
+    const char     *name = current.model != NULL ? current.model : qk_turn_key(turn);
+    const qk_status status = qk_model_acquire(turn, name, &camera->model);
 
-    if (status != QK_OK || current.looks_for != CAMERA_DIGITS || atomic_exchange(&is_rehearsed, true))
+    if (status != QK_OK || current.looks_for != CAMERA_DIGITS || is_rehearsed(name))
         return status;
     return digits_rehearse(turn, camera->model);
 }
@@ -118,7 +139,8 @@ qk_status camera_register(qk_host *host, const struct camera_setup *setup, struc
     if (atomic_exchange(&is_taken, true))
         return qk_error_set(error, QK_FAILED_PRECONDITION, "serves another host in this process");
     current = *setup;
-    atomic_store(&is_rehearsed, false);
+    for (size_t i = 0; i < sizeof rehearsed / sizeof rehearsed[0]; i++)
+        atomic_store(&rehearsed[i], 0);
     predicted_by.keep_ns = setup->keep_ns;
     type.model = setup->model;
     type.idle_timeout_ns = setup->idle_ns;

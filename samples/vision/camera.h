@@ -40,7 +40,7 @@ enum camera_looks_for { CAMERA_DIGITS, CAMERA_FACES };
 
 struct camera_setup {
     enum camera_looks_for looks_for;
-    const char           *model;      /* the name that it was added by; borrowed until camera_forget() */
+    const char           *model;      /* that all cameras share; NULL: each has its own, named as the camera */
     uint64_t              idle_ns;    /* asleep after this long without a frame */
     uint64_t              keep_ns;    /* kept awake so long for a frame that was foretold */
     /* Told of each activation that ends without having had a frame. On a worker; must not block. */

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCH       16       /* a frame of the sample has a dozen marks */
-#define SURE        0.7f     /* below it a mark is left unread */
-#define COVERS      0.5f     /* of the smaller of two boxes: they are the same digit */
+#define BATCH       16      /* a frame of the sample has a dozen marks */
+#define SURE        0.7f    /* below it a mark is left unread */
+#define COVERS      0.5f    /* of the smaller of two boxes: they are the same digit */
 #define NOT_A_DIGIT 10
 #define READER_SIDE 16
 

@@ -157,9 +157,7 @@ static void note_answer(struct player *player, struct flight *flight)
         frame.right = player_mark(&flight->answer.sightings, &flight->frame.scene);
         camera->frames_ever = flight->answer.frames_ever;
         (void)snprintf(camera->device, sizeof camera->device, "%s", flight->answer.device);
-        if (flight->answer.is_fallback)
-            (void)snprintf(player->record.notice, sizeof player->record.notice,
-                           "No OpenCL device served: the CPU (%.40s) read the frames.", flight->answer.device);
+        frame.is_fallback = flight->answer.is_fallback;
         output_sightings_add(player->sightings, flight->at_ms, camera->name, flight->frame.name,
                              flight->sequence, &flight->answer.sightings);
         keep_picture(player, flight);
@@ -346,6 +344,22 @@ static void count_prewarms(struct player *player)
         record->cameras[i].wasted = atomic_load(&player->opts.wasted[i]);
 }
 
+/* What a reader of the report must know beforehand. */
+static void note_fallbacks(struct record *record)
+{
+    struct record_sums sums;
+
+    if (record_sum(record, RECORD_ALL, &sums) != QK_OK || sums.fallbacks == 0)
+        return;
+    if (sums.fallbacks + sums.failed == sums.frames)
+        (void)snprintf(record->notice, sizeof record->notice,
+                       "No OpenCL device served: the CPU read all frames.");
+    else
+        (void)snprintf(record->notice, sizeof record->notice,
+                       "The CPU read %u of %u frames, for which no OpenCL device had room.", sums.fallbacks,
+                       sums.frames);
+}
+
 static void note_unwritten(struct player *player, const struct qk_error *error)
 {
     qk_host_log(player->host, "vision", "%s", error->text);
@@ -393,6 +407,7 @@ static void end_round(struct player *player)
     wait_landed(player, 1);
     player->record.seconds = (double)(now_ns() - player->began_ns) / 1e9;
     count_prewarms(player);
+    note_fallbacks(&player->record);
     write_out(player);
     print_summary(player);
     forget_round(player);

@@ -79,16 +79,16 @@ static double median(double *values, size_t count)
     return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
-/* Median latency of the frames of a camera whose warmth is in the set. */
-static double median_of(const struct record *record, uint32_t camera, unsigned warmths, double *scratch)
+/* Median latency of the frames of a camera that found it so warm. */
+static double median_of(const struct record *record, uint32_t camera, enum record_warmth warmth,
+                        double *scratch)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < record->frame_count; i++) {
         const struct record_frame *frame = &record->frames[i];
 
-        if ((camera == RECORD_ALL || frame->camera == camera) && !frame->is_failed
-            && (warmths >> frame->warmth & 1) != 0)
+        if ((camera == RECORD_ALL || frame->camera == camera) && !frame->is_failed && frame->warmth == warmth)
             scratch[count++] = frame->latency_ms;
     }
     return median(scratch, count);
@@ -111,15 +111,14 @@ qk_status record_sum(const struct record *record, uint32_t camera, struct record
             sums.failed++;
             continue;
         }
+        sums.fallbacks += frame->is_fallback;
         sums.by_warmth[frame->warmth]++;
         sums.found += frame->found;
         sums.expected += frame->expected;
         sums.right += frame->right;
     }
     for (unsigned warmth = 0; warmth < RECORD_WARMTHS; warmth++)
-        sums.median_ms[warmth] = median_of(record, camera, 1u << warmth, scratch);
-    sums.cold_ms = sums.median_ms[RECORD_COLD];
-    sums.warm_ms = median_of(record, camera, 1u << RECORD_JOINED | 1u << RECORD_PREWARMED, scratch);
+        sums.median_ms[warmth] = median_of(record, camera, (enum record_warmth)warmth, scratch);
     free(scratch);
     *out_sums = sums;
     return QK_OK;

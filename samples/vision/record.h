@@ -21,7 +21,8 @@ enum record_warmth { RECORD_ACTIVE, RECORD_COLD, RECORD_JOINED, RECORD_PREWARMED
 struct record_frame {
     int64_t            at_ms;    /* of the recording */
     uint32_t           camera;
-    bool               is_failed;    /* the call came back with an error; then only the above counts */
+    bool               is_fallback;    /* read by the CPU though a device was wanted */
+    bool               is_failed;      /* the call came back with an error; then only the above counts */
     enum record_warmth warmth;
     double             latency_ms;    /* from sending the frame to its answer */
     uint32_t           found;         /* detections */
@@ -62,10 +63,9 @@ struct record {
 /* Sums over the frames of one camera, or of all (RECORD_ALL). Medians are negative where there was none. */
 #define RECORD_ALL UINT32_MAX
 struct record_sums {
-    uint32_t frames, failed, by_warmth[RECORD_WARMTHS];
+    uint32_t frames, failed, fallbacks, by_warmth[RECORD_WARMTHS];
     uint32_t found, expected, right;
     double   median_ms[RECORD_WARMTHS];
-    double   cold_ms, warm_ms;    /* medians of first frames: cold; joined and pre-warmed together */
 };
 
 qk_status record_init(struct record *record, uint32_t camera_count);

@@ -165,13 +165,13 @@ static void add_tiles(struct text *page, const struct record *record, const stru
     char           cold[24], warm[24], share[24], what[256];
 
     add(page, "<div class=\"tiles\">\n");
-    if (sums->cold_ms < 0)
+    if (sums->median_ms[RECORD_COLD] < 0)
         (void)snprintf(what, sizeof what,
                        "median for the first frame of a camera that was pre-warmed; none came cold");
     else
         (void)snprintf(what, sizeof what,
                        "median for the first frame of a camera that was pre-warmed; a cold one took %s",
-                       print_ms(sums->cold_ms, cold));
+                       print_ms(sums->median_ms[RECORD_COLD], cold));
     add_tile(page, print_ms(sums->median_ms[RECORD_PREWARMED], warm), what);
     (void)snprintf(what, sizeof what,
                    "of first frames found their camera awake or waking: %u of %u, %u came cold", hits,
@@ -265,8 +265,9 @@ static void add_camera_row(struct text *page, const char *kind, const struct rec
     addf(page, "<tr class=\"%s\"><td>", kind);
     add_escaped(page, camera->name);
     addf(page, "</td><td class=\"n\">%u</td><td class=\"n\">%u</td>", camera->motions, sums->frames);
-    add_latency(page, sums->cold_ms, longest_ms, "cold");
-    add_latency(page, sums->warm_ms, longest_ms, "prewarmed");
+    add_latency(page, sums->median_ms[RECORD_COLD], longest_ms, "cold");
+    add_latency(page, sums->median_ms[RECORD_JOINED], longest_ms, "joined");
+    add_latency(page, sums->median_ms[RECORD_PREWARMED], longest_ms, "prewarmed");
     addf(page, "<td class=\"n\">%u</td><td class=\"n\">%u</td><td class=\"n\">%u</td>",
          sums->by_warmth[RECORD_JOINED] + sums->by_warmth[RECORD_PREWARMED], sums->by_warmth[RECORD_COLD],
          camera->wasted);
@@ -278,24 +279,45 @@ static void add_camera_row(struct text *page, const char *kind, const struct rec
     addf(page, "</td><td class=\"n\">%llu</td></tr>\n", (unsigned long long)camera->frames_ever);
 }
 
-static qk_status add_cameras(struct text *page, const struct record *record, const struct record_sums *all)
+static struct record_camera total_of(const struct record *record)
 {
     struct record_camera total = {.name = "all"};
-    struct record_sums   sums;
-    double               longest_ms = 0.1;
 
     for (uint32_t camera = 0; camera < record->camera_count; camera++) {
-        if (record_sum(record, camera, &sums) != QK_OK)
-            return QK_NO_MEMORY;
-        longest_ms = fmax(longest_ms, fmax(sums.cold_ms, sums.warm_ms));
         total.motions += record->cameras[camera].motions;
         total.wasted += record->cameras[camera].wasted;
         total.frames_ever += record->cameras[camera].frames_ever;
     }
+    return total;
+}
+
+/* The longest median of any camera, for the scale of the bars. */
+static qk_status longest_median(const struct record *record, double *out_ms)
+{
+    struct record_sums sums;
+
+    *out_ms = 0.1;
+    for (uint32_t camera = 0; camera < record->camera_count; camera++) {
+        if (record_sum(record, camera, &sums) != QK_OK)
+            return QK_NO_MEMORY;
+        for (unsigned warmth = RECORD_COLD; warmth < RECORD_WARMTHS; warmth++)
+            *out_ms = fmax(*out_ms, sums.median_ms[warmth]);
+    }
+    return QK_OK;
+}
+
+static qk_status add_cameras(struct text *page, const struct record *record, const struct record_sums *all)
+{
+    struct record_camera total = total_of(record);
+    struct record_sums   sums;
+    double               longest_ms;
+
+    if (longest_median(record, &longest_ms) != QK_OK)
+        return QK_NO_MEMORY;
     addf(page,
          "<h2>Camera by camera</h2>\n<div class=\"panel\">\n<table>\n<tr><th>camera</th><th "
          "class=\"n\">motions</th>"
-         "<th class=\"n\">frames</th><th>first frame, cold</th><th>first frame, pre-warmed</th><th "
+         "<th class=\"n\">frames</th><th>first frame, cold</th><th>joined</th><th>pre-warmed</th><th "
          "class=\"n\">hits</th>"
          "<th class=\"n\">misses</th><th class=\"n\">waste</th><th class=\"n\">%s</th><th>device</th>"
          "<th class=\"n\">frames in all runs</th></tr>\n",
@@ -367,19 +389,25 @@ qk_status report_html(const struct record *record, char **out_html, size_t *out_
 
 /* --- The table ------------------------------------------------------------------------------------- */
 
-static void add_table_row(struct text *table, const char *name, uint32_t motions, uint32_t wasted,
-                          const struct record_sums *sums, const char *device)
-{
-    char cold[24], warm[24], right[24];
+#define TABLE_ROW "%-16.16s %7s %6s %9s %9s %10s %5s %6s %5s %9s  %.32s\n"
 
+static void add_table_row(struct text *table, const struct record_camera *camera,
+                          const struct record_sums *sums)
+{
+    const uint32_t hits = sums->by_warmth[RECORD_JOINED] + sums->by_warmth[RECORD_PREWARMED];
+    char           cold[24], joined[24], warm[24], right[24], counts[5][16];
+    const uint32_t numbers[5] = {camera->motions, sums->frames, hits, sums->by_warmth[RECORD_COLD],
+                                 camera->wasted};
+
+    for (int i = 0; i < 5; i++)
+        (void)snprintf(counts[i], sizeof counts[i], "%u", numbers[i]);
     if (sums->expected > 0)
         (void)snprintf(right, sizeof right, "%u/%u", sums->right, sums->expected);
     else
         (void)snprintf(right, sizeof right, "%u", sums->found);
-    addf(table, "%-18.18s %7u %7u %10s %10s %5u %6u %6u %9s  %.30s\n", name, motions, sums->frames,
-         print_ms(sums->cold_ms, cold), print_ms(sums->warm_ms, warm),
-         sums->by_warmth[RECORD_JOINED] + sums->by_warmth[RECORD_PREWARMED], sums->by_warmth[RECORD_COLD],
-         wasted, right, device);
+    addf(table, TABLE_ROW, camera->name, counts[0], counts[1], print_ms(sums->median_ms[RECORD_COLD], cold),
+         print_ms(sums->median_ms[RECORD_JOINED], joined), print_ms(sums->median_ms[RECORD_PREWARMED], warm),
+         counts[2], counts[3], counts[4], right, camera->device);
 }
 
 static void add_closing(struct text *table, const struct record *record, const struct record_sums *sums)
@@ -387,10 +415,10 @@ static void add_closing(struct text *table, const struct record *record, const s
     const uint64_t ended = record->used + record->late + record->expired;
     char           share[24], cold[24], warm[24];
 
-    addf(table, "\nfirst frame  cold %s, pre-warmed %s (medians)", print_ms(sums->cold_ms, cold),
+    addf(table, "\nfirst frame  cold %s, pre-warmed %s (medians)", print_ms(sums->median_ms[RECORD_COLD], cold),
          print_ms(sums->median_ms[RECORD_PREWARMED], warm));
-    if (sums->cold_ms > 0 && sums->median_ms[RECORD_PREWARMED] > 0)
-        addf(table, ": %.0f times sooner", sums->cold_ms / sums->median_ms[RECORD_PREWARMED]);
+    if (sums->median_ms[RECORD_COLD] > 0 && sums->median_ms[RECORD_PREWARMED] > 0)
+        addf(table, ": %.0f times sooner", sums->median_ms[RECORD_COLD] / sums->median_ms[RECORD_PREWARMED]);
     addf(table, "\npre-warms    %s of first frames were hits", print_share(record_hit_share(sums), share));
     addf(table, ", %llu of %llu pre-warms were for nothing\n", (unsigned long long)record->expired,
          (unsigned long long)ended);
@@ -407,30 +435,24 @@ static void add_closing(struct text *table, const struct record *record, const s
 
 qk_status report_table(const struct record *record, char **out_text)
 {
-    struct text        table = {0};
-    struct record_sums sums;
-    uint32_t           motions = 0, wasted = 0;
-    uint64_t           ever = 0;
+    struct record_camera total = total_of(record);
+    struct text          table = {0};
+    struct record_sums   sums;
 
-    addf(&table, "%-18s %7s %7s %10s %10s %5s %6s %6s %9s  %s\n", "camera", "motions", "frames", "cold",
-         "pre-warmed", "hits", "misses", "waste", record->unit, "device");
-    for (uint32_t i = 0; i < record->camera_count; i++) {
-        const struct record_camera *camera = &record->cameras[i];
-
-        if (record_sum(record, i, &sums) != QK_OK)
-            table.is_broken = true;
-        else
-            add_table_row(&table, camera->name, camera->motions, camera->wasted, &sums, camera->device);
-        motions += camera->motions;
-        wasted += camera->wasted;
-        ever += camera->frames_ever;
+    addf(&table, TABLE_ROW, "camera", "motions", "frames", "cold", "joined", "pre-warmed", "hits", "misses",
+         "waste", record->unit, "device");
+    for (uint32_t i = 0; i < record->camera_count && !table.is_broken; i++) {
+        table.is_broken = record_sum(record, i, &sums) != QK_OK;
+        if (!table.is_broken)
+            add_table_row(&table, &record->cameras[i], &sums);
     }
-    if (record_sum(record, RECORD_ALL, &sums) != QK_OK)
+    if (table.is_broken || record_sum(record, RECORD_ALL, &sums) != QK_OK)
         table.is_broken = true;
     else {
-        add_table_row(&table, "all", motions, wasted, &sums, "");
+        add_table_row(&table, &total, &sums);
         add_closing(&table, record, &sums);
-        addf(&table, "frames       %u in this run, %llu in all runs\n", sums.frames, (unsigned long long)ever);
+        addf(&table, "frames       %u in this run, %llu in all runs\n", sums.frames,
+             (unsigned long long)total.frames_ever);
     }
     return take(&table, out_text, NULL);
 }

@@ -16,10 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MODEL_NAMES                                                                                            \
-    {                                                                                                          \
-        "digits", "face-detector"                                                                              \
-    }
+#define SHARED_MODEL "vision"
 
 struct vision {
     qk_host              *host;
@@ -27,7 +24,7 @@ struct vision {
     char                 *model, *events_path, *frames, *sheet, *out;    /* files and folders; NULL: none */
     uint64_t              cameras, seed, idle_ns, keep_ns;
     double                speed;
-    bool                  once;
+    bool                  once, shares_model;
     struct events         events;
     struct gallery        gallery;
     _Atomic uint32_t     *wasted;    /* of each camera */
@@ -101,6 +98,8 @@ static qk_status read_numbers(struct vision *vision, qk_module_options *options,
     if (status == QK_OK)
         status = qk_option_duration_ns(options, "keep", &vision->keep_ns, error);
     if (status == QK_OK)
+        status = qk_option_bool(options, "share_model", &vision->shares_model, error);
+    if (status == QK_OK)
         status = qk_option_bool(options, "once", &vision->once, error);
     return status;
 }
@@ -141,19 +140,29 @@ static void count_waste(void *arg, const char *key)
             atomic_fetch_add(&vision->wasted[i], 1);
 }
 
+/* Names the model once for all cameras, or once for each. The file is the same, read at first use. */
+static qk_status add_models(struct vision *vision, struct qk_error *error)
+{
+    qk_status status = QK_OK;
+
+    if (vision->shares_model)
+        return qk_host_add_model(vision->host, SHARED_MODEL, vision->model, error);
+    for (uint32_t i = 0; i < vision->events.camera_count && status == QK_OK; i++)
+        status = qk_host_add_model(vision->host, vision->events.cameras[i], vision->model, error);
+    return status;
+}
+
 static qk_status register_camera(struct vision *vision, struct qk_error *error)
 {
-    static const char *const  names[] = MODEL_NAMES;
-    const char               *name = names[vision->looks_for];
     const struct camera_setup setup = {
         .looks_for = vision->looks_for,
-        .model = name,
+        .model = vision->shares_model ? SHARED_MODEL : NULL,
         .idle_ns = vision->idle_ns,
         .keep_ns = vision->keep_ns,
         .wasted = count_waste,
         .arg = vision,
     };
-    const qk_status status = qk_host_add_model(vision->host, name, vision->model, error);
+    const qk_status status = add_models(vision, error);
 
     return status == QK_OK ? camera_register(vision->host, &setup, error) : status;
 }

@@ -48,20 +48,20 @@ static void sums_are_those_of_the_frames(void **state)
 
     assert_int_equal(record_add_frame(&record, &failed), QK_OK);
     assert_int_equal(record_sum(&record, 0, &sums), QK_OK);
-    assert_float_equal(sums.cold_ms, 20, 1e-9);
-    assert_float_equal(sums.warm_ms, 1, 1e-9);
+    assert_float_equal(sums.median_ms[RECORD_COLD], 20, 1e-9);
+    assert_float_equal(sums.median_ms[RECORD_PREWARMED], 1, 1e-9);
     assert_int_equal(sums.frames, 4);
     assert_int_equal(sums.right, 8);
     assert_float_equal(record_hit_share(&sums), 0.25, 1e-9);
 
     assert_int_equal(record_sum(&record, 1, &sums), QK_OK);
-    assert_true(sums.cold_ms < 0);    /* none */
+    assert_true(sums.median_ms[RECORD_COLD] < 0);    /* none */
     assert_int_equal(sums.failed, 1);
     assert_int_equal(sums.found, 6);
 
     assert_int_equal(record_sum(&record, RECORD_ALL, &sums), QK_OK);
     assert_int_equal(sums.frames, 7);
-    assert_float_equal(sums.warm_ms, 3, 1e-9);    /* of 1 and 5 */
+    assert_float_equal(sums.median_ms[RECORD_JOINED], 5, 1e-9);
     record_fini(&record);
 }
 
