@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "kernels/graph/op.h"
 #include "kernels/onnx/nesting.h"
+#include "kernels/onnx/order.h"
 #include "kernels/onnx/tensor_proto.h"
 
 #include <inttypes.h>
@@ -385,7 +386,7 @@ static qk_status take_node_inputs(struct reader *reader, const Onnx__NodeProto *
         node->inputs[i] = is_empty(name) ? QK__NO_VALUE : find_value(reader, name);
         if (node->inputs[i] == QK__NO_VALUE && (!is_empty(name) || i < (size_t)node->op->min_inputs))
             return qk_error_set(reader->error, QK_INVALID_ARGUMENT,
-                                "input %zu '%.80s' is produced by nothing before it", i, name != NULL ? name : "");
+                                "input %zu '%.80s' is produced by nothing", i, name != NULL ? name : "");
     }
     node->input_count = (uint32_t)proto->n_input;
     return QK_OK;
@@ -447,16 +448,18 @@ static qk_status take_node(struct reader *reader, const Onnx__NodeProto *proto, 
 
 static qk_status take_nodes(struct reader *reader, const Onnx__GraphProto *proto)
 {
+    uint32_t *order;
+    qk_status status = qk__onnx_order(proto, &order, reader->error);
+
+    if (status != QK_OK)
+        return status;
     reader->graph->nodes = qk__alloc_array(proto->n_node, sizeof reader->graph->nodes[0]);
     if (reader->graph->nodes == NULL)
-        return no_memory(reader);
-    for (size_t i = 0; i < proto->n_node; i++) {
-        const qk_status status = take_node(reader, proto->node[i], i);
-
-        if (status != QK_OK)
-            return status;
-    }
-    return QK_OK;
+        status = no_memory(reader);
+    for (size_t i = 0; i < proto->n_node && status == QK_OK; i++)
+        status = take_node(reader, proto->node[order[i]], order[i]);
+    qk__free(order);
+    return status;
 }
 
 /* Shapes that the file tells of values in the middle are not needed, and not believed: inference finds them. */
