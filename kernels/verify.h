@@ -25,7 +25,11 @@ struct qk__case_result {
 };
 
 struct qk__verify_opts {
-    double rtol, atol;    /* floats: |got - expected| <= atol + rtol |expected|; both 0: 1e-3, 1e-7. Integers are equal */
+    /*
+     * Floats: |got - expected| <= atol + rtol |expected| + 1e-6 max |expected|, the last for what rounding leaves of sums that
+     * nearly cancel. Both 0: 1e-3 and 1e-7, as the ONNX runner has them. Integers are equal.
+     */
+    double rtol, atol;
     void (*each)(void *arg, const struct qk__case_result *result);    /* in order of path */
     void *arg;
 };
