@@ -11,11 +11,7 @@ extern const struct qk_bench_case qk_bench_pingpong;
 extern const struct qk_bench_case qk_bench_prewarm;
 
 static const struct qk_bench_case *const cases[] = {
-    &qk_bench_pingpong,
-    &qk_bench_ask,
-    &qk_bench_launch,
-    &qk_bench_prewarm,
-    &qk_bench_infer_cpu,
+    &qk_bench_pingpong, &qk_bench_ask, &qk_bench_launch, &qk_bench_prewarm, &qk_bench_infer_cpu,
 };
 
 size_t qk_bench_case_count(void)
