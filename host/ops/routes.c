@@ -37,19 +37,20 @@ static void reply_no_memory(struct qk__ops_reply *reply)
     reply_static(reply, CODE_INTERNAL, TYPE_JSON, text, sizeof text - 1);
 }
 
-/* Takes the reference. */
+/* Takes the reference. Measured first, so that memory is asked for once, and a lack of it is seen. */
 static void reply_json(struct qk__ops_reply *reply, unsigned code, json_t *json)
 {
-    char           *text = json != NULL ? json_dumps(json, JSON_INDENT(2)) : NULL;
-    struct qk__text line;
+    const size_t size = json != NULL ? json_dumpb(json, NULL, 0, JSON_INDENT(2)) : 0;
+    char        *text = size > 0 ? qk__alloc(size + 1) : NULL;
 
-    qk__text_init(&line);
-    *reply = (struct qk__ops_reply){.code = code, .type = TYPE_JSON};
-    if (text != NULL)
-        qk__text_addf(&line, "%s\n", text);
-    if (text == NULL || qk__text_take(&line, &reply->bytes, &reply->size) != QK_OK)
+    if (text != NULL && json_dumpb(json, text, size, JSON_INDENT(2)) == size) {
+        text[size] = '\n';
+        *reply = (struct qk__ops_reply){
+            .code = code, .type = TYPE_JSON, .bytes = text, .size = size + 1};
+    } else {
+        qk__free(text);
         reply_no_memory(reply);
-    free(text);
+    }
     json_decref(json);
 }
 
