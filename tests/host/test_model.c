@@ -148,9 +148,18 @@ static const struct qk_type types[] = {
 };
 
 struct fixture {
-    qk_host *host;
-    char     folder[64];
+    qk_host         *host;
+    char             folder[64];
+    _Atomic uint32_t prewarms_ready;
 };
+
+static void on_prewarm_ready(void *arg, const char *type, const char *key, uint64_t took_ns)
+{
+    (void)type;
+    (void)key;
+    (void)took_ns;
+    atomic_fetch_add(&((struct fixture *)arg)->prewarms_ready, 1);
+}
 
 static void path_in(const struct fixture *fixture, const char *name, char out[160])
 {
@@ -170,7 +179,7 @@ static void add_model(struct fixture *fixture, const char *name, uint32_t width)
 }
 
 /* `machine`: YAML of the simulated devices, NULL: none. */
-static struct fixture *start(const char *machine)
+static struct fixture *start_with(const char *machine, bool use_opencl)
 {
     struct fixture     *fixture = qk__alloc_zero(sizeof *fixture);
     struct qk_host_opts opts;
@@ -181,7 +190,7 @@ static struct fixture *start(const char *machine)
     assert_non_null(mkdtemp(fixture->folder));
     qk_host_opts_init(&opts);
     opts.worker_count = 2;
-    opts.no_opencl = true;
+    opts.no_opencl = !use_opencl;
     opts.log_fd = -1;
     path_in(fixture, "machine.yaml", path);
     if (machine != NULL) {
@@ -192,9 +201,16 @@ static struct fixture *start(const char *machine)
         fail_msg("%s", error.text);
     for (size_t i = 0; i < QK__COUNT_OF(types); i++)
         assert_int_equal(qk_host_register(fixture->host, &types[i], NULL), QK_OK);
+    qk__host_observe(fixture->host, &(struct qk__observer){.prewarm_ready = on_prewarm_ready,
+                                                           .arg = fixture});
     assert_int_equal(qk_host_start(fixture->host, NULL), QK_OK);
     add_model(fixture, "tiny", WIDTH);
     return fixture;
+}
+
+static struct fixture *start(const char *machine)
+{
+    return start_with(machine, false);
 }
 
 static void finish(struct fixture *fixture)
@@ -362,6 +378,36 @@ static void an_actor_that_wants_a_device_is_on_it(void **state)
     finish(fixture);
 }
 
+static bool has_opencl(struct fixture *fixture)
+{
+    qk__device_set *devices = qk__host_devices(fixture->host);
+
+    for (size_t i = 0; i < qk__device_count(devices); i++) {
+        if (qk__device_info(qk__device_at(devices, i))->runs_programs)
+            return true;
+    }
+    return false;
+}
+
+static void an_opencl_device_and_the_cpu_answer_alike(void **state)
+{
+    struct fixture *fixture = start_with(NULL, true);
+    struct answer   answer;
+
+    (void)state;
+    if (!has_opencl(fixture)) {
+        finish(fixture);
+        if (getenv("CI") != NULL)
+            fail_msg("no OpenCL device, and CI has one");
+        skip();
+    }
+    answer = expect_answer(fixture, "requires", "a", 3);
+    assert_string_not_equal(answer.device, cpu_id(fixture));
+    assert_false(answer.is_fallback);
+    assert_string_equal(expect_answer(fixture, "on-cpu", "a", 3).device, cpu_id(fixture));
+    finish(fixture);
+}
+
 static void without_a_device_the_cpu_serves_and_it_is_said(void **state)
 {
     struct fixture     *fixture = start(NULL);
@@ -476,16 +522,26 @@ static void a_declared_model_is_there_before_the_first_call(void **state)
 
     (void)state;
     assert_int_equal(qk__host_prewarm(fixture->host, &prewarm), QK_OK);
-    for (int waits = 0;
-         waits < 2000 && (!find_status(fixture, "tiny", "sim:gpu:0", &status) || status.users == 0);
-         waits++)
+    for (int waits = 0; waits < 10000 && atomic_load(&fixture->prewarms_ready) == 0; waits++)
         usleep(1000);
+    assert_true(find_status(fixture, "tiny", "sim:gpu:0", &status));
     assert_int_equal(status.loads, 1);
     answer = expect_answer(fixture, "declares", "a", 1);
     assert_int_equal(answer.warmth, QK_WAS_PREWARMED);
     assert_true(find_status(fixture, "tiny", "sim:gpu:0", &status));
     assert_int_equal(status.loads, 1);
     finish(fixture);
+}
+
+static void wait_for_state(struct fixture *fixture, const char *state)
+{
+    struct qk__model_status status = {0};
+
+    for (int waits = 0; waits < 10000 && strcmp(status.state, state) != 0; waits++) {
+        usleep(1000);
+        (void)find_status(fixture, "tiny", "sim:gpu:0", &status);
+    }
+    assert_string_equal(status.state, state);
 }
 
 static void a_load_outlives_the_turn_that_wanted_it(void **state)
@@ -501,8 +557,7 @@ static void a_load_outlives_the_turn_that_wanted_it(void **state)
                      QK_DEADLINE_EXCEEDED);
     assert_int_equal(ask_actor(fixture, "prefers", "b", &asked, &answer, 50 * QK__NS_PER_MS, NULL),
                      QK_DEADLINE_EXCEEDED);
-    assert_true(find_status(fixture, "tiny", "sim:gpu:0", &status));
-    assert_string_equal(status.state, "loading");
+    wait_for_state(fixture, "loading");
     inject(fixture, "sim:gpu:0", "restored");
     expect_answer(fixture, "prefers", "a", 1);
     assert_true(find_status(fixture, "tiny", "sim:gpu:0", &status));
@@ -866,6 +921,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_actor_that_wants_no_device_is_on_the_cpu),
         cmocka_unit_test(an_actor_that_wants_a_device_is_on_it),
+        cmocka_unit_test(an_opencl_device_and_the_cpu_answer_alike),
         cmocka_unit_test(without_a_device_the_cpu_serves_and_it_is_said),
         cmocka_unit_test(a_required_device_that_is_not_there_is_an_error),
         cmocka_unit_test(fifty_actors_at_once_are_one_load),
