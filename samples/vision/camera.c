@@ -91,6 +91,7 @@ static qk_status analyze(qk_turn *turn, void *self, const void *request, void *r
     qk_status                    status;
 
     answer->warmth = qk_turn_warmth(turn);
+    answer->began_ns = qk_turn_now_ns(turn);
     camera->had_frame = true;
     status = current.looks_for == CAMERA_DIGITS
                  ? digits_read(turn, camera->model, asked->frame, &answer->sightings)

@@ -30,6 +30,7 @@ struct camera_request {
 struct camera_answer {
     struct sightings sightings;
     enum qk_warmth   warmth;
+    uint64_t         began_ns;       /* monotonic: the actor was awake and began to read */
     bool             is_fallback;    /* on the CPU because there is no device, or it failed */
     char             device[96];
     uint64_t         frames_ever;    /* this camera's, this frame and earlier runs included */

@@ -152,10 +152,12 @@ static void note_answer(struct player *player, struct flight *flight)
         note_failure(player, flight);
     else {
         frame.warmth = warmth_of(flight->answer.warmth);
+        frame.wait_ms = (double)(flight->answer.began_ns - flight->sent_ns) / 1e6;
         frame.found = flight->answer.sightings.count;
         frame.expected = (uint32_t)flight->frame.scene.digit_count;
         frame.right = player_mark(&flight->answer.sightings, &flight->frame.scene);
-        camera->frames_ever = flight->answer.frames_ever;
+        if (flight->answer.frames_ever > camera->frames_ever)    /* answers are not collected in order */
+            camera->frames_ever = flight->answer.frames_ever;
         (void)snprintf(camera->device, sizeof camera->device, "%s", flight->answer.device);
         frame.is_fallback = flight->answer.is_fallback;
         output_sightings_add(player->sightings, flight->at_ms, camera->name, flight->frame.name,

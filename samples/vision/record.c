@@ -79,8 +79,8 @@ static double median(double *values, size_t count)
     return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
-/* Median latency of the frames of a camera that found it so warm. */
-static double median_of(const struct record *record, uint32_t camera, enum record_warmth warmth,
+/* Median of a time, by its offset in a frame, over the frames of a camera that found it so warm. */
+static double median_of(const struct record *record, uint32_t camera, enum record_warmth warmth, size_t offset,
                         double *scratch)
 {
     size_t count = 0;
@@ -89,7 +89,7 @@ static double median_of(const struct record *record, uint32_t camera, enum recor
         const struct record_frame *frame = &record->frames[i];
 
         if ((camera == RECORD_ALL || frame->camera == camera) && !frame->is_failed && frame->warmth == warmth)
-            scratch[count++] = frame->latency_ms;
+            memcpy(&scratch[count++], (const char *)frame + offset, sizeof *scratch);
     }
     return median(scratch, count);
 }
@@ -113,12 +113,19 @@ qk_status record_sum(const struct record *record, uint32_t camera, struct record
         }
         sums.fallbacks += frame->is_fallback;
         sums.by_warmth[frame->warmth]++;
+        if (frame->wait_ms > sums.longest_wait_ms[frame->warmth])
+            sums.longest_wait_ms[frame->warmth] = frame->wait_ms;
         sums.found += frame->found;
         sums.expected += frame->expected;
         sums.right += frame->right;
     }
-    for (unsigned warmth = 0; warmth < RECORD_WARMTHS; warmth++)
-        sums.median_ms[warmth] = median_of(record, camera, (enum record_warmth)warmth, scratch);
+    for (unsigned i = 0; i < RECORD_WARMTHS; i++) {
+        const enum record_warmth warmth = (enum record_warmth)i;
+
+        sums.median_ms[i] =
+            median_of(record, camera, warmth, offsetof(struct record_frame, latency_ms), scratch);
+        sums.wait_ms[i] = median_of(record, camera, warmth, offsetof(struct record_frame, wait_ms), scratch);
+    }
     free(scratch);
     *out_sums = sums;
     return QK_OK;

@@ -25,6 +25,7 @@ struct record_frame {
     bool               is_failed;      /* the call came back with an error; then only the above counts */
     enum record_warmth warmth;
     double             latency_ms;    /* from sending the frame to its answer */
+    double             wait_ms;       /* of that, until the actor was awake and began to read */
     uint32_t           found;         /* detections */
     uint32_t           expected;      /* digits that stand in the frame, where known */
     uint32_t           right;         /* of those, found in place and read right */
@@ -65,7 +66,8 @@ struct record {
 struct record_sums {
     uint32_t frames, failed, fallbacks, by_warmth[RECORD_WARMTHS];
     uint32_t found, expected, right;
-    double   median_ms[RECORD_WARMTHS];
+    double   median_ms[RECORD_WARMTHS], wait_ms[RECORD_WARMTHS];    /* latency, and the waiting in it */
+    double   longest_wait_ms[RECORD_WARMTHS];
 };
 
 qk_status record_init(struct record *record, uint32_t camera_count);

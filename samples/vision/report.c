@@ -165,13 +165,17 @@ static void add_tiles(struct text *page, const struct record *record, const stru
     char           cold[24], warm[24], share[24], what[256];
 
     add(page, "<div class=\"tiles\">\n");
-    if (sums->median_ms[RECORD_COLD] < 0)
+    if (sums->wait_ms[RECORD_COLD] < 0)
         (void)snprintf(what, sizeof what,
-                       "median for the first frame of a camera that was pre-warmed; none came cold");
+                       "did a first frame wait for a pre-warmed camera (median); none came cold");
     else
-        (void)snprintf(what, sizeof what,
-                       "median for the first frame of a camera that was pre-warmed; a cold one took %s",
-                       print_ms(sums->median_ms[RECORD_COLD], cold));
+        (void)snprintf(
+            what, sizeof what,
+            "did a first frame wait for a pre-warmed camera (median); for a cold one %s, at worst %s",
+            print_ms(sums->wait_ms[RECORD_COLD], cold), print_ms(sums->longest_wait_ms[RECORD_COLD], share));
+    add_tile(page, print_ms(sums->wait_ms[RECORD_PREWARMED], warm), what);
+    (void)snprintf(what, sizeof what, "from sending a first frame to its answer, pre-warmed; %s cold (medians)",
+                   print_ms(sums->median_ms[RECORD_COLD], cold));
     add_tile(page, print_ms(sums->median_ms[RECORD_PREWARMED], warm), what);
     (void)snprintf(what, sizeof what,
                    "of first frames found their camera awake or waking: %u of %u, %u came cold", hits,
@@ -246,17 +250,21 @@ static void add_timeline(struct text *page, const struct record *record)
     add(page, "</svg>\n</div>\n");
 }
 
-/* A latency and its bar; the scale is logarithmic, or the warm ones could not be seen beside the cold. */
-static void add_latency(struct text *page, double ms, double longest_ms, const char *class)
+/* A latency, its bar, and the waiting in it; the scale is logarithmic, or the warm ones could not be seen beside the cold. */
+static void add_latency(struct text *page, const struct record_sums *sums, enum record_warmth warmth,
+                        double longest_ms)
 {
-    char         printed[24];
-    const double share = ms > 0 && longest_ms > 0 ? log1p(20 * ms) / log1p(20 * longest_ms) : 0;
+    const double ms = sums->median_ms[warmth];
+    char         printed[24], waited[24];
 
-    if (ms < 0)
+    if (ms < 0) {
         add(page, "<td class=\"ms soft\">none</td>");
-    else
-        addf(page, "<td class=\"ms\"><i class=\"bar %s\" style=\"width:%.0fpx\"></i>%s</td>", class,
-             2 + 70 * share, print_ms(ms, printed));
+        return;
+    }
+    addf(page,
+         "<td class=\"ms\"><i class=\"bar %s\" style=\"width:%.0fpx\"></i>%s<small>woke in %s</small></td>",
+         warmth_class[warmth], 2 + 60 * log1p(20 * ms) / log1p(20 * longest_ms), print_ms(ms, printed),
+         print_ms(sums->wait_ms[warmth], waited));
 }
 
 static void add_camera_row(struct text *page, const char *kind, const struct record_sums *sums,
@@ -265,9 +273,8 @@ static void add_camera_row(struct text *page, const char *kind, const struct rec
     addf(page, "<tr class=\"%s\"><td>", kind);
     add_escaped(page, camera->name);
     addf(page, "</td><td class=\"n\">%u</td><td class=\"n\">%u</td>", camera->motions, sums->frames);
-    add_latency(page, sums->median_ms[RECORD_COLD], longest_ms, "cold");
-    add_latency(page, sums->median_ms[RECORD_JOINED], longest_ms, "joined");
-    add_latency(page, sums->median_ms[RECORD_PREWARMED], longest_ms, "prewarmed");
+    for (unsigned warmth = RECORD_COLD; warmth < RECORD_WARMTHS; warmth++)
+        add_latency(page, sums, (enum record_warmth)warmth, longest_ms);
     addf(page, "<td class=\"n\">%u</td><td class=\"n\">%u</td><td class=\"n\">%u</td>",
          sums->by_warmth[RECORD_JOINED] + sums->by_warmth[RECORD_PREWARMED], sums->by_warmth[RECORD_COLD],
          camera->wasted);
@@ -413,12 +420,14 @@ static void add_table_row(struct text *table, const struct record_camera *camera
 static void add_closing(struct text *table, const struct record *record, const struct record_sums *sums)
 {
     const uint64_t ended = record->used + record->late + record->expired;
-    char           share[24], cold[24], warm[24];
+    char           share[24], cold[24], warm[24], worst[24];
 
-    addf(table, "\nfirst frame  cold %s, pre-warmed %s (medians)", print_ms(sums->median_ms[RECORD_COLD], cold),
-         print_ms(sums->median_ms[RECORD_PREWARMED], warm));
-    if (sums->median_ms[RECORD_COLD] > 0 && sums->median_ms[RECORD_PREWARMED] > 0)
-        addf(table, ": %.0f times sooner", sums->median_ms[RECORD_COLD] / sums->median_ms[RECORD_PREWARMED]);
+    addf(table, "\nfirst frame  cold %s, pre-warmed %s (medians, from sending to the answer)",
+         print_ms(sums->median_ms[RECORD_COLD], cold), print_ms(sums->median_ms[RECORD_PREWARMED], warm));
+    addf(table, "\nwaking       cold %s, at worst %s;", print_ms(sums->wait_ms[RECORD_COLD], cold),
+         print_ms(sums->wait_ms[RECORD_COLD] < 0 ? -1 : sums->longest_wait_ms[RECORD_COLD], worst));
+    addf(table, " pre-warmed %s, at worst %s", print_ms(sums->wait_ms[RECORD_PREWARMED], warm),
+         print_ms(sums->wait_ms[RECORD_PREWARMED] < 0 ? -1 : sums->longest_wait_ms[RECORD_PREWARMED], worst));
     addf(table, "\npre-warms    %s of first frames were hits", print_share(record_hit_share(sums), share));
     addf(table, ", %llu of %llu pre-warms were for nothing\n", (unsigned long long)record->expired,
          (unsigned long long)ended);
