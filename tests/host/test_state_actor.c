@@ -9,9 +9,12 @@
 #include "host/state/store.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 
@@ -401,11 +404,105 @@ static void every_reply_is_in_the_store_and_commits_are_grouped(void **state)
     assert_true(stats.batches <= stats.commits);
 }
 
+/* ---- A host that is killed ---- */
+
+struct acknowledged {
+    uint32_t caller;
+    uint64_t calls;
+};
+
+struct reporter {
+    struct fixture *fixture;
+    uint32_t        index;
+    int             pipe;
+};
+
+/* Says of every call that had its reply; ends with the process. */
+static void *call_and_report(void *arg)
+{
+    const struct reporter *reporter = arg;
+    char                   key[16];
+
+    snprintf(key, sizeof key, "%u", reporter->index);
+    for (uint64_t calls = 1;; calls++) {
+        const struct acknowledged acknowledged = {reporter->index, calls};
+
+        if (call(reporter->fixture, key, ADD, 2, NULL) != QK_OK ||
+            write(reporter->pipe, &acknowledged, sizeof acknowledged) != sizeof acknowledged)
+            _exit(1);
+    }
+    return NULL;
+}
+
+static void run_until_killed(struct fixture *fixture, int pipe)
+{
+    struct reporter reporters[THREADS];
+    pthread_t       threads[THREADS];
+
+    start_host(fixture, &counter_type);
+    for (uint32_t i = 0; i < THREADS; i++) {
+        reporters[i] = (struct reporter){fixture, i, pipe};
+        if (pthread_create(&threads[i], NULL, call_and_report, &reporters[i]) != 0)
+            _exit(1);
+    }
+    pthread_join(threads[0], NULL);
+}
+
+/* Kills it after so many replies; the last that each caller had is in `calls`. */
+static void kill_after(struct fixture *fixture, uint32_t replies, uint64_t calls[THREADS])
+{
+    struct acknowledged acknowledged;
+    uint32_t            count = 0;
+    int                 ends[2], status;
+    pid_t               child;
+
+    assert_int_equal(pipe(ends), 0);
+    child = fork();
+    if (child == 0)
+        run_until_killed(fixture, ends[1]);
+    close(ends[1]);
+    while (read(ends[0], &acknowledged, sizeof acknowledged) == sizeof acknowledged) {
+        calls[acknowledged.caller] = acknowledged.calls;
+        if (++count == replies)
+            kill(child, SIGKILL);
+    }
+    close(ends[0]);
+    waitpid(child, &status, 0);
+    assert_true(WIFSIGNALED(status) && count >= replies);
+}
+
+/* No host of this process runs meanwhile, so that the fork has one thread. */
+static void every_reply_survives_a_killed_host(void **state)
+{
+    struct fixture fixture = {0};
+    uint64_t       calls[THREADS] = {0};
+    char           key[16], command[128];
+
+    (void)state;
+    snprintf(fixture.folder, sizeof fixture.folder, "/tmp/quark-state-XXXXXX");
+    assert_non_null(mkdtemp(fixture.folder));
+    kill_after(&fixture, 100, calls);
+    start_host(&fixture, &counter_type);
+    for (uint32_t i = 0; i < THREADS; i++) {
+        struct reading now;
+
+        snprintf(key, sizeof key, "%u", i);
+        now = reading(&fixture, key);
+        assert_in_range(now.counter.counts.calls, calls[i], calls[i] + 1);
+        assert_int_equal(now.counts_version, now.counter.counts.calls);
+        assert_int_equal(now.counter.counts.sum, 2 * now.counter.counts.calls);
+    }
+    stop_host(&fixture);
+    snprintf(command, sizeof command, "rm -r '%s'", fixture.folder);
+    assert_int_equal(system(command), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_reply_survives_a_killed_host),
         TEST(a_new_actor_has_version_zero_and_zeroed_state),
         TEST(a_restarted_host_finds_the_state),
         TEST(a_deactivated_actor_comes_back_as_it_was_saved),
