@@ -396,8 +396,6 @@ static qk_status enqueue_copies(struct run *run, struct qk_error *error)
     if (st == QK_OK)
         st = download(run, error);
     qk__event_release(uploaded);
-    if (st != QK_OK)
-        drain(exec->state->device);
     return st;
 }
 
@@ -419,6 +417,22 @@ static qk_status enqueue(struct run *run, struct qk_error *error)
     return st;
 }
 
+/* A run that is queued, and of which its end will tell. */
+static qk_status start(struct run *run, struct qk_error *error)
+{
+    qk_status st = enqueue(run, error);
+
+    if (st == QK_OK) {
+        st = qk__event_on_done(run->ended, run_ended, run);
+        if (st == QK_OK)
+            return QK_OK;
+        qk_error_set(error, st, "device %s: nobody would hear of the end of the run",
+                     qk__device_info(run->exec->state->device)->id);
+    }
+    drain(run->exec->state->device);
+    return st;
+}
+
 qk_status qk__cpu_submit(void *opaque, struct qk__inference *inference,
                          void (*done)(struct qk__inference *inference, qk_status status), struct qk_error *error)
 {
@@ -436,13 +450,11 @@ qk_status qk__cpu_submit(void *opaque, struct qk__inference *inference,
     inference->error.text[0] = '\0';
     st = make_outputs(exec, inference, error);
     if (st == QK_OK) {
-        st = enqueue(run, error);
+        st = start(run, error);
         if (st != QK_OK)
             drop_outputs(inference);
     }
-    if (st != QK_OK) {
+    if (st != QK_OK)
         destroy_run(run);
-        return st;
-    }
-    return qk__event_on_done(run->ended, run_ended, run);
+    return st;
 }
