@@ -63,14 +63,16 @@ struct qk__async *qk__envelope_async(struct qk__envelope *envelope)
     return (struct qk__async *)(void *)((char *)envelope + async_at(envelope));
 }
 
-static size_t whole_size(const struct qk__envelope *envelope)
+/* What an envelope takes whose counts and sizes these are; as the functions above have it, before there is one. */
+static size_t whole_size(enum qk__envelope_kind kind, size_t caller_count, size_t request_bytes, size_t reply_bytes)
 {
-    switch ((enum qk__envelope_kind)envelope->kind) {
-    case QK__TELL: return reply_at(envelope);
-    case QK__CALL: return async_at(envelope);
-    case QK__ASYNC: break;
-    }
-    return async_at(envelope) + sizeof(struct qk__async);
+    const size_t request_end = align16(callers_at() + caller_count * sizeof(qk_actor *)) + request_bytes;
+    size_t       size;
+
+    if (kind == QK__TELL)
+        return request_end;
+    size = align16(align16(request_end) + reply_bytes) + align16(sizeof(struct qk_error));
+    return kind == QK__ASYNC ? size + sizeof(struct qk__async) : size;
 }
 
 /* ---- Pools ---- */
@@ -274,23 +276,19 @@ static void init_call(struct qk__envelope *envelope, qk_turn *caller)
 struct qk__envelope *qk__envelope_create(struct qk__actors *actors, enum qk__envelope_kind kind, qk_actor *to,
                                          uint32_t method, const void *request, size_t request_bytes, qk_turn *caller)
 {
-    const struct qk_method *declared = &to->type->declared.methods[method];
-    struct qk__envelope     shape = {.kind = (uint8_t)kind,
-                                     .caller_count = kind == QK__TELL ? 0 : count_callers(caller),
-                                     .request_bytes = request_bytes,
-                                     .reply_bytes = kind == QK__TELL ? 0 : declared->reply_bytes};
-    struct qk__envelope    *envelope;
+    const uint16_t       caller_count = kind == QK__TELL ? 0 : count_callers(caller);
+    const size_t         reply_bytes = kind == QK__TELL ? 0 : to->type->declared.methods[method].reply_bytes;
+    struct qk__envelope *envelope = allocate(actors, whole_size(kind, caller_count, request_bytes, reply_bytes));
 
-    envelope = allocate(actors, whole_size(&shape));
     if (envelope == NULL)
         return NULL;
     envelope->actors = actors;
     envelope->to = to;
     envelope->kind = (uint8_t)kind;
-    envelope->caller_count = shape.caller_count;
+    envelope->caller_count = caller_count;
     envelope->method = method;
-    envelope->request_bytes = shape.request_bytes;
-    envelope->reply_bytes = shape.reply_bytes;
+    envelope->request_bytes = request_bytes;
+    envelope->reply_bytes = reply_bytes;
     envelope->sent_ns = 0;
     atomic_init(&envelope->refs, 1);
     if (request_bytes > 0)

@@ -54,6 +54,8 @@ struct qk__async {
     _Atomic bool         is_claimed;    /* by the reply or the deadline, whichever came first */
 };
 
+#define QK__REQUEST_MAX (1ull << 30)    /* bytes of a request or a reply: what is larger is a mistake */
+
 #define QK__ENVELOPE_CLASSES 64u
 
 struct qk__envelope_pool {

@@ -19,6 +19,9 @@ qk_status qk__message_check(const struct qk__actors *actors, const struct qk__me
         return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s has no method %u, only %zu", type->name, message->method,
                             type->method_count);
     method = &type->methods[message->method];
+    if (message->size_bytes > QK__REQUEST_MAX)
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s.%s: a request of %zu bytes; at most %llu", type->name,
+                            method->name, message->size_bytes, QK__REQUEST_MAX);
     if (message->request == NULL && message->size_bytes > 0)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "%s.%s: the request is NULL", type->name, method->name);
     if (message->size_bytes != method->request_bytes && !(is_tell && method->request_bytes == 0))

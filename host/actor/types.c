@@ -52,6 +52,9 @@ static qk_status check_methods(const struct qk_type *type, struct qk_error *erro
         if (type->methods[i].name == NULL || type->methods[i].fn == NULL)
             return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: methods[%zu] has no %s", type->name, i,
                                 type->methods[i].name == NULL ? "name" : "fn");
+        if (type->methods[i].request_bytes > QK__REQUEST_MAX || type->methods[i].reply_bytes > QK__REQUEST_MAX)
+            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: method %s has a request or reply of more than %llu bytes",
+                                type->name, type->methods[i].name, QK__REQUEST_MAX);
     }
     return QK_OK;
 }

@@ -544,6 +544,7 @@ static void wrong_methods_and_sizes_are_refused_by_name(void **state)
     assert_int_equal(qk_client_call(host, actor, ADD, NULL, &reply, 0, &error), QK_INVALID_ARGUMENT);
     assert_int_equal(qk_client_call(host, actor, ADD, &number, NULL, 0, &error), QK_INVALID_ARGUMENT);
     assert_int_equal(qk_client_tell(host, actor, ADD, &number, 3), QK_INVALID_ARGUMENT);
+    assert_int_equal(qk_client_tell(host, actor, FAIL, &number, SIZE_MAX), QK_INVALID_ARGUMENT);
     assert_int_equal(qk_actor_get(host, "nobody", "a", &none), QK_NOT_FOUND);
     assert_int_equal(qk_actor_get(host, "counter", "", &none), QK_INVALID_ARGUMENT);
     assert_null(none);

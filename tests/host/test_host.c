@@ -126,7 +126,8 @@ static void expect_refused(qk_host *host, struct qk_type type, const char *words
 
 static void a_wrong_type_is_refused_by_its_field(void **state)
 {
-    static const struct qk_method      unnamed[] = {{NULL, nothing, 0, 0}}, empty[] = {{"m", NULL, 0, 0}};
+    static const struct qk_method      unnamed[] = {{NULL, nothing, 0, 0}}, empty[] = {{"m", NULL, 0, 0}},
+                                      immense[] = {{"m", nothing, SIZE_MAX - 3, 0}};
     static const struct qk_named_state far[] = {{"s", 4, 8}};
     static const struct qk_consumes    beyond[] = {{"ns", 7}}, unspoken[] = {{"", 0}};
     static const struct qk_predicted_by untriggered[] = {{0}};
@@ -145,6 +146,8 @@ static void a_wrong_type_is_refused_by_its_field(void **state)
     expect_refused(host, type, "methods[0] has no name");
     type.methods = empty;
     expect_refused(host, type, "methods[0] has no fn");
+    type.methods = immense;
+    expect_refused(host, type, "method m has a request or reply of more than");
     type.methods = NULL;
     expect_refused(host, type, "an array is NULL");
     type = plain_type;
