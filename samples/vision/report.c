@@ -263,7 +263,7 @@ static void add_latency(struct text *page, const struct record_sums *sums, enum 
     }
     addf(page,
          "<td class=\"ms\"><i class=\"bar %s\" style=\"width:%.0fpx\"></i>%s<small>woke in %s</small></td>",
-         warmth_class[warmth], 2 + 60 * log1p(20 * ms) / log1p(20 * longest_ms), print_ms(ms, printed),
+         warmth_class[warmth], 2 + 34 * log1p(20 * ms) / log1p(20 * longest_ms), print_ms(ms, printed),
          print_ms(sums->wait_ms[warmth], waited));
 }
 
@@ -327,7 +327,7 @@ static qk_status add_cameras(struct text *page, const struct record *record, con
          "<th class=\"n\">frames</th><th>first frame, cold</th><th>joined</th><th>pre-warmed</th><th "
          "class=\"n\">hits</th>"
          "<th class=\"n\">misses</th><th class=\"n\">waste</th><th class=\"n\">%s</th><th>device</th>"
-         "<th class=\"n\">frames in all runs</th></tr>\n",
+         "<th class=\"n\">in all runs</th></tr>\n",
          record->unit);
     for (uint32_t camera = 0; camera < record->camera_count; camera++) {
         if (record_sum(record, camera, &sums) != QK_OK)
