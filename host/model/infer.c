@@ -146,9 +146,10 @@ static qk_status attempt(qk_turn *turn, const qk_model *model, struct qk__reques
     return status;
 }
 
+/* What the CPU may well do: its kernels are others, and its memory. */
 static bool is_devices_fault(qk_status status)
 {
-    return status == QK_DEVICE_LOST || status == QK_NO_DEVICE_MEMORY;
+    return status == QK_DEVICE_LOST || status == QK_NO_DEVICE_MEMORY || status == QK_UNIMPLEMENTED;
 }
 
 /* The same request again, on the CPU, where the actor stays. */
