@@ -58,10 +58,14 @@ static qk_status copy_text(const char **inout_text)
     return *inout_text != NULL ? QK_OK : QK_NO_MEMORY;
 }
 
-/* All four are tried, so that each is a copy or NULL and the options can be freed alike after a failure. */
+/*
+ * All four are tried, so that each is a copy or NULL and the options can be freed alike after a
+ * failure.
+ */
 static qk_status copy_texts(struct qk_host_opts *opts)
 {
-    const char **texts[] = {&opts->name, &opts->state_folder, &opts->cache_folder, &opts->simulate_file};
+    const char **texts[] = {&opts->name, &opts->state_folder, &opts->cache_folder,
+                            &opts->simulate_file};
     qk_status    status = QK_OK;
 
     for (size_t i = 0; i < QK__COUNT_OF(texts); i++)
@@ -78,14 +82,16 @@ static void free_texts(struct qk_host_opts *opts)
         qk__free((void *)(uintptr_t)texts[i]);
 }
 
-static qk_status copy_opts(const struct qk_host_opts *given, struct qk_host_opts *out_opts, struct qk_error *error)
+static qk_status copy_opts(const struct qk_host_opts *given, struct qk_host_opts *out_opts,
+                           struct qk_error *error)
 {
     struct qk_host_opts opts;
 
     qk_host_opts_init(&opts);
     if (given != NULL) {
         if (given->size < sizeof given->size)
-            return qk_error_set(error, QK_INVALID_ARGUMENT, "host options: size is not set; call qk_host_opts_init()");
+            return qk_error_set(error, QK_INVALID_ARGUMENT,
+                                "host options: size is not set; call qk_host_opts_init()");
         memcpy(&opts, given, given->size < sizeof opts ? given->size : sizeof opts);
         opts.size = sizeof opts;
     }
@@ -138,7 +144,8 @@ static qk_status create_scheduler(qk_host *host, struct qk_error *error)
 /* Rooms fail only for want of memory; the store says more. */
 static qk_status create_rooms(qk_host *host, struct qk_error *error)
 {
-    qk_status status = qk__store_open(host->opts.state_folder, host->opts.state_max_bytes, host->scheduler, &host->store, error);
+    qk_status status = qk__store_open(host->opts.state_folder, host->opts.state_max_bytes,
+                                      host->scheduler, &host->store, error);
 
     if (status != QK_OK)
         return status;
@@ -196,8 +203,8 @@ static void init_locks(qk_host *host)
     pthread_condattr_destroy(&monotonic);
 }
 
-qk_status qk__host_create_with(const struct qk_host_opts *opts, const struct qk__host_seams *seams, qk_host **out_host,
-                               struct qk_error *error)
+qk_status qk__host_create_with(const struct qk_host_opts *opts, const struct qk__host_seams *seams,
+                               qk_host **out_host, struct qk_error *error)
 {
     qk_host  *host = qk__alloc_zero(sizeof *host);
     qk_status status;
@@ -210,7 +217,9 @@ qk_status qk__host_create_with(const struct qk_host_opts *opts, const struct qk_
     host->clock = seams != NULL && seams->clock != NULL ? seams->clock : qk__clock_system();
     host->is_manual = seams != NULL && seams->is_manual;
     qk__log_init(&host->log, host->clock, host->opts.log_fd,
-                 host->opts.log_fd < 0 ? QK__LOG_OFF : host->opts.log_debug ? QK__LOG_DEBUG : QK__LOG_INFO);
+                 host->opts.log_fd < 0  ? QK__LOG_OFF
+                 : host->opts.log_debug ? QK__LOG_DEBUG
+                                        : QK__LOG_INFO);
     status = create_parts(host, error);
     if (status != QK_OK)
         goto destroy_parts;
@@ -227,7 +236,8 @@ free_host:
     return status;
 }
 
-qk_status qk_host_create(const struct qk_host_opts *opts, qk_host **out_host, struct qk_error *error)
+qk_status qk_host_create(const struct qk_host_opts *opts, qk_host **out_host,
+                         struct qk_error *error)
 {
     return qk__host_create_with(opts, NULL, out_host, error);
 }
@@ -254,7 +264,8 @@ qk_status qk_host_start(qk_host *host, struct qk_error *error)
 
     pthread_mutex_lock(&host->life_lock);
     if (host->is_started || host->is_stopped) {
-        status = qk_error_set(error, QK_FAILED_PRECONDITION, "host %s: was started before", host->opts.name);
+        status = qk_error_set(error, QK_FAILED_PRECONDITION, "host %s: was started before",
+                              host->opts.name);
     } else {
         status = qk__scheduler_start(host->scheduler, error);
         host->is_started = status == QK_OK;
@@ -276,7 +287,8 @@ qk_status qk_host_stop(qk_host *host, uint64_t drain_ns)
     if (host->is_started && !host->is_stopped) {
         const uint64_t now_ns = qk__clock_now_ns(host->clock);
 
-        status = qk__actors_stop(host->actors, qk__time_after_ns(now_ns, drain_ns > 0 ? drain_ns : DRAIN_NS));
+        status = qk__actors_stop(host->actors,
+                                 qk__time_after_ns(now_ns, drain_ns > 0 ? drain_ns : DRAIN_NS));
         qk__ops_stop(host);
         qk__scheduler_stop(host->scheduler);
         host->is_stopped = true;
@@ -312,8 +324,9 @@ qk_status qk_host_wait_stop(qk_host *host, uint64_t timeout_ns, int *out_exit_co
 
     pthread_mutex_lock(&host->stop_lock);
     while (!host->is_stop_asked && code == 0)
-        code = timeout_ns == UINT64_MAX ? pthread_cond_wait(&host->stop_asked, &host->stop_lock)
-                                        : pthread_cond_timedwait(&host->stop_asked, &host->stop_lock, &end);
+        code = timeout_ns == UINT64_MAX
+                   ? pthread_cond_wait(&host->stop_asked, &host->stop_lock)
+                   : pthread_cond_timedwait(&host->stop_asked, &host->stop_lock, &end);
     if (host->is_stop_asked) {
         status = QK_OK;
         if (out_exit_code != NULL)

@@ -24,7 +24,10 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-/* Boost.Context's C symbols. Its headers are C++, so they are declared here; they have not changed since 1.61. */
+/*
+ * Boost.Context's C symbols. Its headers are C++, so they are declared here; they have not changed
+ * since 1.61.
+ */
 struct transfer {
     void *context;    /* where the one that was left goes on */
     void *data;
@@ -52,7 +55,10 @@ static void asan_leave(struct qk__coroutine *from, const struct qk__coroutine *t
 #endif
 }
 
-/* Also learns the bounds of the stack that was left: of a thread's own stack nobody else tells them. */
+/*
+ * Also learns the bounds of the stack that was left: of a thread's own stack nobody else tells
+ * them.
+ */
 static void asan_arrive(struct qk__coroutine *here, struct qk__coroutine *left)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -113,14 +119,16 @@ struct qk__coroutine *qk__coroutine_create(size_t stack_bytes, void (*entry)(voi
     struct qk__coroutine *self;
     char                 *mapping;
 
-    mapping = mmap(NULL, usable + guard, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    mapping = mmap(NULL, usable + guard, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (mapping == MAP_FAILED)
         return NULL;
     if (mprotect(mapping, guard, PROT_NONE) != 0) {
         munmap(mapping, usable + guard);
         return NULL;
     }
-    self = (struct qk__coroutine *)(void *)(mapping + guard + usable - (sizeof *self + 63) / 64 * 64);
+    self =
+        (struct qk__coroutine *)(void *)(mapping + guard + usable - (sizeof *self + 63) / 64 * 64);
     *self = (struct qk__coroutine){.low = mapping + guard, .mapping = mapping, .mapping_bytes = usable + guard, .entry = entry};
     self->asan_low = self->low;
     self->asan_bytes = (size_t)((char *)self - self->low);
@@ -137,7 +145,10 @@ void qk__coroutine_destroy(struct qk__coroutine *coroutine)
     __tsan_destroy_fiber(coroutine->tsan_fiber);
 #endif
 #ifdef __SANITIZE_ADDRESS__
-    /* Its frames were left, not returned from; what comes to lie at these addresses next must not be blamed for them. */
+    /*
+     * Its frames were left, not returned from; what comes to lie at these addresses next must not
+     * be blamed for them.
+     */
     __asan_unpoison_memory_region(coroutine->mapping, coroutine->mapping_bytes);
 #endif
     munmap(coroutine->mapping, coroutine->mapping_bytes);

@@ -10,8 +10,9 @@
  *     low   | guard: touching it faults |  overflow.c says whose it was
  *           +---------------------------+
  *
- * The switch is Boost.Context's; AddressSanitizer and ThreadSanitizer are told of it. A stack in the pool is suspended at
- * a point from which it goes on with the worker's loop, so a used one needs no setting up.
+ * The switch is Boost.Context's; AddressSanitizer and ThreadSanitizer are told of it. A stack in
+ * the pool is suspended at a point from which it goes on with the worker's loop, so a used one
+ * needs no setting up.
  */
 #ifndef QUARK_SCHEDULER_COROUTINE_H
 #define QUARK_SCHEDULER_COROUTINE_H
@@ -33,7 +34,10 @@ struct qk__coroutine {
     void                 *tsan_fiber;
 };
 
-/* A new stack of at least `stack_bytes` that runs `entry` when first gone to; `entry` never returns. NULL: no memory. */
+/*
+ * A new stack of at least `stack_bytes` that runs `entry` when first gone to; `entry` never
+ * returns. NULL: no memory.
+ */
 struct qk__coroutine *qk__coroutine_create(size_t stack_bytes, void (*entry)(void));
 void                  qk__coroutine_destroy(struct qk__coroutine *coroutine);
 
@@ -41,8 +45,9 @@ void                  qk__coroutine_destroy(struct qk__coroutine *coroutine);
 void qk__coroutine_of_thread(struct qk__coroutine *root);
 
 /*
- * Suspends `from`, which is running, and goes on with `to`. Returns when someone goes to `from` again, maybe on another thread.
- * Whoever runs next calls qk__worker_landed(), declared here for coroutine.c alone.
+ * Suspends `from`, which is running, and goes on with `to`. Returns when someone goes to `from`
+ * again, maybe on another thread. Whoever runs next calls qk__worker_landed(), declared here for
+ * coroutine.c alone.
  */
 void qk__coroutine_switch(struct qk__coroutine *from, struct qk__coroutine *to);
 void qk__worker_landed(void);

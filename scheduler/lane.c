@@ -135,14 +135,16 @@ static void call_done(void *arg, qk_status status)
 qk_status qk__lane_call(qk__scheduler *scheduler, qk_status (*fn)(void *arg), void *arg)
 {
     struct call         call = {.status = QK_UNKNOWN};
-    struct qk__lane_job job = {.scheduler = scheduler, .fn = fn, .arg = arg, .done = call_done, .done_arg = &call};
+    struct qk__lane_job job = {
+        .scheduler = scheduler, .fn = fn, .arg = arg, .done = call_done, .done_arg = &call};
     qk_status           status;
 
     qk__wait_init(&call.wait);
     status = start_job(&job);
     if (status != QK_OK)
         return status;
-    (void)qk__wait_until(&call.wait, QK__TIME_NEVER);    /* only the signal ends it: job and call lie on this stack */
+    (void)qk__wait_until(
+        &call.wait, QK__TIME_NEVER); /* only the signal ends it: job and call lie on this stack */
     return call.status;
 }
 

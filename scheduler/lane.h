@@ -2,8 +2,8 @@
 /*
  * lane.h - threads for what may block, so that no worker does.
  *
- * Threads are started when all there are are busy, up to a limit, and stay until the scheduler stops. In manual mode there is no
- * thread: a job is work like other work.
+ * Threads are started when all there are are busy, up to a limit, and stay until the scheduler
+ * stops. In manual mode there is no thread: a job is work like other work.
  */
 #ifndef QUARK_SCHEDULER_LANE_H
 #define QUARK_SCHEDULER_LANE_H

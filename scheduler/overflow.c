@@ -2,8 +2,9 @@
 /*
  * overflow.c - says whose stack it was when one runs into its guard page, then dies as before.
  *
- * The handler runs on a stack of the thread's own, since the usual one is full. It is the process's, installed once for all
- * schedulers, and passes every other fault on to whoever handled faults before (a sanitizer, or the default).
+ * The handler runs on a stack of the thread's own, since the usual one is full. It is the
+ * process's, installed once for all schedulers, and passes every other fault on to whoever handled
+ * faults before (a sanitizer, or the default).
  */
 #include "base/memory.h"
 #include "scheduler/worker.h"
@@ -27,14 +28,18 @@ static void on_fault(int number, siginfo_t *info, void *context)
     const char              *at = info->si_addr;
 
     (void)context;
-    if (worker != NULL && worker->current->low != NULL && at < worker->current->low && at >= worker->current->mapping) {
+    if (worker != NULL && worker->current->low != NULL && at < worker->current->low &&
+        at >= worker->current->mapping) {
         const char *label = worker->current->scope.label;
 
         say("quark: stack overflow in a turn of actor type ");
         say(label != NULL ? label : "(none: inner work)");
         say("\n");
     }
-    /* The faulting instruction runs again and meets the earlier handler; a signal that somebody sent is sent again. */
+    /*
+     * The faulting instruction runs again and meets the earlier handler; a signal that somebody
+     * sent is sent again.
+     */
     (void)sigaction(number, &previous, NULL);
     if (info->si_code <= 0)
         (void)raise(number);
@@ -42,7 +47,8 @@ static void on_fault(int number, siginfo_t *info, void *context)
 
 static void install(void)
 {
-    struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    struct sigaction action = {.sa_sigaction = on_fault,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
 
     sigemptyset(&action.sa_mask);
     (void)sigaction(SIGSEGV, &action, &previous);

@@ -2,9 +2,10 @@
 /*
  * run_queue.c - see run_queue.h.
  *
- * Memory order of the ring. A slot is written before the tail is released; a taker acquires the tail, reads slots, and moves the
- * head by a compare-and-swap. The owner reuses a slot only after it has acquired a head beyond it, so a taker whose swap succeeds
- * has read slots that nobody wrote meanwhile; one whose swap fails throws away what it read.
+ * Memory order of the ring. A slot is written before the tail is released; a taker acquires the
+ * tail, reads slots, and moves the head by a compare-and-swap. The owner reuses a slot only after
+ * it has acquired a head beyond it, so a taker whose swap succeeds has read slots that nobody wrote
+ * meanwhile; one whose swap fails throws away what it read.
  */
 #include "scheduler/run_queue.h"
 
@@ -29,8 +30,8 @@ struct qk__work *qk__ring_pop(struct qk__ring *ring)
         struct qk__work *work =
             atomic_load_explicit(&ring->slots[head % QK__RING_SIZE], memory_order_relaxed);
 
-        if (atomic_compare_exchange_weak_explicit(&ring->head, &head, head + 1, memory_order_acq_rel,
-                                                  memory_order_acquire))
+        if (atomic_compare_exchange_weak_explicit(&ring->head, &head, head + 1,
+                                                  memory_order_acq_rel, memory_order_acquire))
             return work;
     }
     return NULL;
@@ -56,14 +57,15 @@ struct qk__work *qk__ring_steal(struct qk__ring *from, struct qk__ring *into)
 
         if (count == 0)
             return NULL;
-        if (count > QK__RING_SIZE / 2) {    /* the tail is newer than the head by more than a ring */
+        if (count > QK__RING_SIZE / 2) { /* the tail is newer than the head by more than a ring */
             head = atomic_load_explicit(&from->head, memory_order_acquire);
             continue;
         }
         for (uint32_t i = 0; i < count; i++)
-            stolen[i] = atomic_load_explicit(&from->slots[(head + i) % QK__RING_SIZE], memory_order_relaxed);
-        if (!atomic_compare_exchange_strong_explicit(&from->head, &head, head + count, memory_order_acq_rel,
-                                                     memory_order_acquire))
+            stolen[i] = atomic_load_explicit(&from->slots[(head + i) % QK__RING_SIZE],
+                                             memory_order_relaxed);
+        if (!atomic_compare_exchange_strong_explicit(&from->head, &head, head + count,
+                                                     memory_order_acq_rel, memory_order_acquire))
             continue;
         for (uint32_t i = 1; i < count; i++)
             qk__ring_push(into, stolen[i]);
@@ -83,7 +85,10 @@ void qk__inbox_fini(struct qk__inbox *inbox)
     pthread_mutex_destroy(&inbox->lock);
 }
 
-/* The count is written under the lock and read without: who is told by it to look takes the lock then. */
+/*
+ * The count is written under the lock and read without: who is told by it to look takes the lock
+ * then.
+ */
 static void set_count(struct qk__inbox *inbox, uint32_t count)
 {
     atomic_store_explicit(&inbox->count, count, memory_order_release);

@@ -15,7 +15,8 @@
 static qk_status place_workers(qk__scheduler *scheduler, const struct qk__scheduler_opts *opts)
 {
     struct qk__pu  first;
-    const uint32_t usable = opts->topology != NULL ? qk__topology_usable_pus(opts->topology, &first, 1) : 0;
+    const uint32_t usable =
+        opts->topology != NULL ? qk__topology_usable_pus(opts->topology, &first, 1) : 0;
 
     scheduler->worker_count = opts->worker_count;
     if (scheduler->worker_count == 0)
@@ -24,7 +25,9 @@ static qk_status place_workers(qk__scheduler *scheduler, const struct qk__schedu
         scheduler->worker_count = 1;
     if (scheduler->worker_count > WORKERS_MAX)
         return QK_INVALID_ARGUMENT;
-    scheduler->pus = qk__alloc_array(scheduler->worker_count > usable ? scheduler->worker_count : usable, sizeof *scheduler->pus);
+    scheduler->pus =
+        qk__alloc_array(scheduler->worker_count > usable ? scheduler->worker_count : usable,
+                        sizeof *scheduler->pus);
     if (scheduler->pus == NULL)
         return QK_NO_MEMORY;
     if (usable > 0)
@@ -36,7 +39,10 @@ static qk_status place_workers(qk__scheduler *scheduler, const struct qk__schedu
     return QK_OK;
 }
 
-/* Others in order of nearness: of the same NUMA node first, and within it each worker begins at its own neighbour. */
+/*
+ * Others in order of nearness: of the same NUMA node first, and within it each worker begins at its
+ * own neighbour.
+ */
 static void order_victims(struct qk__worker *worker)
 {
     const qk__scheduler *scheduler = worker->scheduler;
@@ -46,7 +52,8 @@ static void order_victims(struct qk__worker *worker)
         for (uint32_t i = 1; i < scheduler->worker_count; i++) {
             const uint32_t other = (worker->index + i) % scheduler->worker_count;
 
-            if ((scheduler->pus[other].numa_node != scheduler->pus[worker->index].numa_node) == is_far)
+            if ((scheduler->pus[other].numa_node != scheduler->pus[worker->index].numa_node) ==
+                is_far)
                 worker->victims[count++] = other;
         }
     }
@@ -73,7 +80,8 @@ static qk_status create_workers(qk__scheduler *scheduler)
     return status;
 }
 
-qk_status qk__scheduler_create(const struct qk__scheduler_opts *opts, qk__scheduler **out_scheduler, struct qk_error *error)
+qk_status qk__scheduler_create(const struct qk__scheduler_opts *opts, qk__scheduler **out_scheduler,
+                               struct qk_error *error)
 {
     qk__scheduler *scheduler = qk__alloc_zero(sizeof *scheduler);
     qk_status      status;
@@ -92,7 +100,8 @@ qk_status qk__scheduler_create(const struct qk__scheduler_opts *opts, qk__schedu
         goto free_scheduler;
 
     pthread_mutex_init(&scheduler->stacks_lock, NULL);
-    qk__lanes_init(&scheduler->lanes, opts->lane_threads > 0 ? opts->lane_threads : LANE_THREADS_DEFAULT);
+    qk__lanes_init(&scheduler->lanes,
+                   opts->lane_threads > 0 ? opts->lane_threads : LANE_THREADS_DEFAULT);
     qk__overflow_install();
     *out_scheduler = scheduler;
     return QK_OK;
@@ -101,7 +110,8 @@ free_scheduler:
     qk__free(scheduler->pus);
     qk__free(scheduler);
     if (status == QK_INVALID_ARGUMENT)
-        return qk_error_set(error, status, "scheduler: %u workers, at most %u", opts->worker_count, WORKERS_MAX);
+        return qk_error_set(error, status, "scheduler: %u workers, at most %u", opts->worker_count,
+                            WORKERS_MAX);
     return qk_error_set(error, status, "scheduler: out of memory for workers and their stacks");
 }
 
@@ -125,12 +135,14 @@ qk_status qk__scheduler_start(qk__scheduler *scheduler, struct qk_error *error)
     if (scheduler->is_manual)
         return QK_OK;
     for (uint32_t i = 0; i < scheduler->worker_count && code == 0; i++) {
-        code = pthread_create(&scheduler->workers[i].thread, NULL, qk__worker_main, &scheduler->workers[i]);
+        code = pthread_create(&scheduler->workers[i].thread, NULL, qk__worker_main,
+                              &scheduler->workers[i]);
         if (code == 0)
             continue;
         end_workers(scheduler, i);    /* whoever starts asks for fewer, or raises the limit */
         scheduler->is_started = false;
-        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "scheduler: no thread for a worker: %s", strerror(code));
+        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "scheduler: no thread for a worker: %s",
+                            strerror(code));
     }
     return QK_OK;
 }
@@ -159,7 +171,8 @@ static bool looks_quiet(qk__scheduler *scheduler)
     uint64_t aside = 0;
 
     if (!scheduler->is_manual &&
-        atomic_load_explicit(&scheduler->parked_count, memory_order_seq_cst) != scheduler->worker_count)
+        atomic_load_explicit(&scheduler->parked_count, memory_order_seq_cst) !=
+            scheduler->worker_count)
         return false;
     for (uint32_t i = 0; i < scheduler->worker_count; i++) {
         struct qk__worker *worker = &scheduler->workers[i];
@@ -170,10 +183,14 @@ static bool looks_quiet(qk__scheduler *scheduler)
             atomic_load_explicit(&worker->next, memory_order_acquire) != NULL)
             return false;
     }
-    return aside == 0 && atomic_load_explicit(&scheduler->lanes.outstanding, memory_order_seq_cst) == 0;
+    return aside == 0 &&
+           atomic_load_explicit(&scheduler->lanes.outstanding, memory_order_seq_cst) == 0;
 }
 
-/* Twice, with no worker having woken and parked between: then the parts of one look belong together. */
+/*
+ * Twice, with no worker having woken and parked between: then the parts of one look belong
+ * together.
+ */
 static bool is_quiet(qk__scheduler *scheduler)
 {
     const uint64_t parks = parks_of_all(scheduler);
@@ -205,7 +222,8 @@ qk_status qk__scheduler_wait_quiet(qk__scheduler *scheduler, uint64_t deadline_n
             status = QK_DEADLINE_EXCEEDED;
             break;
         }
-        qk__futex_wait(&scheduler->quiet_word, word, deadline_ns == QK__TIME_NEVER ? QK__TIME_NEVER : deadline_ns - now_ns);
+        qk__futex_wait(&scheduler->quiet_word, word,
+                       deadline_ns == QK__TIME_NEVER ? QK__TIME_NEVER : deadline_ns - now_ns);
     }
     atomic_fetch_sub_explicit(&scheduler->quiet_waiters, 1, memory_order_seq_cst);
     return status;
@@ -264,7 +282,10 @@ const struct qk__clock *qk__scheduler_clock(const qk__scheduler *scheduler)
     return scheduler->clock;
 }
 
-/* ---- timers: on the wheel of the caller's worker, where the scheduler has one, and from then on on that wheel ---- */
+/*
+ * ---- timers: on the wheel of the caller's worker, where the scheduler has one, and from then on
+ * on that wheel ----
+ */
 
 void qk__timer_start(qk__scheduler *scheduler, struct qk__timer *timer, uint64_t due_ns)
 {
@@ -274,9 +295,10 @@ void qk__timer_start(qk__scheduler *scheduler, struct qk__timer *timer, uint64_t
     if (worker != NULL && worker->scheduler != scheduler)
         worker = NULL;
     if (timer->home == UINT32_MAX)
-        timer->home = worker != NULL ? worker->index
-                                     : atomic_fetch_add_explicit(&scheduler->spread, 1, memory_order_relaxed) %
-                                           scheduler->worker_count;
+        timer->home = worker != NULL
+                          ? worker->index
+                          : atomic_fetch_add_explicit(&scheduler->spread, 1, memory_order_relaxed) %
+                                scheduler->worker_count;
     home = &scheduler->workers[timer->home];
     if (qk__wheel_start(&home->wheel, timer, due_ns) && home != worker)
         qk__worker_notify(home);
@@ -284,10 +306,12 @@ void qk__timer_start(qk__scheduler *scheduler, struct qk__timer *timer, uint64_t
 
 bool qk__timer_cancel(qk__scheduler *scheduler, struct qk__timer *timer)
 {
-    return timer->home != UINT32_MAX && qk__wheel_cancel(&scheduler->workers[timer->home].wheel, timer);
+    return timer->home != UINT32_MAX &&
+           qk__wheel_cancel(&scheduler->workers[timer->home].wheel, timer);
 }
 
-void qk__scheduler_stats(const qk__scheduler *scheduler, uint32_t index, struct qk__worker_stats *out_stats)
+void qk__scheduler_stats(const qk__scheduler *scheduler, uint32_t index,
+                         struct qk__worker_stats *out_stats)
 {
     const struct qk__worker *worker = &scheduler->workers[index];
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scheduler.h - the door of scheduler/: workers that run work, coroutines that may wait, timers, lanes.
+ * scheduler.h - the door of scheduler/: workers that run work, coroutines that may wait, timers,
+ * lanes.
  *
- * A worker is a thread pinned to one core. It runs work: a function with a link, embedded in whatever owns it. Work
- * runs on the worker's own coroutine; when it waits (wait.h) that coroutine is put aside whole, and the worker goes on
- * with a fresh one. So work that never waits costs no switch, and an idle owner has no stack.
+ * A worker is a thread pinned to one core. It runs work: a function with a link, embedded in
+ * whatever owns it. Work runs on the worker's own coroutine; when it waits (wait.h) that coroutine
+ * is put aside whole, and the worker goes on with a fresh one. So work that never waits costs no
+ * switch, and an idle owner has no stack.
  *
  *     submit --> [run queue of a worker] --pop or steal--> run() --wait--> aside --signal--> [ready queue] --> goes on
  *
- * What may block (files, driver builds, libraries with threads of their own) goes to a lane. The scheduler knows nothing
- * of actors. Two schedulers live in one process.
+ * What may block (files, driver builds, libraries with threads of their own) goes to a lane. The
+ * scheduler knows nothing of actors. Two schedulers live in one process.
  */
 #ifndef QUARK_SCHEDULER_SCHEDULER_H
 #define QUARK_SCHEDULER_SCHEDULER_H
@@ -30,13 +32,13 @@ struct qk__work {
 };
 
 struct qk__scheduler_opts {
-    const qk__topology     *topology;          /* borrowed; NULL: nothing is pinned, all workers are equally near */
-    uint32_t                worker_count;      /* 0: one for each core in the cpuset (one without a topology) */
+    const qk__topology     *topology;          /* borrowed; NULL: all cores are equally near */
+    uint32_t                worker_count;      /* 0: one for each core in the cpuset, or one */
     bool                    pin_workers;
     size_t                  stack_bytes;       /* of a coroutine, without guard; 0: 64 KiB */
     uint32_t                lane_threads;      /* at most, for blocking work; 0: 8 */
-    const struct qk__clock *clock;             /* NULL: the system's; one that stands still needs is_manual */
-    bool                    is_manual;         /* no threads: the caller steps, see qk__scheduler_step() */
+    const struct qk__clock *clock; /* NULL: the system's; one that stands still needs is_manual */
+    bool                    is_manual; /* no threads: the caller steps, see qk__scheduler_step() */
 };
 
 qk_status qk__scheduler_create(const struct qk__scheduler_opts *opts, qk__scheduler **out_scheduler,
@@ -44,27 +46,40 @@ qk_status qk__scheduler_create(const struct qk__scheduler_opts *opts, qk__schedu
 qk_status qk__scheduler_start(qk__scheduler *scheduler, struct qk_error *error);
 
 /*
- * Waits until nothing is queued, running, set aside or on a lane: QK_OK, or QK_DEADLINE_EXCEEDED. In manual mode it steps, and
- * "nothing to do although something is set aside" is the deadline. Thread: not a worker. Blocks.
+ * Waits until nothing is queued, running, set aside or on a lane: QK_OK, or QK_DEADLINE_EXCEEDED.
+ * In manual mode it steps, and "nothing to do although something is set aside" is the deadline.
+ * Thread: not a worker. Blocks.
  */
 qk_status qk__scheduler_wait_quiet(qk__scheduler *scheduler, uint64_t deadline_ns);
 
-/* Ends every wait that has a deadline, now and from now on, with QK_CANCELLED: for a stop that waits no longer. Thread: any. */
+/*
+ * Ends every wait that has a deadline, now and from now on, with QK_CANCELLED: for a stop that
+ * waits no longer. Thread: any.
+ */
 void qk__scheduler_cut_off(qk__scheduler *scheduler);
 
-/* Stops when no work is queued or set aside. The caller has seen to it that no new work comes. Blocks. */
+/*
+ * Stops when no work is queued or set aside. The caller has seen to it that no new work comes.
+ * Blocks.
+ */
 void qk__scheduler_stop(qk__scheduler *scheduler);
 void qk__scheduler_destroy(qk__scheduler *scheduler);
 
-/* Manual mode: runs one piece of work or one due timer on the calling thread; false when there is nothing to do. */
+/*
+ * Manual mode: runs one piece of work or one due timer on the calling thread; false when there is
+ * nothing to do.
+ */
 bool qk__scheduler_step(qk__scheduler *scheduler);
 
-/* Queues work: on the caller's worker when it is one, else on the one with least to do. Thread: any. Never blocks. */
+/*
+ * Queues work: on the caller's worker when it is one, else on the one with least to do. Thread:
+ * any. Never blocks.
+ */
 void qk__scheduler_submit(qk__scheduler *scheduler, struct qk__work *work);
 
 /*
- * The same, to run right after the running work waits or ends: for what that work is about to wait for, or has finished with.
- * From a thread that is no worker it is as submit.
+ * The same, to run right after the running work waits or ends: for what that work is about to wait
+ * for, or has finished with. From a thread that is no worker it is as submit.
  */
 void qk__scheduler_submit_next(qk__scheduler *scheduler, struct qk__work *work);
 
@@ -79,12 +94,16 @@ qk__worker    *qk__worker_current(void);
 uint32_t       qk__worker_index(const qk__worker *worker);
 qk__scheduler *qk__worker_scheduler(const qk__worker *worker);
 
-/* Reads the clock of the scheduler as of a moment ago, for a thing that need not be exact; never goes back on one worker. */
+/*
+ * Reads the clock of the scheduler as of a moment ago, for a thing that need not be exact; never
+ * goes back on one worker.
+ */
 uint64_t qk__worker_time_ns(const qk__worker *worker);
 
 /*
- * What the running coroutine works for. It stays with the coroutine across waits, so the pointer may be kept as long as
- * the work runs. NULL on a thread that is no worker. Work sets it as it likes and clears it before it returns.
+ * What the running coroutine works for. It stays with the coroutine across waits, so the pointer
+ * may be kept as long as the work runs. NULL on a thread that is no worker. Work sets it as it
+ * likes and clears it before it returns.
  */
 struct qk__scope {
     const char        *label;     /* named when the stack overflows; static or outlives the work */
@@ -99,14 +118,18 @@ size_t qk__worker_stack_left(void);
 void qk__worker_yield(void);
 
 /*
- * Runs `fn` on a lane. submit: returns at once, `done` may be NULL and is called on the lane's thread afterwards.
- * call: waits (puts the coroutine aside) until it ran, and gives its result. QK_NO_MEMORY, QK_UNAVAILABLE (stopping).
+ * Runs `fn` on a lane. submit: returns at once, `done` may be NULL and is called on the lane's
+ * thread afterwards. call: waits (puts the coroutine aside) until it ran, and gives its result.
+ * QK_NO_MEMORY, QK_UNAVAILABLE (stopping).
  */
 qk_status qk__lane_submit(qk__scheduler *scheduler, qk_status (*fn)(void *arg), void *arg,
                           void (*done)(void *arg, qk_status status));
 qk_status qk__lane_call(qk__scheduler *scheduler, qk_status (*fn)(void *arg), void *arg);
 
-/* A timer of the scheduler's wheel, embedded in its owner. Fires on a worker, at or after its time, never before. */
+/*
+ * A timer of the scheduler's wheel, embedded in its owner. Fires on a worker, at or after its time,
+ * never before.
+ */
 struct qk__timer {
     struct qk__list link;
     uint64_t        due_ns;
@@ -126,6 +149,7 @@ bool qk__timer_cancel(qk__scheduler *scheduler, struct qk__timer *timer);
 struct qk__worker_stats {
     uint64_t work_run, steals, parks, switches, busy_ns;
 };
-void qk__scheduler_stats(const qk__scheduler *scheduler, uint32_t worker, struct qk__worker_stats *out_stats);
+void qk__scheduler_stats(const qk__scheduler *scheduler, uint32_t worker,
+                         struct qk__worker_stats *out_stats);
 
 #endif

@@ -7,16 +7,19 @@
  *                      +---signal---> SIGNALLED
  *     cancel->word: NOTHING <---wait_until---> sleeper ---cancel---> CANCELLED, for good
  *
- * A sleeper lies on the waiter's stack. Up to three wakers know of it: who signals, the timer, who cancels. sleeper->state
- * decides: the first waker to set a reason wins and makes the waiter go on; a later one sets its TOUCHED bit, which is
- * the last that it does to the sleeper. The waiter, going on, takes the sleeper out of reach of each waker that has not won, and
- * where it comes too late (the waker has the pointer already) it spins for that waker's TOUCHED bit: a few instructions away.
+ * A sleeper lies on the waiter's stack. Up to three wakers know of it: who signals, the timer, who
+ * cancels. sleeper->state decides: the first waker to set a reason wins and makes the waiter go on;
+ * a later one sets its TOUCHED bit, which is the last that it does to the sleeper. The waiter,
+ * going on, takes the sleeper out of reach of each waker that has not won, and where it comes too
+ * late (the waker has the pointer already) it spins for that waker's TOUCHED bit: a few
+ * instructions away.
  *
- * PARKED says that the stack has been left. A waker that wins before it is set leaves it to the worker that has just
- * left the stack (landed) to make the coroutine ready, so nobody goes on with a stack that is still in use.
+ * PARKED says that the stack has been left. A waker that wins before it is set leaves it to the
+ * worker that has just left the stack (landed) to make the coroutine ready, so nobody goes on with
+ * a stack that is still in use.
  *
- * Memory order. Every transition is an acquire-release exchange, so what the waker wrote before is seen by the waiter after
- * and what the waiter wrote into the sleeper is seen by the waker.
+ * Memory order. Every transition is an acquire-release exchange, so what the waker wrote before is
+ * seen by the waiter after and what the waiter wrote into the sleeper is seen by the waker.
  */
 #include "scheduler/wait.h"
 
@@ -74,8 +77,8 @@ static void wake(struct sleeper *sleeper, uint32_t reason)
     uint32_t              state = atomic_load_explicit(&sleeper->state, memory_order_acquire);
 
     while ((state & REASON_MASK) == 0) {
-        if (!atomic_compare_exchange_weak_explicit(&sleeper->state, &state, state | reason, memory_order_acq_rel,
-                                                   memory_order_acquire))
+        if (!atomic_compare_exchange_weak_explicit(&sleeper->state, &state, state | reason,
+                                                   memory_order_acq_rel, memory_order_acquire))
             continue;
         if (coroutine == NULL)
             qk__futex_wake(&sleeper->state);    /* an address only: the sleeper may be gone */
@@ -96,7 +99,8 @@ void qk__wait_signal(struct qk__wait *wait)
 
 void qk__cancel_now(struct qk__cancel *cancel)
 {
-    const uintptr_t before = atomic_exchange_explicit(&cancel->word, CANCELLED, memory_order_acq_rel);
+    const uintptr_t before =
+        atomic_exchange_explicit(&cancel->word, CANCELLED, memory_order_acq_rel);
 
     if (before > CANCELLED)
         wake((struct sleeper *)before, REASON_CANCEL);
@@ -114,13 +118,15 @@ void qk__wait_expire_all(struct qk__wheel *wheel)
 
 static bool replace(_Atomic uintptr_t *word, uintptr_t expected, uintptr_t with)
 {
-    return atomic_compare_exchange_strong_explicit(word, &expected, with, memory_order_acq_rel, memory_order_acquire);
+    return atomic_compare_exchange_strong_explicit(word, &expected, with, memory_order_acq_rel,
+                                                   memory_order_acquire);
 }
 
 /* Waits for the last instructions of a waker that lost. */
 static void await_touch(struct sleeper *sleeper, uint32_t reason)
 {
-    while ((atomic_load_explicit(&sleeper->state, memory_order_acquire) & (uint32_t)TOUCHED << reason) == 0)
+    while ((atomic_load_explicit(&sleeper->state, memory_order_acquire) & (uint32_t)TOUCHED
+                                                                              << reason) == 0)
         sched_yield();
 }
 
@@ -128,25 +134,28 @@ static void left(struct qk__worker *worker, void *arg)
 {
     struct sleeper       *sleeper = arg;
     struct qk__coroutine *coroutine = sleeper->coroutine;
-    const uint32_t        before = atomic_fetch_or_explicit(&sleeper->state, PARKED, memory_order_acq_rel);
+    const uint32_t before = atomic_fetch_or_explicit(&sleeper->state, PARKED, memory_order_acq_rel);
 
     if ((before & REASON_MASK) != 0)
         qk__worker_ready(worker->scheduler, coroutine);
 }
 
 /* A thread, or a worker that has no stack to go on with, sleeps where it is. */
-static void sleep_on_thread(struct sleeper *sleeper, const struct qk__clock *clock, uint64_t deadline_ns)
+static void sleep_on_thread(struct sleeper *sleeper, const struct qk__clock *clock,
+                            uint64_t deadline_ns)
 {
     uint32_t state;
 
-    while (((state = atomic_load_explicit(&sleeper->state, memory_order_acquire)) & REASON_MASK) == 0) {
+    while (((state = atomic_load_explicit(&sleeper->state, memory_order_acquire)) & REASON_MASK) ==
+           0) {
         const uint64_t now_ns = deadline_ns == QK__TIME_NEVER ? 0 : qk__clock_now_ns(clock);
 
         if (now_ns < deadline_ns)
             qk__futex_wait(&sleeper->state, state,
                            deadline_ns == QK__TIME_NEVER ? QK__TIME_NEVER : deadline_ns - now_ns);
-        else if (atomic_compare_exchange_strong_explicit(&sleeper->state, &state, state | REASON_DEADLINE,
-                                                         memory_order_acq_rel, memory_order_acquire))
+        else if (atomic_compare_exchange_strong_explicit(
+                     &sleeper->state, &state, state | REASON_DEADLINE, memory_order_acq_rel,
+                     memory_order_acquire))
             return;
     }
 }
@@ -158,7 +167,8 @@ struct wakers {
 };
 
 /* Lets the deadline, a cancellation and at last the signal find the sleeper. */
-static void expose(struct sleeper *sleeper, struct qk__wait *wait, uint64_t deadline_ns, struct wakers *wakers)
+static void expose(struct sleeper *sleeper, struct qk__wait *wait, uint64_t deadline_ns,
+                   struct wakers *wakers)
 {
     if (deadline_ns != QK__TIME_NEVER && sleeper->coroutine != NULL) {
         qk__timer_init(&sleeper->timer, deadline_fired);
@@ -183,9 +193,11 @@ static uint32_t hide(struct sleeper *sleeper, struct qk__wait *wait, const struc
 {
     uint32_t reason = atomic_load_explicit(&sleeper->state, memory_order_acquire) & REASON_MASK;
 
-    if (wakers->has_timer && reason != REASON_DEADLINE && !qk__timer_cancel(sleeper->scheduler, &sleeper->timer))
+    if (wakers->has_timer && reason != REASON_DEADLINE &&
+        !qk__timer_cancel(sleeper->scheduler, &sleeper->timer))
         await_touch(sleeper, REASON_DEADLINE);
-    if (wakers->has_cancel && reason != REASON_CANCEL && !replace(&wakers->cancel->word, (uintptr_t)sleeper, NOTHING))
+    if (wakers->has_cancel && reason != REASON_CANCEL &&
+        !replace(&wakers->cancel->word, (uintptr_t)sleeper, NOTHING))
         await_touch(sleeper, REASON_CANCEL);
     if (reason != REASON_SIGNAL && !replace(&wait->word, (uintptr_t)sleeper, ABANDONED)) {
         await_touch(sleeper, REASON_SIGNAL);
@@ -217,7 +229,8 @@ qk_status qk__wait_until(struct qk__wait *wait, uint64_t deadline_ns)
 
     expose(&sleeper, wait, deadline_ns, &wakers);
     if (sleeper.coroutine == NULL)
-        sleep_on_thread(&sleeper, scheduler != NULL ? scheduler->clock : qk__clock_system(), deadline_ns);
+        sleep_on_thread(&sleeper, scheduler != NULL ? scheduler->clock : qk__clock_system(),
+                        deadline_ns);
     else if ((atomic_load_explicit(&sleeper.state, memory_order_acquire) & REASON_MASK) == 0)
         qk__worker_put_aside(worker, spare, left, &sleeper);
     else

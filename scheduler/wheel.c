@@ -10,7 +10,10 @@
 
 enum { IDLE, ARMED };
 
-/* Slots with more timers than this are not searched for their earliest: the worker then wakes at the slot's start. */
+/*
+ * Slots with more timers than this are not searched for their earliest: the worker then wakes at
+ * the slot's start.
+ */
 #define SEARCHED_TIMERS 16
 
 void qk__timer_init(struct qk__timer *timer, void (*fire)(struct qk__timer *timer))
@@ -59,8 +62,12 @@ static void place(struct qk__wheel *wheel, struct qk__timer *timer)
     wheel->occupied[level] |= 1ull << slot;
 }
 
-/* The first occupied slot of the lowest occupied level, and where it starts; false when there is none. */
-static bool first_slot(struct qk__wheel *wheel, unsigned *out_level, unsigned *out_slot, uint64_t *out_start_ns)
+/*
+ * The first occupied slot of the lowest occupied level, and where it starts; false when there is
+ * none.
+ */
+static bool first_slot(struct qk__wheel *wheel, unsigned *out_level, unsigned *out_slot,
+                       uint64_t *out_start_ns)
 {
     for (unsigned level = 0; level < QK__WHEEL_LEVELS; level++) {
         while (wheel->occupied[level] != 0) {
@@ -187,7 +194,8 @@ uint32_t qk__wheel_advance(struct qk__wheel *wheel, uint64_t now_ns, uint32_t li
     return fired;
 }
 
-static void expire_slot(struct qk__wheel *wheel, struct qk__list *slot, void (*fire)(struct qk__timer *timer))
+static void expire_slot(struct qk__wheel *wheel, struct qk__list *slot,
+                        void (*fire)(struct qk__timer *timer))
 {
     QK__LIST_FOR_EACH(it, slot)
     {

@@ -2,12 +2,14 @@
 /*
  * wheel.h - the timers of one worker: a hierarchical timing wheel.
  *
- * Eleven levels of 64 slots, one nanosecond the finest, so every due time has its exact slot and arming costs a count of
- * leading zeros. A timer lies on the level of the highest base-64 digit in which its time differs from the wheel's; when the
- * wheel's time enters a slot of a coarse level, its timers move down. Most timers are deadlines that never fire: they are
- * armed and cancelled at the same cost wherever they lie.
+ * Eleven levels of 64 slots, one nanosecond the finest, so every due time has its exact slot and
+ * arming costs a count of leading zeros. A timer lies on the level of the highest base-64 digit in
+ * which its time differs from the wheel's; when the wheel's time enters a slot of a coarse level,
+ * its timers move down. Most timers are deadlines that never fire: they are armed and cancelled at
+ * the same cost wherever they lie.
  *
- * A lock, because waits end and timers are cancelled on any worker. Timers fire on the wheel's own worker, outside the lock.
+ * A lock, because waits end and timers are cancelled on any worker. Timers fire on the wheel's own
+ * worker, outside the lock.
  */
 #ifndef QUARK_SCHEDULER_WHEEL_H
 #define QUARK_SCHEDULER_WHEEL_H
@@ -21,17 +23,20 @@
 
 struct qk__wheel {
     pthread_mutex_t  lock;
-    uint64_t         now_ns;                         /* nothing at or before it is armed, except on `due` */
+    uint64_t         now_ns; /* nothing at or before it is armed, except on `due` */
     _Atomic uint64_t next_ns;                        /* nothing is due before it; a lower bound */
     struct qk__list  due;                            /* to fire at the next look */
-    uint64_t         occupied[QK__WHEEL_LEVELS];     /* a bit may be set for a slot that has become empty */
+    uint64_t occupied[QK__WHEEL_LEVELS]; /* a bit may be set for a slot that has become empty */
     struct qk__list  slots[QK__WHEEL_LEVELS][QK__WHEEL_SLOTS];
 };
 
 void qk__wheel_init(struct qk__wheel *wheel, uint64_t now_ns);
 void qk__wheel_fini(struct qk__wheel *wheel);    /* timers that are still armed are forgotten */
 
-/* (Re)arms; true when it is due before all others, so that a sleeping worker must look again. Thread: any. */
+/*
+ * (Re)arms; true when it is due before all others, so that a sleeping worker must look again.
+ * Thread: any.
+ */
 bool qk__wheel_start(struct qk__wheel *wheel, struct qk__timer *timer, uint64_t due_ns);
 bool qk__wheel_cancel(struct qk__wheel *wheel, struct qk__timer *timer);
 

@@ -2,8 +2,9 @@
 /*
  * worker.c - see worker.h.
  *
- * The current worker is thread-local and a coroutine may go on on another thread, so the compiler must not remember
- * the variable's address across a switch: it is read in qk__worker_current() alone, which is never inlined.
+ * The current worker is thread-local and a coroutine may go on on another thread, so the compiler
+ * must not remember the variable's address across a switch: it is read in qk__worker_current()
+ * alone, which is never inlined.
  */
 #include "scheduler/worker.h"
 
@@ -18,12 +19,17 @@
 #define LOOK_EVERY      16u      /* pieces of work between looks at clock, timers and inbox */
 #define HAND_OVERS_MAX  32u      /* in a row, before the ring has its turn */
 #define TIMERS_AT_ONCE  64u
-#define WAKE_OTHERS_NS  20000u   /* a lone piece of work makes a worker wake another at most so often */
-#define STUCK_SPINS     2000u    /* how long a thief watches whether a victim is stuck with one piece of work */
+#define WAKE_OTHERS_NS                                                                             \
+    20000u /* a lone piece of work makes a worker wake another at most so often */
+#define STUCK_SPINS                                                                                \
+    2000u /* how long a thief watches whether a victim is stuck with one piece of work */
 
 enum { RUNNING, PARKED, NOTIFIED };
 
-/* Initial-exec: one instruction also in the shared library, which is loaded at start, not by dlopen() of a stranger. */
+/*
+ * Initial-exec: one instruction also in the shared library, which is loaded at start, not by
+ * dlopen() of a stranger.
+ */
 static __thread __attribute__((tls_model("initial-exec"))) struct qk__worker *current_worker;
 
 __attribute__((noinline)) qk__worker *qk__worker_current(void)
@@ -66,9 +72,11 @@ size_t qk__worker_stack_left(void)
 
 void qk__futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t timeout_ns)
 {
-    struct timespec timeout = {(time_t)(timeout_ns / QK__NS_PER_S), (long)(timeout_ns % QK__NS_PER_S)};
+    struct timespec timeout = {(time_t)(timeout_ns / QK__NS_PER_S),
+                               (long)(timeout_ns % QK__NS_PER_S)};
 
-    (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, timeout_ns == QK__TIME_NEVER ? NULL : &timeout, NULL, 0);
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected,
+                  timeout_ns == QK__TIME_NEVER ? NULL : &timeout, NULL, 0);
 }
 
 void qk__futex_wake(_Atomic uint32_t *word)
@@ -123,7 +131,10 @@ void qk__worker_keep_stack(struct qk__worker *worker, struct qk__coroutine *stac
 
 /* ---- switching ---- */
 
-/* Leaves the current coroutine for `to`, where `landing` is the first thing done: only then is this one really left. */
+/*
+ * Leaves the current coroutine for `to`, where `landing` is the first thing done: only then is this
+ * one really left.
+ */
 static void switch_to(struct qk__worker *worker, struct qk__coroutine *to,
                       void (*landing)(struct qk__worker *worker, void *arg), void *arg)
 {
@@ -151,7 +162,10 @@ static void keep_landed_from(struct qk__worker *worker, void *arg)
     qk__worker_keep_stack(worker, arg);
 }
 
-/* Work that goes on with a coroutine. The stack of the loop that ran it returns to the pool, suspended right here. */
+/*
+ * Work that goes on with a coroutine. The stack of the loop that ran it returns to the pool,
+ * suspended right here.
+ */
 static void resume(struct qk__work *work)
 {
     struct qk__worker    *worker = qk__worker_current();
@@ -219,8 +233,9 @@ static void wake_another_now_and_then(struct qk__worker *worker)
 }
 
 /*
- * Queues on the caller's own worker. With more than one piece of work waiting another worker is woken; with a lone one, which
- * this worker most likely runs itself in a moment, only now and then: in case it does not, because what runs now is long.
+ * Queues on the caller's own worker. With more than one piece of work waiting another worker is
+ * woken; with a lone one, which this worker most likely runs itself in a moment, only now and then:
+ * in case it does not, because what runs now is long.
  */
 static void submit_here(struct qk__worker *worker, struct qk__work *work)
 {
@@ -248,13 +263,17 @@ static uint32_t load_of(const struct qk__worker *worker)
     return is_parked ? 0 : 1 + qk__ring_count(&worker->ring) + qk__inbox_count(&worker->inbox);
 }
 
-/* The less loaded of two neighbours in a rotation: good enough, and does not look at all of them. */
+/*
+ * The less loaded of two neighbours in a rotation: good enough, and does not look at all of them.
+ */
 static uint32_t choose_worker(qk__scheduler *scheduler)
 {
     const uint32_t at = atomic_fetch_add_explicit(&scheduler->spread, 1, memory_order_relaxed);
-    const uint32_t first = at % scheduler->worker_count, second = (at + 1) % scheduler->worker_count;
+    const uint32_t first = at % scheduler->worker_count,
+                   second = (at + 1) % scheduler->worker_count;
 
-    return load_of(&scheduler->workers[second]) < load_of(&scheduler->workers[first]) ? second : first;
+    return load_of(&scheduler->workers[second]) < load_of(&scheduler->workers[first]) ? second
+                                                                                      : first;
 }
 
 void qk__scheduler_submit(qk__scheduler *scheduler, struct qk__work *work)
@@ -270,7 +289,8 @@ void qk__scheduler_submit(qk__scheduler *scheduler, struct qk__work *work)
 /* To run as soon as the running work waits or ends; what had that place goes to the ring. */
 static void hand_over(struct qk__worker *worker, struct qk__work *work)
 {
-    struct qk__work *displaced = atomic_exchange_explicit(&worker->next, work, memory_order_acq_rel);
+    struct qk__work *displaced =
+        atomic_exchange_explicit(&worker->next, work, memory_order_acq_rel);
 
     if (displaced != NULL)
         submit_here(worker, displaced);
@@ -334,8 +354,8 @@ static bool has_lone_work(const struct qk__worker *victim)
 }
 
 /*
- * A lone piece of work belongs to its worker's cache, so it is taken only from a worker that has been in one and the same piece
- * of work while the thief watched.
+ * A lone piece of work belongs to its worker's cache, so it is taken only from a worker that has
+ * been in one and the same piece of work while the thief watched.
  */
 static struct qk__work *steal_lone(struct qk__worker *worker, struct qk__worker *victim)
 {
@@ -354,7 +374,8 @@ static struct qk__work *steal_lone(struct qk__worker *worker, struct qk__worker 
 static struct qk__work *steal(struct qk__worker *worker)
 {
     qk__scheduler *scheduler = worker->scheduler;
-    struct qk__work *(*const ways[])(struct qk__worker *, struct qk__worker *) = {steal_from, steal_lone};
+    struct qk__work *(*const ways[])(struct qk__worker *, struct qk__worker *) = {steal_from,
+                                                                                  steal_lone};
 
     for (size_t way = 0; way < QK__COUNT_OF(ways); way++) {
         for (uint32_t i = 0; i + 1 < scheduler->worker_count; i++) {
@@ -371,7 +392,10 @@ static struct qk__work *steal(struct qk__worker *worker)
 
 /* ---- the loop ---- */
 
-/* Reads the clock, fires timers and lets the inbox into the ring. True: there may be something to run now. */
+/*
+ * Reads the clock, fires timers and lets the inbox into the ring. True: there may be something to
+ * run now.
+ */
 static bool look_up(struct qk__worker *worker)
 {
     uint32_t fired, moved;
@@ -399,19 +423,23 @@ static void park(struct qk__worker *worker)
     uint64_t       due_ns, now_ns;
 
     stop_searching(worker);
-    if (!atomic_compare_exchange_strong_explicit(&worker->park_word, &expected, PARKED, memory_order_seq_cst,
-                                                 memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(&worker->park_word, &expected, PARKED,
+                                                 memory_order_seq_cst, memory_order_relaxed))
         return;
     qk__count(&worker->parks, 1);
     qk__count(&worker->busy_ns, worker->time_ns - worker->awake_since_ns);
     atomic_fetch_add_explicit(&scheduler->parked_count, 1, memory_order_seq_cst);
     qk__scheduler_may_be_quiet(scheduler);
 
-    /* A timer that another thread arms now comes with a notification, which this wait does not miss. */
+    /*
+     * A timer that another thread arms now comes with a notification, which this wait does not
+     * miss.
+     */
     due_ns = qk__wheel_next_ns(&worker->wheel);
     now_ns = qk__clock_now_ns(scheduler->clock);
     if (due_ns > now_ns)
-        qk__futex_wait(&worker->park_word, PARKED, due_ns == QK__TIME_NEVER ? QK__TIME_NEVER : due_ns - now_ns);
+        qk__futex_wait(&worker->park_word, PARKED,
+                       due_ns == QK__TIME_NEVER ? QK__TIME_NEVER : due_ns - now_ns);
 
     atomic_fetch_sub_explicit(&scheduler->parked_count, 1, memory_order_seq_cst);
     worker->is_searching = true;
@@ -430,7 +458,10 @@ static struct qk__work *find_work(struct qk__worker *worker)
         work = take_own(worker);
         if (work != NULL)
             break;
-        /* What was pushed before a notification that this takes is found below; one that comes later stops park(). */
+        /*
+         * What was pushed before a notification that this takes is found below; one that comes
+         * later stops park().
+         */
         atomic_exchange_explicit(&worker->park_word, RUNNING, memory_order_acq_rel);
         if (look_up(worker))
             continue;
@@ -460,7 +491,10 @@ static struct qk__work *next_work(struct qk__worker *worker)
     return work;
 }
 
-/* What every stack runs, from wherever it was suspended. The worker is asked for anew each time: see the top. */
+/*
+ * What every stack runs, from wherever it was suspended. The worker is asked for anew each time:
+ * see the top.
+ */
 static void run_loop(void)
 {
     for (;;) {

@@ -2,9 +2,10 @@
 /*
  * worker.h - one worker, and the scheduler that owns them; for the modules of this folder.
  *
- * What a worker looks at, in this order: `next` (work that the running work hands over to: a signalled wait, most of all), its
- * ring, its inbox, the rings of near workers, those of far ones. Every LOOK_EVERY pieces of work it looks at the clock, the
- * timers and the inbox first, so that nothing there starves.
+ * What a worker looks at, in this order: `next` (work that the running work hands over to: a
+ * signalled wait, most of all), its ring, its inbox, the rings of near workers, those of far ones.
+ * Every LOOK_EVERY pieces of work it looks at the clock, the timers and the inbox first, so that
+ * nothing there starves.
  *
  *     RUNNING ---nothing found---> PARKED (futex, until the next timer) ---qk__worker_notify()---> NOTIFIED ---> RUNNING
  */
@@ -22,11 +23,12 @@ struct qk__worker {
     qk__scheduler        *scheduler;
     uint32_t              index;
     pthread_t             thread;
-    struct qk__coroutine  root;            /* the thread's own stack, where the worker starts and ends */
+    struct qk__coroutine  root; /* the thread's own stack, where the worker starts and ends */
     struct qk__coroutine *current;         /* who runs */
     struct qk__coroutine *stacks;          /* suspended in the loop, ready to go on with it */
     uint32_t              stack_count;
-    void (*landing)(struct qk__worker *worker, void *arg);    /* what the next arrival does first: see switch_to() */
+    void (*landing)(struct qk__worker *worker,
+                    void              *arg); /* what the next arrival does first: see switch_to() */
     void                 *landing_arg;
     uint64_t              time_ns;         /* the clock at the last look */
     uint64_t              woke_other_ns;
@@ -41,7 +43,8 @@ struct qk__worker {
     struct qk__work *_Atomic next;
     _Atomic uint32_t      park_word;
     _Atomic uint64_t      work_run, steals, parks, switches, busy_ns;
-    _Atomic uint64_t      put_aside, resumed;    /* coroutines, by this worker: the sums differ by what is aside */
+    _Atomic uint64_t         put_aside,
+        resumed; /* coroutines, by this worker: the sums differ by what is aside */
     struct qk__ring       ring;
     struct qk__inbox      inbox;
     struct qk__wheel      wheel;
@@ -71,21 +74,33 @@ void      qk__worker_fini(struct qk__worker *worker);
 /* The thread of a worker: runs until the scheduler stops. */
 void *qk__worker_main(void *worker);
 
-/* Manual mode: runs one due timer or else one piece of work on the caller's thread, as this worker; false: there is none. */
+/*
+ * Manual mode: runs one due timer or else one piece of work on the caller's thread, as this worker;
+ * false: there is none.
+ */
 bool qk__worker_step(struct qk__worker *worker);
 
 /* Makes a parked worker look again. Thread: any. Never blocks. */
 void qk__worker_notify(struct qk__worker *worker);
 
-/* A stack to go on with when the current coroutine is put aside; NULL: no memory. keep_stack gives it back. */
+/*
+ * A stack to go on with when the current coroutine is put aside; NULL: no memory. keep_stack gives
+ * it back.
+ */
 struct qk__coroutine *qk__worker_spare(struct qk__worker *worker);
 void                  qk__worker_keep_stack(struct qk__worker *worker, struct qk__coroutine *stack);
 
-/* Puts the current coroutine aside and goes on with `spare`; `landing` is called there, and may make it ready. */
+/*
+ * Puts the current coroutine aside and goes on with `spare`; `landing` is called there, and may
+ * make it ready.
+ */
 void qk__worker_put_aside(struct qk__worker *worker, struct qk__coroutine *spare,
                           void (*landing)(struct qk__worker *worker, void *arg), void *arg);
 
-/* Makes a coroutine that is aside go on: next on the caller's worker, or on any when the caller is a thread. Thread: any. */
+/*
+ * Makes a coroutine that is aside go on: next on the caller's worker, or on any when the caller is
+ * a thread. Thread: any.
+ */
 void qk__worker_ready(qk__scheduler *scheduler, struct qk__coroutine *coroutine);
 
 /* Ends the waits with deadlines of this worker's wheel. wait.c */
@@ -94,17 +109,24 @@ void qk__wait_expire_all(struct qk__wheel *wheel);
 /* Tells qk__scheduler_wait_quiet() to look again. */
 void qk__scheduler_may_be_quiet(qk__scheduler *scheduler);
 
-/* futex(2): sleeps while *word is `expected`, at most `timeout_ns` (QK__TIME_NEVER: for ever); wakes those who sleep. */
+/*
+ * futex(2): sleeps while *word is `expected`, at most `timeout_ns` (QK__TIME_NEVER: for ever);
+ * wakes those who sleep.
+ */
 void qk__futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t timeout_ns);
 void qk__futex_wake(_Atomic uint32_t *word);
 
 /* Counters that one thread writes and any reads. */
 static inline void qk__count(_Atomic uint64_t *counter, uint64_t by)
 {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by, memory_order_relaxed);
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+                          memory_order_relaxed);
 }
 
-/* overflow.c: the handler that names whose stack overflowed, and a thread's own stack for it to run on. */
+/*
+ * overflow.c: the handler that names whose stack overflowed, and a thread's own stack for it to run
+ * on.
+ */
 void  qk__overflow_install(void);
 void *qk__overflow_enter_thread(void);
 void  qk__overflow_leave_thread(void *stack);

@@ -47,8 +47,9 @@ static void close_active(void *arg, qk_actor *actor)
 }
 
 /*
- * The order: what is admitted ends (or is cut off), then nothing is activated any more, then every actor is asked to go. A deactivate
- * hook may still call actors that are active; of one that is gone it hears that the host stops.
+ * The order: what is admitted ends (or is cut off), then nothing is activated any more, then every
+ * actor is asked to go. A deactivate hook may still call actors that are active; of one that is
+ * gone it hears that the host stops.
  */
 qk_status qk__actors_stop(struct qk__actors *actors, uint64_t deadline_ns)
 {

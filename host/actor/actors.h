@@ -2,9 +2,10 @@
 /*
  * actors.h - the actor room's own structs; for its modules and host.c alone.
  *
- * Who owns what: the table of identities owns qk_actor; an actor that is active owns its activation. Whoever has taken the
- * actor's mailbox out of its idle state is its consumer, alone: a worker that runs its work, or a caller that calls it in place.
- * "Consumer" in the comments means that one; a turn of the actor runs as the consumer.
+ * Who owns what: the table of identities owns qk_actor; an actor that is active owns its
+ * activation. Whoever has taken the actor's mailbox out of its idle state is its consumer, alone: a
+ * worker that runs its work, or a caller that calls it in place. "Consumer" in the comments means
+ * that one; a turn of the actor runs as the consumer.
  */
 #ifndef QUARK_HOST_ACTOR_ACTORS_H
 #define QUARK_HOST_ACTOR_ACTORS_H
@@ -32,7 +33,7 @@ struct qk__prewarm_books {
 };
 
 struct qk__type {
-    struct qk_type           declared;    /* a copy, so that one of an older caller is as long as ours */
+    struct qk_type declared; /* a copy, so that one of an older caller is as long as ours */
     struct qk__actors       *actors;
     struct qk__hash128       hash;        /* of the name */
     struct qk__type *_Atomic next;        /* in order of registration */
@@ -76,10 +77,14 @@ struct qk__identities {
 };
 
 void qk__identities_init(struct qk__identities *identities);
-void qk__identities_fini(struct qk__identities *identities);    /* frees every actor; none is active */
+void qk__identities_fini(struct qk__identities *identities); /* frees every actor; none is active */
 
-/* Calls `each` with every actor, under its shard's lock: it must be short, and neither get nor release actors. */
-void qk__identities_each(struct qk__identities *identities, void (*each)(void *arg, qk_actor *actor), void *arg);
+/*
+ * Calls `each` with every actor, under its shard's lock: it must be short, and neither get nor
+ * release actors.
+ */
+void qk__identities_each(struct qk__identities *identities,
+                         void (*each)(void *arg, qk_actor *actor), void *arg);
 
 /*
  * The life of an actor; written by its consumer alone, read by anyone.
@@ -111,8 +116,8 @@ enum {
 struct qk__ticket;    /* an announced pre-warm: prewarm.c */
 
 /*
- * refs: handles of users, callers in chains, and one more while the actor is active or, not active, its work is scheduled. So an
- * actor with a message is there even when nobody holds a handle.
+ * refs: handles of users, callers in chains, and one more while the actor is active or, not active,
+ * its work is scheduled. So an actor with a message is there even when nobody holds a handle.
  */
 struct qk_actor {
     struct qk__mailbox         mailbox;
@@ -151,8 +156,9 @@ struct qk__activation {
 };
 
 /*
- * A turn lies on the stack of who runs it. `envelope` is the message's (for turn zero the one that caused it), NULL in place and for
- * the deactivate hook; in place `caller` is the turn that waits further up this stack.
+ * A turn lies on the stack of who runs it. `envelope` is the message's (for turn zero the one that
+ * caused it), NULL in place and for the deactivate hook; in place `caller` is the turn that waits
+ * further up this stack.
  */
 struct qk_turn {
     struct qk__actors   *actors;
@@ -170,52 +176,75 @@ struct qk_turn {
 
 void qk__turn_init(qk_turn *turn, qk_actor *actor);
 
-/* After the handler: commits or discards state; what is returned is the turn's outcome, its sentence in turn->error. */
+/*
+ * After the handler: commits or discards state; what is returned is the turn's outcome, its
+ * sentence in turn->error.
+ */
 qk_status qk__turn_end(qk_turn *turn, qk_status status);
 
-/* Runs one message to its end, reply included; `was_cold`: it activated the actor. Thread: the consumer. */
+/*
+ * Runs one message to its end, reply included; `was_cold`: it activated the actor. Thread: the
+ * consumer.
+ */
 void qk__turn_run(qk_actor *actor, struct qk__envelope *envelope, bool was_cold);
 
-/* Runs a method on the caller's stack for `caller`. Thread: the consumer of `to`, which is active. */
-qk_status qk__turn_run_in_place(qk_turn *caller, qk_actor *to, uint32_t method, const void *request, void *reply,
-                                uint64_t deadline_ns);
+/*
+ * Runs a method on the caller's stack for `caller`. Thread: the consumer of `to`, which is active.
+ */
+qk_status qk__turn_run_in_place(qk_turn *caller, qk_actor *to, uint32_t method, const void *request,
+                                void *reply, uint64_t deadline_ns);
 
 /*
- * Turn zero; on failure the actor is absent again and `error` says why. `cause` is the message that waits for it, whose chain of
- * calls this turn continues; NULL: a pre-warm. Thread: the consumer of an absent actor.
+ * Turn zero; on failure the actor is absent again and `error` says why. `cause` is the message that
+ * waits for it, whose chain of calls this turn continues; NULL: a pre-warm. Thread: the consumer of
+ * an absent actor.
  */
 qk_status qk__life_begin(qk_actor *actor, struct qk__envelope *cause, struct qk_error *error);
 
 /* Deactivates. Thread: the consumer of an active or warm one. */
 void qk__life_end(qk_actor *actor);
 
-/* Makes the actor active by its first message, of which it tells how that found it. Thread: the consumer. */
+/*
+ * Makes the actor active by its first message, of which it tells how that found it. Thread: the
+ * consumer.
+ */
 enum qk_warmth qk__life_first_message(qk_actor *actor, bool was_cold, enum qk__life found);
 
 /* ---- The consumer: run.c ---- */
 
 void qk__actor_run(struct qk__work *work);
 
-/* Sets control flags and sees to it that the consumer looks. Thread: any; the actor is held. Never blocks. */
+/*
+ * Sets control flags and sees to it that the consumer looks. Thread: any; the actor is held. Never
+ * blocks.
+ */
 void qk__actor_post(qk_actor *actor, uint32_t flags);
 
 /* Schedules an actor whose mailbox answered that its consumer is gone. */
 void qk__actor_schedule(qk_actor *actor, bool is_awaited);
 
-/* Takes the role of the consumer of an idle, active actor; false: it is busy, absent or about to leave. give_up ends it. */
+/*
+ * Takes the role of the consumer of an idle, active actor; false: it is busy, absent or about to
+ * leave. give_up ends it.
+ */
 bool qk__actor_claim(qk_actor *actor);
 void qk__actor_give_up(qk_actor *actor);
 
 /* ---- Idle and pre-warm: idle.c, prewarm.c ---- */
 
-void qk__idle_start(qk__activation *activation, uint64_t due_ns);    /* the consumer, when the timer is over or new */
-bool qk__idle_try_stop(qk__activation *activation);                  /* the consumer; false: it is firing */
-void qk__idle_stop(qk__activation *activation);                      /* the consumer; waits out a firing */
-void qk__idle_control(qk_actor *actor);                              /* the consumer, for QK__CONTROL_TIMER */
+/*
+ * Thread of all: the consumer. start: when the timer is new or over. try_stop: false while it is firing;
+ * stop waits that out. control: for QK__CONTROL_TIMER.
+ */
+void     qk__idle_start(qk__activation *activation, uint64_t due_ns);
+bool     qk__idle_try_stop(qk__activation *activation);
+void     qk__idle_stop(qk__activation *activation);
+void     qk__idle_control(qk_actor *actor);
 uint64_t qk__idle_next_ns(const qk__activation *activation, uint64_t now_ns);
 
-void qk__prewarm_control(qk_actor *actor);                           /* the consumer, for QK__CONTROL_PREWARM */
-void qk__prewarm_end(qk_actor *actor, enum qk__prewarm_outcome outcome);    /* the consumer; nothing when none is announced */
+/* Thread: the consumer. control: for QK__CONTROL_PREWARM. end: nothing when none is announced. */
+void qk__prewarm_control(qk_actor *actor);
+void qk__prewarm_end(qk_actor *actor, enum qk__prewarm_outcome outcome);
 
 /* ---- Sending: send.c ---- */
 
@@ -228,15 +257,16 @@ struct qk__message {
 };
 
 /* Fails naming type, method and sizes when they don't fit, or when the actor is another host's. */
-qk_status qk__message_check(const struct qk__actors *actors, const struct qk__message *message, bool is_tell,
-                            struct qk_error *error);
+qk_status qk__message_check(const struct qk__actors *actors, const struct qk__message *message,
+                            bool is_tell, struct qk_error *error);
 
 /*
- * Puts an envelope into the mailbox, which takes one reference. `is_awaited`: the sender is about to wait for it. A full
- * mailbox makes a turn wait until `deadline_ns`; a thread gets QK_MAILBOX_FULL. On failure the reference is the caller's again.
+ * Puts an envelope into the mailbox, which takes one reference. `is_awaited`: the sender is about
+ * to wait for it. A full mailbox makes a turn wait until `deadline_ns`; a thread gets
+ * QK_MAILBOX_FULL. On failure the reference is the caller's again.
  */
-qk_status qk__send(qk_turn *turn, struct qk__envelope *envelope, uint64_t deadline_ns, bool is_awaited,
-                   struct qk_error *error);
+qk_status qk__send(qk_turn *turn, struct qk__envelope *envelope, uint64_t deadline_ns,
+                   bool is_awaited, struct qk_error *error);
 
 /* The outcome of a message: tells whoever waits, and gives up the mailbox's reference. */
 void qk__complete(struct qk__envelope *envelope, qk_status status, const struct qk_error *error);
@@ -255,9 +285,9 @@ struct qk__actors {
     struct qk__envelopes    envelopes;
     struct qk__full_lot     full_lot;
     struct qk__observer     observer;
-    _Atomic bool            is_started, is_draining;    /* calls from outside are refused unless started; while draining */
-    _Atomic bool            is_cut_off;                 /* the drain took too long: messages fail instead of running */
-    _Atomic bool            is_closed;                  /* nothing is activated any more */
+    _Atomic bool            is_started, is_draining;    /* whether calls from outside are taken */
+    _Atomic bool            is_cut_off;    /* the drain took too long: messages fail, unrun */
+    _Atomic bool            is_closed;     /* nothing is activated any more */
 };
 
 /* QK_NO_MEMORY. */

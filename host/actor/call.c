@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * call.c - a turn calls an actor and waits for its reply: in place when it is idle, else by its mailbox.
+ * call.c - a turn calls an actor and waits for its reply: in place when it is idle, else by its
+ * mailbox.
  *
- * In place the callee's turn runs on the caller's stack: no envelope, no queue, no switch. It shares the caller's cancellation, and
- * its own waits end by the deadline of the call; but it is the callee that returns, so a callee that computes on past the deadline
- * holds its caller. By mailbox the caller returns at its deadline, whatever the callee does then.
+ * In place the callee's turn runs on the caller's stack: no envelope, no queue, no switch. It
+ * shares the caller's cancellation, and its own waits end by the deadline of the call; but it is
+ * the callee that returns, so a callee that computes on past the deadline holds its caller. By
+ * mailbox the caller returns at its deadline, whatever the callee does then.
  *
- * An actor that is waiting further up the chain of calls would wait for itself. It is busy, so it is never called in place, and
- * the chain is looked at only on the way to a mailbox.
+ * An actor that is waiting further up the chain of calls would wait for itself. It is busy, so it
+ * is never called in place, and the chain is looked at only on the way to a mailbox.
  */
 #include "host/actor/actors.h"
 
@@ -21,7 +23,7 @@
 
 struct chain {
     const qk_turn       *turn;        /* turns on this stack */
-    struct qk__envelope *envelope;    /* then messages, each with the turns from which it was sent */
+    struct qk__envelope *envelope; /* then messages, each with the turns from which it was sent */
     uint16_t             at;
 };
 
@@ -58,7 +60,10 @@ static bool is_waiting_above(const qk_turn *turn, const qk_actor *to)
     return false;
 }
 
-/* "A/1 -> B/2 -> A/1", from the first time that the actor was called; a long chain is cut in its middle by "...". */
+/*
+ * "A/1 -> B/2 -> A/1", from the first time that the actor was called; a long chain is cut in its
+ * middle by "...".
+ */
 static void print_chain(const qk_turn *turn, const qk_actor *to, struct qk_error *error)
 {
     const qk_actor *actors[CHAIN_PRINTED];
@@ -77,8 +82,9 @@ static void print_chain(const qk_turn *turn, const qk_actor *to, struct qk_error
     for (size_t i = count; i-- > 0 && length < sizeof text;) {
         const bool is_cut = count == CHAIN_PRINTED && i == CHAIN_PRINTED - 1;
 
-        length += (size_t)snprintf(text + length, sizeof text - length, "%s/%s -> %s", qk_actor_type(actors[i]),
-                                   actors[i]->key, is_cut ? "... -> " : "");
+        length +=
+            (size_t)snprintf(text + length, sizeof text - length, "%s/%s -> %s",
+                             qk_actor_type(actors[i]), actors[i]->key, is_cut ? "... -> " : "");
     }
     qk_error_set(error, QK_CYCLE, "circular call: %s%s/%s", text, qk_actor_type(to), to->key);
 }
@@ -102,16 +108,17 @@ static qk_status await_reply(qk_turn *turn, struct qk__envelope *envelope, void 
     return QK_OK;
 }
 
-static qk_status call_by_mailbox(qk_turn *turn, const struct qk__message *message, void *reply, uint64_t deadline_ns)
+static qk_status call_by_mailbox(qk_turn *turn, const struct qk__message *message, void *reply,
+                                 uint64_t deadline_ns)
 {
     struct qk__envelope *envelope;
     qk_status            status;
 
-    envelope = qk__envelope_create(turn->actors, QK__CALL, message->to, message->method, message->request,
-                                   message->size_bytes, turn);
+    envelope = qk__envelope_create(turn->actors, QK__CALL, message->to, message->method,
+                                   message->request, message->size_bytes, turn);
     if (envelope == NULL)
-        return qk_fail(turn, QK_NO_MEMORY, "%s/%s: out of memory for a call", qk_actor_type(message->to),
-                       message->to->key);
+        return qk_fail(turn, QK_NO_MEMORY, "%s/%s: out of memory for a call",
+                       qk_actor_type(message->to), message->to->key);
     envelope->deadline_ns = deadline_ns;
     qk__envelope_retain(envelope);    /* the mailbox's; the first is this caller's */
     status = qk__send(turn, envelope, deadline_ns, true, &turn->error);
@@ -127,7 +134,8 @@ static qk_status refuse_cycle(qk_turn *turn, const qk_actor *to)
 {
     struct qk__type_counts *counts = qk__type_counts_here(turn->actor->type);
 
-    atomic_store_explicit(&counts->cycles, atomic_load_explicit(&counts->cycles, memory_order_relaxed) + 1,
+    atomic_store_explicit(&counts->cycles,
+                          atomic_load_explicit(&counts->cycles, memory_order_relaxed) + 1,
                           memory_order_relaxed);
     print_chain(turn, to, &turn->error);
     return QK_CYCLE;
@@ -142,7 +150,8 @@ static uint64_t sooner(uint64_t a_ns, uint64_t b_ns)
 
 static uint64_t deadline_of(const qk_turn *turn, uint64_t timeout_ns)
 {
-    return sooner(turn->deadline_ns, qk__time_after_ns(qk__actors_now_ns(turn->actors), timeout_ns));
+    return sooner(turn->deadline_ns,
+                  qk__time_after_ns(qk__actors_now_ns(turn->actors), timeout_ns));
 }
 
 static qk_status check(qk_turn *turn, const struct qk__message *message, const void *reply)
@@ -154,11 +163,13 @@ static qk_status check(qk_turn *turn, const struct qk__message *message, const v
         return status;
     method = &message->to->type->declared.methods[message->method];
     if (reply == NULL && method->reply_bytes > 0)
-        return qk_fail(turn, QK_INVALID_ARGUMENT, "%s.%s: the reply is NULL", qk_actor_type(message->to), method->name);
+        return qk_fail(turn, QK_INVALID_ARGUMENT, "%s.%s: the reply is NULL",
+                       qk_actor_type(message->to), method->name);
     return QK_OK;
 }
 
-qk_status qk_call(qk_turn *turn, qk_actor *to, uint32_t method, const void *request, void *reply, uint64_t timeout_ns)
+qk_status qk_call(qk_turn *turn, qk_actor *to, uint32_t method, const void *request, void *reply,
+                  uint64_t timeout_ns)
 {
     struct qk__message message = {to, method, request, 0};
     qk_status          status;
@@ -169,14 +180,19 @@ qk_status qk_call(qk_turn *turn, qk_actor *to, uint32_t method, const void *requ
     if (status != QK_OK)
         return status;
     if (qk__actor_claim(to)) {
-        /* The host's default is for those who wait in a queue; in place the caller's own deadline is enough. */
+        /*
+         * The host's default is for those who wait in a queue; in place the caller's own deadline
+         * is enough.
+         */
         status = qk__turn_run_in_place(turn, to, method, request, reply,
-                                       timeout_ns > 0 ? deadline_of(turn, timeout_ns) : turn->deadline_ns);
+                                       timeout_ns > 0 ? deadline_of(turn, timeout_ns)
+                                                      : turn->deadline_ns);
         qk__actor_give_up(to);
         return status;
     }
     if (is_waiting_above(turn, to))
         return refuse_cycle(turn, to);
-    return call_by_mailbox(turn, &message, reply,
-                           deadline_of(turn, timeout_ns > 0 ? timeout_ns : turn->actors->call_timeout_ns));
+    return call_by_mailbox(
+        turn, &message, reply,
+        deadline_of(turn, timeout_ns > 0 ? timeout_ns : turn->actors->call_timeout_ns));
 }

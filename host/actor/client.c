@@ -2,8 +2,9 @@
 /*
  * client.c - calls from threads that are no workers, waiting or with a callback.
  *
- * An asynchronous call ends by its reply or by its deadline's timer; the first to claim it calls `done`, and alone touches the
- * caller's reply. The timer holds a reference of its own, since it may be firing when the reply comes.
+ * An asynchronous call ends by its reply or by its deadline's timer; the first to claim it calls
+ * `done`, and alone touches the caller's reply. The timer holds a reference of its own, since it
+ * may be firing when the reply comes.
  */
 #include "host/actor/client.h"
 
@@ -19,8 +20,9 @@ qk_status qk__client_check(struct qk__actors *actors, struct qk_error *error)
 }
 
 /* Everything that can be wrong with a call before it is sent, and its envelope. */
-static qk_status prepare(qk_host *host, enum qk__envelope_kind kind, qk_actor *to, uint32_t method, const void *request,
-                         const void *reply, struct qk__envelope **out_envelope, struct qk_error *error)
+static qk_status prepare(qk_host *host, enum qk__envelope_kind kind, qk_actor *to, uint32_t method,
+                         const void *request, const void *reply, struct qk__envelope **out_envelope,
+                         struct qk_error *error)
 {
     struct qk__message message = {to, method, request, 0};
     struct qk__actors *actors;
@@ -33,29 +35,35 @@ static qk_status prepare(qk_host *host, enum qk__envelope_kind kind, qk_actor *t
         message.size_bytes = to->type->declared.methods[method].request_bytes;
     status = qk__message_check(actors, &message, false, error);
     if (status == QK_OK && reply == NULL && to->type->declared.methods[method].reply_bytes > 0)
-        status = qk_error_set(error, QK_INVALID_ARGUMENT, "%s.%s: the reply is NULL", qk_actor_type(to),
-                              to->type->declared.methods[method].name);
+        status = qk_error_set(error, QK_INVALID_ARGUMENT, "%s.%s: the reply is NULL",
+                              qk_actor_type(to), to->type->declared.methods[method].name);
     if (status == QK_OK)
         status = qk__client_check(actors, error);
     if (status != QK_OK)
         return status;
     *out_envelope = qk__envelope_create(actors, kind, to, method, request, message.size_bytes, NULL);
-    return *out_envelope != NULL ? QK_OK
-                                 : qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for a call", qk_actor_type(to),
-                                                to->key);
+    return *out_envelope != NULL
+               ? QK_OK
+               : qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for a call",
+                              qk_actor_type(to), to->key);
 }
 
 static uint64_t deadline_after(const struct qk__actors *actors, uint64_t timeout_ns)
 {
-    return qk__time_after_ns(qk__actors_now_ns(actors), timeout_ns > 0 ? timeout_ns : actors->call_timeout_ns);
+    return qk__time_after_ns(qk__actors_now_ns(actors),
+                             timeout_ns > 0 ? timeout_ns : actors->call_timeout_ns);
 }
 
-/* In manual mode nobody else runs the host, so the caller does, as long as there is something to do. */
+/*
+ * In manual mode nobody else runs the host, so the caller does, as long as there is something to
+ * do.
+ */
 static qk_status await_reply(struct qk__envelope *envelope)
 {
     struct qk__actors *actors = envelope->actors;
 
-    while (actors->is_manual && !qk__wait_is_signalled(&envelope->done) && qk__scheduler_step(actors->scheduler))
+    while (actors->is_manual && !qk__wait_is_signalled(&envelope->done) &&
+           qk__scheduler_step(actors->scheduler))
         ;
     return qk__wait_until(&envelope->done, actors->is_manual ? 0 : envelope->deadline_ns);
 }
@@ -69,8 +77,8 @@ static qk_status take_reply(struct qk__envelope *envelope, void *reply, struct q
     return envelope->status;
 }
 
-qk_status qk_client_call(qk_host *host, qk_actor *to, uint32_t method, const void *request, void *reply,
-                         uint64_t timeout_ns, struct qk_error *error)
+qk_status qk_client_call(qk_host *host, qk_actor *to, uint32_t method, const void *request,
+                         void *reply, uint64_t timeout_ns, struct qk_error *error)
 {
     struct qk__envelope *envelope;
     qk_status            status;
@@ -128,15 +136,17 @@ static void deadline_fired(struct qk__timer *timer)
 
     if (claim(async)) {
         qk__cancel_now(&envelope->cancel);
-        qk_error_set(&error, QK_DEADLINE_EXCEEDED, "call of %s/%s.%s: %s", qk_actor_type(envelope->to), envelope->to->key,
-                     envelope->to->type->declared.methods[envelope->method].name, qk_status_text(QK_DEADLINE_EXCEEDED));
+        qk_error_set(&error, QK_DEADLINE_EXCEEDED, "call of %s/%s.%s: %s",
+                     qk_actor_type(envelope->to), envelope->to->key,
+                     envelope->to->type->declared.methods[envelope->method].name,
+                     qk_status_text(QK_DEADLINE_EXCEEDED));
         async->done(async->arg, QK_DEADLINE_EXCEEDED, &error);
     }
     qk__envelope_release(envelope);
 }
 
-qk_status qk_client_call_async(qk_host *host, qk_actor *to, uint32_t method, const void *request, void *reply,
-                               uint64_t timeout_ns, qk_client_done_fn done, void *arg)
+qk_status qk_client_call_async(qk_host *host, qk_actor *to, uint32_t method, const void *request,
+                               void *reply, uint64_t timeout_ns, qk_client_done_fn done, void *arg)
 {
     struct qk__envelope *envelope;
     struct qk__async    *async;

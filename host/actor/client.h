@@ -8,7 +8,10 @@
 /* QK_UNAVAILABLE unless calls from outside are taken now. */
 qk_status qk__client_check(struct qk__actors *actors, struct qk_error *error);
 
-/* The reply of an asynchronous call is there: it is told, unless the deadline was first. Thread: a worker. */
+/*
+ * The reply of an asynchronous call is there: it is told, unless the deadline was first. Thread: a
+ * worker.
+ */
 void qk__async_complete(struct qk__envelope *envelope);
 
 #endif

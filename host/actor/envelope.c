@@ -63,10 +63,15 @@ struct qk__async *qk__envelope_async(struct qk__envelope *envelope)
     return (struct qk__async *)(void *)((char *)envelope + async_at(envelope));
 }
 
-/* What an envelope takes whose counts and sizes these are; as the functions above have it, before there is one. */
-static size_t whole_size(enum qk__envelope_kind kind, size_t caller_count, size_t request_bytes, size_t reply_bytes)
+/*
+ * What an envelope takes whose counts and sizes these are; as the functions above have it, before
+ * there is one.
+ */
+static size_t whole_size(enum qk__envelope_kind kind, size_t caller_count, size_t request_bytes,
+                         size_t reply_bytes)
 {
-    const size_t request_end = align16(callers_at() + caller_count * sizeof(qk_actor *)) + request_bytes;
+    const size_t request_end =
+        align16(callers_at() + caller_count * sizeof(qk_actor *)) + request_bytes;
     size_t       size;
 
     if (kind == QK__TELL)
@@ -90,7 +95,8 @@ qk_status qk__envelopes_init(struct qk__envelopes *envelopes, uint32_t worker_co
 /* The next of a list of free ones is kept in the node that links a mailbox otherwise. */
 static struct qk__envelope *next_free(struct qk__envelope *envelope)
 {
-    return (struct qk__envelope *)(void *)atomic_load_explicit(&envelope->node.next, memory_order_relaxed);
+    return (struct qk__envelope *)(void *)atomic_load_explicit(&envelope->node.next,
+                                                               memory_order_relaxed);
 }
 
 static void set_next_free(struct qk__envelope *envelope, struct qk__envelope *next)
@@ -119,7 +125,10 @@ void qk__envelopes_fini(struct qk__envelopes *envelopes)
     qk__free(envelopes->pools);
 }
 
-/* The pool that the caller owns: its worker's, or the threads' one, whose lock it then holds until leave_pool(). */
+/*
+ * The pool that the caller owns: its worker's, or the threads' one, whose lock it then holds until
+ * leave_pool().
+ */
 static uint32_t enter_pool(struct qk__actors *actors)
 {
     const qk__worker *worker = qk__worker_current();
@@ -171,8 +180,8 @@ static void send_home(struct qk__envelope_pool *pool, struct qk__envelope *envel
 
     do {
         set_next_free(envelope, first);
-    } while (!atomic_compare_exchange_weak_explicit(&pool->returned, &first, envelope, memory_order_release,
-                                                    memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(&pool->returned, &first, envelope,
+                                                    memory_order_release, memory_order_relaxed));
 }
 
 static struct qk__envelope *take(struct qk__envelope_pool *pool, uint16_t size_class)
@@ -223,7 +232,8 @@ static void deallocate(struct qk__envelope *envelope)
         qk__free(envelope);
         return;
     }
-    if (envelope->home == actors->worker_count) {    /* the threads' pool is nobody's home: all send there */
+    if (envelope->home ==
+        actors->worker_count) { /* the threads' pool is nobody's home: all send there */
         send_home(&actors->envelopes.pools[envelope->home], envelope);
         return;
     }
@@ -246,7 +256,10 @@ static uint16_t count_callers(const qk_turn *caller)
     return count;
 }
 
-/* The turns of this stack, from the caller to the one that a message began, and the message itself: the chain. */
+/*
+ * The turns of this stack, from the caller to the one that a message began, and the message itself:
+ * the chain.
+ */
 static void hold_callers(struct qk__envelope *envelope, qk_turn *caller)
 {
     qk_actor **callers = qk__envelope_callers(envelope);
@@ -273,12 +286,15 @@ static void init_call(struct qk__envelope *envelope, qk_turn *caller)
     hold_callers(envelope, caller);
 }
 
-struct qk__envelope *qk__envelope_create(struct qk__actors *actors, enum qk__envelope_kind kind, qk_actor *to,
-                                         uint32_t method, const void *request, size_t request_bytes, qk_turn *caller)
+struct qk__envelope *qk__envelope_create(struct qk__actors *actors, enum qk__envelope_kind kind,
+                                         qk_actor *to, uint32_t method, const void *request,
+                                         size_t request_bytes, qk_turn *caller)
 {
     const uint16_t       caller_count = kind == QK__TELL ? 0 : count_callers(caller);
-    const size_t         reply_bytes = kind == QK__TELL ? 0 : to->type->declared.methods[method].reply_bytes;
-    struct qk__envelope *envelope = allocate(actors, whole_size(kind, caller_count, request_bytes, reply_bytes));
+    const size_t         reply_bytes =
+        kind == QK__TELL ? 0 : to->type->declared.methods[method].reply_bytes;
+    struct qk__envelope *envelope =
+        allocate(actors, whole_size(kind, caller_count, request_bytes, reply_bytes));
 
     if (envelope == NULL)
         return NULL;
@@ -315,7 +331,8 @@ static void release_chain(struct qk__envelope *envelope)
 /* A loop, not a recursion: a chain of calls can be long. */
 void qk__envelope_release(struct qk__envelope *envelope)
 {
-    while (envelope != NULL && atomic_fetch_sub_explicit(&envelope->refs, 1, memory_order_acq_rel) == 1) {
+    while (envelope != NULL &&
+           atomic_fetch_sub_explicit(&envelope->refs, 1, memory_order_acq_rel) == 1) {
         struct qk__envelope *parent = NULL;
 
         if (envelope->kind != QK__TELL) {

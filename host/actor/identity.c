@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * identity.c - the identities that this host knows: a table of (type, key), sharded, each shard a hash table under a lock.
+ * identity.c - the identities that this host knows: a table of (type, key), sharded, each shard a
+ * hash table under a lock.
  *
- * An actor that nobody holds leaves the table and is freed. The last reference is given up under the shard's lock, where it could
- * also be found again; so an actor is never found dead.
+ * An actor that nobody holds leaves the table and is freed. The last reference is given up under
+ * the shard's lock, where it could also be found again; so an actor is never found dead.
  */
 #include "host/actor/actors.h"
 
@@ -73,18 +74,20 @@ static qk_status make_room(struct qk__identity_shard *shard)
     return QK_OK;
 }
 
-static qk_actor *find(const struct qk__identity_shard *shard, const struct qk__type *type, const char *key,
-                      struct qk__hash128 hash)
+static qk_actor *find(const struct qk__identity_shard *shard, const struct qk__type *type,
+                      const char *key, struct qk__hash128 hash)
 {
-    qk_actor *actor = shard->bucket_count > 0 ? shard->buckets[hash.lo & (shard->bucket_count - 1)] : NULL;
+    qk_actor *actor =
+        shard->bucket_count > 0 ? shard->buckets[hash.lo & (shard->bucket_count - 1)] : NULL;
 
-    while (actor != NULL && (actor->hash.lo != hash.lo || actor->hash.hi != hash.hi || actor->type != type ||
-                             strcmp(actor->key, key) != 0))
+    while (actor != NULL && (actor->hash.lo != hash.lo || actor->hash.hi != hash.hi ||
+                             actor->type != type || strcmp(actor->key, key) != 0))
         actor = actor->next;
     return actor;
 }
 
-static qk_actor *make_actor(struct qk__type *type, const char *key, size_t length, struct qk__hash128 hash)
+static qk_actor *make_actor(struct qk__type *type, const char *key, size_t length,
+                            struct qk__hash128 hash)
 {
     qk_actor *actor = qk__alloc_zero(sizeof *actor + length + 1);
 
@@ -100,8 +103,9 @@ static qk_actor *make_actor(struct qk__type *type, const char *key, size_t lengt
 }
 
 /* Locked. */
-static qk_status find_or_make(struct qk__identity_shard *shard, struct qk__type *type, const char *key, size_t length,
-                              struct qk__hash128 hash, qk_actor **out_actor)
+static qk_status find_or_make(struct qk__identity_shard *shard, struct qk__type *type,
+                              const char *key, size_t length, struct qk__hash128 hash,
+                              qk_actor **out_actor)
 {
     qk_actor **bucket, *actor = find(shard, type, key, hash);
 
@@ -172,8 +176,8 @@ void qk_actor_release(qk_actor *actor)
     refs = atomic_load_explicit(&actor->refs, memory_order_relaxed);
     while (refs > 1) {
         /* Release: what this holder did is seen by the one that frees. */
-        if (atomic_compare_exchange_weak_explicit(&actor->refs, &refs, refs - 1, memory_order_release,
-                                                  memory_order_relaxed))
+        if (atomic_compare_exchange_weak_explicit(&actor->refs, &refs, refs - 1,
+                                                  memory_order_release, memory_order_relaxed))
             return;
     }
     shard = shard_of(actor->type->actors, actor->hash);
@@ -196,7 +200,8 @@ const char *qk_actor_key(const qk_actor *actor)
     return actor->key;
 }
 
-void qk__identities_each(struct qk__identities *identities, void (*each)(void *arg, qk_actor *actor), void *arg)
+void qk__identities_each(struct qk__identities *identities,
+                         void (*each)(void *arg, qk_actor *actor), void *arg)
 {
     for (size_t i = 0; i < QK__IDENTITY_SHARDS; i++) {
         struct qk__identity_shard *shard = &identities->shards[i];

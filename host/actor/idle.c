@@ -2,14 +2,16 @@
 /*
  * idle.c - the one timer of an activation: when does it go because nobody calls?
  *
- * No message touches the timer. It looks four times in an idle time whether turns have ended since, so an actor goes between one and
- * one and a quarter idle times after its last turn. Of an unused pre-warm it is the expiry.
+ * No message touches the timer. It looks four times in an idle time whether turns have ended since,
+ * so an actor goes between one and one and a quarter idle times after its last turn. Of an unused
+ * pre-warm it is the expiry.
  *
  *     armed ---due---> firing ---looks again later---> armed
  *       ^                +---idle or expired: posts control---> over ---qk__idle_control()---> armed, or deactivated
  *
- * The timer fires on some worker while the consumer runs on another. So `timer_is_over` is the last that a firing touches;
- * the consumer frees the activation, or arms the timer anew, only after it has cancelled the timer or seen that flag.
+ * The timer fires on some worker while the consumer runs on another. So `timer_is_over` is the last
+ * that a firing touches; the consumer frees the activation, or arms the timer anew, only after it
+ * has cancelled the timer or seen that flag.
  */
 #include "host/actor/actors.h"
 
@@ -37,7 +39,8 @@ static bool is_used_since(qk__activation *activation)
 static uint64_t look(qk__activation *activation, uint64_t now_ns)
 {
     const qk_actor *actor = activation->actor;
-    const uint64_t  warm_until_ns = atomic_load_explicit(&actor->warm_until_ns, memory_order_acquire);
+    const uint64_t  warm_until_ns =
+        atomic_load_explicit(&actor->warm_until_ns, memory_order_acquire);
 
     if (qk__actor_life(actor) == QK__LIFE_WARM)
         return now_ns < warm_until_ns ? warm_until_ns : 0;

@@ -46,7 +46,8 @@ static void drop(qk_actor *actor)
 
 static qk__activation *make_activation(qk_actor *actor)
 {
-    qk__activation *activation = qk__alloc_zero(sizeof *activation + actor->type->declared.self_bytes);
+    qk__activation *activation =
+        qk__alloc_zero(sizeof *activation + actor->type->declared.self_bytes);
 
     if (activation == NULL)
         return NULL;
@@ -64,11 +65,12 @@ qk_status qk__life_begin(qk_actor *actor, struct qk__envelope *cause, struct qk_
     qk_status          status;
 
     if (atomic_load_explicit(&actors->is_closed, memory_order_acquire))
-        return qk_error_set(error, QK_UNAVAILABLE, "%s/%s: the host stops", qk_actor_type(actor), actor->key);
+        return qk_error_set(error, QK_UNAVAILABLE, "%s/%s: the host stops", qk_actor_type(actor),
+                            actor->key);
     activation = make_activation(actor);
     if (activation == NULL)
-        return qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for its %zu bytes", qk_actor_type(actor),
-                            actor->key, actor->type->declared.self_bytes);
+        return qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for its %zu bytes",
+                            qk_actor_type(actor), actor->key, actor->type->declared.self_bytes);
     actor->activation = activation;
     set_life(actor, cause == NULL ? QK__LIFE_WARMING : QK__LIFE_ACTIVATING);
     qk__turn_init(&turn, actor);
@@ -92,9 +94,13 @@ enum qk_warmth qk__life_first_message(qk_actor *actor, bool was_cold, enum qk__l
     qk__activation *activation = actor->activation;
 
     set_life(actor, QK__LIFE_ACTIVE);
-    /* A timer of a pre-warm that is firing now finds the actor active, and comes back by way of control. */
+    /*
+     * A timer of a pre-warm that is firing now finds the actor active, and comes back by way of
+     * control.
+     */
     if (qk__idle_try_stop(activation))
-        qk__idle_start(activation, qk__idle_next_ns(activation, qk__actors_now_ns(actor->type->actors)));
+        qk__idle_start(activation,
+                       qk__idle_next_ns(activation, qk__actors_now_ns(actor->type->actors)));
     if (was_cold) {
         atomic_fetch_add_explicit(&actor->type->prewarm.cold, 1, memory_order_relaxed);
         return QK_WAS_COLD;
@@ -116,8 +122,8 @@ void qk__life_end(qk_actor *actor)
         qk__turn_init(&turn, actor);
         type->deactivate(&turn, activation->self);
         if (qk__turn_end(&turn, QK_OK) != QK_OK)
-            qk__log(qk__host_log(actor->type->actors->host), QK__LOG_WARN, "actor", "%s/%s deactivated: %s",
-                    type->name, actor->key, turn.error.text);
+            qk__log(qk__host_log(actor->type->actors->host), QK__LOG_WARN, "actor",
+                    "%s/%s deactivated: %s", type->name, actor->key, turn.error.text);
     }
     drop(actor);
     atomic_fetch_sub_explicit(&actor->type->active, 1, memory_order_relaxed);

@@ -2,9 +2,10 @@
 /*
  * mailbox.c - see mailbox.h.
  *
- * No wake-up of a waiting sender is lost: the sender counts itself in `waiting`, fences, and looks at the depth once more; the
- * consumer takes a message out, and looks at `waiting`. The consumer does so without a fence per message, so it may miss a
- * sender once; but it looks again after each further message, and behind a fence before it goes idle.
+ * No wake-up of a waiting sender is lost: the sender counts itself in `waiting`, fences, and looks
+ * at the depth once more; the consumer takes a message out, and looks at `waiting`. The consumer
+ * does so without a fence per message, so it may miss a sender once; but it looks again after each
+ * further message, and behind a fence before it goes idle.
  */
 #include "host/actor/mailbox.h"
 
@@ -48,10 +49,15 @@ uint32_t qk__mailbox_depth(const struct qk__mailbox *mailbox)
 
 bool qk__mailbox_reserve(struct qk__mailbox *mailbox)
 {
-    const uint32_t reserved = atomic_fetch_add_explicit(&mailbox->reserved, 1, memory_order_relaxed) + 1;
+    const uint32_t reserved =
+        atomic_fetch_add_explicit(&mailbox->reserved, 1, memory_order_relaxed) + 1;
 
-    /* Signed: messages reserved after this one may be popped by now, and then the difference is below zero. */
-    if ((int32_t)(reserved - atomic_load_explicit(&mailbox->popped, memory_order_relaxed)) <= (int64_t)mailbox->capacity)
+    /*
+     * Signed: messages reserved after this one may be popped by now, and then the difference is
+     * below zero.
+     */
+    if ((int32_t)(reserved - atomic_load_explicit(&mailbox->popped, memory_order_relaxed)) <=
+        (int64_t)mailbox->capacity)
         return true;
     atomic_fetch_sub_explicit(&mailbox->reserved, 1, memory_order_relaxed);
     return false;
@@ -64,7 +70,8 @@ struct sender {
     struct qk__wait           wait;
 };
 
-qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *mailbox, uint64_t deadline_ns)
+qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *mailbox,
+                                 uint64_t deadline_ns)
 {
     struct qk__full_row *row = row_of(lot, mailbox);
     struct sender        sender = {.mailbox = mailbox};
@@ -93,7 +100,8 @@ qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *m
 }
 
 /* Lets the longest waiting senders go on, one for each place. */
-static void wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mailbox, uint32_t places)
+static void wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mailbox,
+                         uint32_t places)
 {
     struct qk__full_row *row = row_of(lot, mailbox);
 
@@ -130,13 +138,17 @@ struct qk__mpsc_node *qk__mailbox_pop(struct qk__full_lot *lot, struct qk__mailb
     struct qk__mpsc_node *node = qk__mpsc_pop(&mailbox->queue);
 
     if (node == &mailbox->nudge) {
-        /* Before the caller looks at the control flags: a flag set later comes with a nudge of its own. */
+        /*
+         * Before the caller looks at the control flags: a flag set later comes with a nudge of its
+         * own.
+         */
         atomic_exchange_explicit(&mailbox->is_nudged, false, memory_order_acq_rel);
         return NULL;
     }
     if (node == NULL)
         return NULL;
-    atomic_store_explicit(&mailbox->popped, atomic_load_explicit(&mailbox->popped, memory_order_relaxed) + 1,
+    atomic_store_explicit(&mailbox->popped,
+                          atomic_load_explicit(&mailbox->popped, memory_order_relaxed) + 1,
                           memory_order_release);
     if (atomic_load_explicit(&mailbox->waiting, memory_order_relaxed) > 0)
         wake_senders(lot, mailbox, 1);

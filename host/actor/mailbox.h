@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mailbox.h - what is queued for one actor: messages in order of arrival, and a nudge that makes the consumer look at control.
+ * mailbox.h - what is queued for one actor: messages in order of arrival, and a nudge that makes
+ * the consumer look at control.
  *
- * The queue's idle bit says that the actor has no consumer; who pushes onto an idle mailbox must schedule the actor. Control
- * flags are looked at before each message, so control overtakes messages; the nudge only makes an idle actor look.
+ * The queue's idle bit says that the actor has no consumer; who pushes onto an idle mailbox must
+ * schedule the actor. Control flags are looked at before each message, so control overtakes
+ * messages; the nudge only makes an idle actor look.
  *
- * Bounded by counting: a sender reserves a place before it pushes. Senders that find none wait in the host's lot for full
- * mailboxes, so that a mailbox itself stays small.
+ * Bounded by counting: a sender reserves a place before it pushes. Senders that find none wait in
+ * the host's lot for full mailboxes, so that a mailbox itself stays small.
  */
 #ifndef QUARK_HOST_ACTOR_MAILBOX_H
 #define QUARK_HOST_ACTOR_MAILBOX_H
@@ -22,7 +24,7 @@
 struct qk__mailbox {
     struct qk__mpsc      queue;
     uint32_t             capacity;
-    _Atomic uint32_t     reserved;        /* places ever taken; the difference to `popped` is the depth */
+    _Atomic uint32_t     reserved; /* places ever taken; the difference to `popped` is the depth */
     _Atomic uint32_t     popped;          /* the consumer's */
     _Atomic uint32_t     waiting;         /* senders in the lot */
     struct qk__mpsc_node nudge;
@@ -48,13 +50,21 @@ uint32_t qk__mailbox_depth(const struct qk__mailbox *mailbox);    /* as of a mom
 bool qk__mailbox_reserve(struct qk__mailbox *mailbox);
 
 /* Waits until there may be a place: QK_OK, or how the wait ended. Thread: a turn. */
-qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *mailbox, uint64_t deadline_ns);
+qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *mailbox,
+                                 uint64_t deadline_ns);
 
-/* Both answer true when the actor has no consumer, so that the caller must schedule it. Thread: any. */
-bool qk__mailbox_push(struct qk__mailbox *mailbox, struct qk__mpsc_node *node);    /* a place is reserved */
+/*
+ * Both answer true when the actor has no consumer, so that the caller must schedule it. Thread:
+ * any.
+ */
+bool qk__mailbox_push(struct qk__mailbox   *mailbox,
+                      struct qk__mpsc_node *node); /* a place is reserved */
 bool qk__mailbox_nudge(struct qk__mailbox *mailbox);
 
-/* The next message; NULL when there is none to be had right now. The nudge is seen to inside. Thread: the consumer. */
+/*
+ * The next message; NULL when there is none to be had right now. The nudge is seen to inside.
+ * Thread: the consumer.
+ */
 struct qk__mpsc_node *qk__mailbox_pop(struct qk__full_lot *lot, struct qk__mailbox *mailbox);
 
 /* Ends the role of the consumer; false: something has come, or is coming. Thread: the consumer. */

@@ -2,8 +2,9 @@
 /*
  * prewarm.c - activation ahead of the first message, and the books about what came of it.
  *
- * A ticket is announced in the actor (only one at a time) and ends there exactly once, by qk__prewarm_end(): the first message
- * found it warm (used) or on the way (late), nobody came (expired), or it was overtaken, failed, or the host stopped (cancelled).
+ * A ticket is announced in the actor (only one at a time) and ends there exactly once, by
+ * qk__prewarm_end(): the first message found it warm (used) or on the way (late), nobody came
+ * (expired), or it was overtaken, failed, or the host stopped (cancelled).
  */
 #include "host/actor/actors.h"
 
@@ -33,8 +34,9 @@ static void put_off(qk_actor *actor, uint64_t until_ns)
 {
     uint64_t before = atomic_load_explicit(&actor->warm_until_ns, memory_order_relaxed);
 
-    while (before < until_ns && !atomic_compare_exchange_weak_explicit(&actor->warm_until_ns, &before, until_ns,
-                                                                       memory_order_acq_rel, memory_order_relaxed))
+    while (before < until_ns &&
+           !atomic_compare_exchange_weak_explicit(&actor->warm_until_ns, &before, until_ns,
+                                                  memory_order_acq_rel, memory_order_relaxed))
         ;
 }
 
@@ -51,8 +53,8 @@ static qk_status announce(qk_actor *actor, const struct qk__prewarm *prewarm)
     ticket = make_ticket(prewarm->trigger, qk__actors_now_ns(actor->type->actors));
     if (ticket == NULL)
         return QK_NO_MEMORY;
-    if (!atomic_compare_exchange_strong_explicit(&actor->ticket, &nobody, ticket, memory_order_acq_rel,
-                                                 memory_order_relaxed)) {
+    if (!atomic_compare_exchange_strong_explicit(&actor->ticket, &nobody, ticket,
+                                                 memory_order_acq_rel, memory_order_relaxed)) {
         qk__free(ticket);
         put_off(actor, prewarm->expires_ns);
         return QK_ALREADY_EXISTS;
@@ -82,8 +84,8 @@ qk_status qk__host_prewarm(qk_host *host, const struct qk__prewarm *prewarm)
 
 static void log_failure(const qk_actor *actor, const struct qk_error *error)
 {
-    qk__log(qk__host_log(actor->type->actors->host), QK__LOG_WARN, "actor", "pre-warm of %s/%s failed: %s",
-            qk_actor_type(actor), actor->key, error->text);
+    qk__log(qk__host_log(actor->type->actors->host), QK__LOG_WARN, "actor",
+            "pre-warm of %s/%s failed: %s", qk_actor_type(actor), actor->key, error->text);
 }
 
 void qk__prewarm_control(qk_actor *actor)
@@ -105,9 +107,11 @@ void qk__prewarm_control(qk_actor *actor)
         return;
     }
     ticket->ready_ns = actor->activation->ready_ns;
-    qk__idle_start(actor->activation, atomic_load_explicit(&actor->warm_until_ns, memory_order_acquire));
+    qk__idle_start(actor->activation,
+                   atomic_load_explicit(&actor->warm_until_ns, memory_order_acquire));
     if (observer->prewarm_ready != NULL)
-        observer->prewarm_ready(observer->arg, qk_actor_type(actor), actor->key, ticket->ready_ns - ticket->announced_ns);
+        observer->prewarm_ready(observer->arg, qk_actor_type(actor), actor->key,
+                                ticket->ready_ns - ticket->announced_ns);
 }
 
 /* ---- The books ---- */
@@ -123,7 +127,8 @@ static _Atomic uint64_t *count_of(struct qk__prewarm_books *books, enum qk__prew
     return &books->cancelled;
 }
 
-static void enter(qk_actor *actor, enum qk__prewarm_outcome outcome, uint64_t held_ns, uint64_t device_bytes)
+static void enter(qk_actor *actor, enum qk__prewarm_outcome outcome, uint64_t held_ns,
+                  uint64_t device_bytes)
 {
     struct qk__prewarm_books *books = &actor->type->prewarm;
     const uint64_t            byte_ms = device_bytes * (held_ns / QK__NS_PER_MS);
@@ -138,7 +143,7 @@ void qk__prewarm_end(qk_actor *actor, enum qk__prewarm_outcome outcome)
 {
     const struct qk__observer *observer = &actor->type->actors->observer;
     struct qk__ticket         *ticket = atomic_load_explicit(&actor->ticket, memory_order_acquire);
-    const uint64_t             device_bytes = actor->activation != NULL ? actor->activation->device_bytes : 0;
+    const uint64_t device_bytes = actor->activation != NULL ? actor->activation->device_bytes : 0;
     uint64_t                   held_ns;
 
     if (ticket == NULL)
@@ -146,8 +151,8 @@ void qk__prewarm_end(qk_actor *actor, enum qk__prewarm_outcome outcome)
     held_ns = ticket->ready_ns > 0 ? qk__actors_now_ns(actor->type->actors) - ticket->ready_ns : 0;
     enter(actor, outcome, held_ns, device_bytes);
     if (observer->prewarm_ended != NULL)
-        observer->prewarm_ended(observer->arg, qk_actor_type(actor), actor->key, ticket->trigger, outcome, held_ns,
-                                device_bytes);
+        observer->prewarm_ended(observer->arg, qk_actor_type(actor), actor->key, ticket->trigger,
+                                outcome, held_ns, device_bytes);
     /* Until here the next pre-warm was refused, so its expiry starts from nothing. */
     atomic_store_explicit(&actor->warm_until_ns, 0, memory_order_release);
     atomic_store_explicit(&actor->ticket, NULL, memory_order_release);
@@ -179,9 +184,11 @@ static void add_counts(struct qk_prewarm_counts *sum, const struct qk__prewarm_b
     sum->held_byte_ms += atomic_load_explicit(&books->held_byte_ms, memory_order_relaxed);
 }
 
-void qk_host_prewarm_counts(qk_host *host, const char *type_name, struct qk_prewarm_counts *out_counts)
+void qk_host_prewarm_counts(qk_host *host, const char *type_name,
+                            struct qk_prewarm_counts *out_counts)
 {
-    struct qk__type *type = atomic_load_explicit(&qk__host_actors(host)->types.first, memory_order_acquire);
+    struct qk__type *type =
+        atomic_load_explicit(&qk__host_actors(host)->types.first, memory_order_acquire);
 
     *out_counts = (struct qk_prewarm_counts){0};
     for (; type != NULL; type = atomic_load_explicit(&type->next, memory_order_acquire))

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * run.c - the consumer of an actor: control first, then messages, one turn after the other, until there is nothing to do.
+ * run.c - the consumer of an actor: control first, then messages, one turn after the other, until
+ * there is nothing to do.
  *
  *     idle ---push---> scheduled ---a worker---> qk__actor_run() ---nothing left---> idle
  *      |                   ^                          +---TURN_BUDGET used---> scheduled, behind others
  *      +---claim---> a caller, in place ---give up---> idle, or scheduled when something has come
  *
- * An actor that is not active has one reference for its scheduled work (see qk_actor.refs). Activation makes it the activation's
- * own, deactivation gives it back to the running work, which gives it up when it goes idle.
+ * An actor that is not active has one reference for its scheduled work (see qk_actor.refs).
+ * Activation makes it the activation's own, deactivation gives it back to the running work, which
+ * gives it up when it goes idle.
  */
 #include "host/actor/actors.h"
 
@@ -20,7 +22,10 @@ void qk__actor_schedule(qk_actor *actor, bool is_awaited)
 {
     qk__scheduler *scheduler = actor->type->actors->scheduler;
 
-    /* Whoever took the mailbox out of idle may look: the last consumer's writes were seen with the same exchange. */
+    /*
+     * Whoever took the mailbox out of idle may look: the last consumer's writes were seen with the
+     * same exchange.
+     */
     if (actor->activation == NULL)
         qk_actor_retain(actor);
     if (is_awaited)
@@ -70,7 +75,10 @@ static struct qk__envelope *envelope_of(struct qk__mpsc_node *node)
     return QK__CONTAINER_OF(node, struct qk__envelope, node);
 }
 
-/* Fails the message that activated the actor, and those that wait now: they were all waiting for that activation. */
+/*
+ * Fails the message that activated the actor, and those that wait now: they were all waiting for
+ * that activation.
+ */
 static void fail_waiting(qk_actor *actor, struct qk__envelope *first, const struct qk_error *error)
 {
     struct qk__full_lot  *lot = &actor->type->actors->full_lot;
@@ -81,7 +89,8 @@ static void fail_waiting(qk_actor *actor, struct qk__envelope *first, const stru
         qk__complete(first, error->status, error);
     for (; waiting > 0; waiting--) {
         node = qk__mailbox_pop(lot, &actor->mailbox);
-        if (node != NULL)    /* else the nudge, or a sender in the middle of its push: that one starts afresh */
+        if (node !=
+            NULL) /* else the nudge, or a sender in the middle of its push: that one starts afresh */
             qk__complete(envelope_of(node), error->status, error);
     }
 }
@@ -155,7 +164,10 @@ static bool run_once(qk_actor *actor, uint32_t *inout_budget)
         run_message(actor, envelope_of(node));
         return true;
     }
-    /* It may have been the nudge that was taken out. A flag set after this look comes with a nudge of its own. */
+    /*
+     * It may have been the nudge that was taken out. A flag set after this look comes with a nudge
+     * of its own.
+     */
     if (atomic_load_explicit(&actor->control, memory_order_acquire) != 0)
         return true;
     return !go_idle(actor);

@@ -3,8 +3,8 @@
 #include "host/actor/actors.h"
 #include "host/actor/client.h"
 
-qk_status qk__message_check(const struct qk__actors *actors, const struct qk__message *message, bool is_tell,
-                            struct qk_error *error)
+qk_status qk__message_check(const struct qk__actors *actors, const struct qk__message *message,
+                            bool is_tell, struct qk_error *error)
 {
     const struct qk_type   *type;
     const struct qk_method *method;
@@ -13,27 +13,30 @@ qk_status qk__message_check(const struct qk__actors *actors, const struct qk__me
         return qk_error_set(error, QK_INVALID_ARGUMENT, "no actor to send to");
     type = &message->to->type->declared;
     if (message->to->type->actors != actors)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s/%s is an actor of another host", type->name,
-                            message->to->key);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s/%s is an actor of another host",
+                            type->name, message->to->key);
     if (message->method >= type->method_count)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s has no method %u, only %zu", type->name, message->method,
-                            type->method_count);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s has no method %u, only %zu",
+                            type->name, message->method, type->method_count);
     method = &type->methods[message->method];
     if (message->size_bytes > QK__REQUEST_MAX)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s.%s: a request of %zu bytes; at most %llu", type->name,
-                            method->name, message->size_bytes, QK__REQUEST_MAX);
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "%s.%s: a request of %zu bytes; at most %llu", type->name, method->name,
+                            message->size_bytes, QK__REQUEST_MAX);
     if (message->request == NULL && message->size_bytes > 0)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s.%s: the request is NULL", type->name, method->name);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s.%s: the request is NULL", type->name,
+                            method->name);
     if (message->size_bytes != method->request_bytes && !(is_tell && method->request_bytes == 0))
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s.%s takes a request of %zu bytes, not of %zu", type->name,
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "%s.%s takes a request of %zu bytes, not of %zu", type->name,
                             method->name, method->request_bytes, message->size_bytes);
     return QK_OK;
 }
 
 static qk_status full(const qk_actor *to, struct qk_error *error)
 {
-    return qk_error_set(error, QK_MAILBOX_FULL, "%s/%s: its mailbox holds %u messages already", qk_actor_type(to),
-                        to->key, to->mailbox.capacity);
+    return qk_error_set(error, QK_MAILBOX_FULL, "%s/%s: its mailbox holds %u messages already",
+                        qk_actor_type(to), to->key, to->mailbox.capacity);
 }
 
 /* Takes a place in the mailbox, waiting for one where that makes sense: not for oneself. */
@@ -46,14 +49,14 @@ static qk_status reserve(qk_turn *turn, qk_actor *to, uint64_t deadline_ns, stru
             return full(to, error);
         status = qk__mailbox_await_room(&turn->actors->full_lot, &to->mailbox, deadline_ns);
         if (status != QK_OK)
-            return qk_error_set(error, status, "%s/%s: %s while its mailbox was full", qk_actor_type(to), to->key,
-                                qk_status_text(status));
+            return qk_error_set(error, status, "%s/%s: %s while its mailbox was full",
+                                qk_actor_type(to), to->key, qk_status_text(status));
     }
     return QK_OK;
 }
 
-qk_status qk__send(qk_turn *turn, struct qk__envelope *envelope, uint64_t deadline_ns, bool is_awaited,
-                   struct qk_error *error)
+qk_status qk__send(qk_turn *turn, struct qk__envelope *envelope, uint64_t deadline_ns,
+                   bool is_awaited, struct qk_error *error)
 {
     qk_actor *to = envelope->to;
     qk_status status = reserve(turn, to, deadline_ns, error);
@@ -82,11 +85,12 @@ void qk__complete(struct qk__envelope *envelope, qk_status status, const struct 
     qk__envelope_release(envelope);
 }
 
-static qk_status tell(qk_turn *turn, struct qk__actors *actors, const struct qk__message *message, uint64_t deadline_ns,
-                      struct qk_error *error)
+static qk_status tell(qk_turn *turn, struct qk__actors *actors, const struct qk__message *message,
+                      uint64_t deadline_ns, struct qk_error *error)
 {
     struct qk__envelope *envelope =
-        qk__envelope_create(actors, QK__TELL, message->to, message->method, message->request, message->size_bytes, NULL);
+        qk__envelope_create(actors, QK__TELL, message->to, message->method, message->request,
+                            message->size_bytes, NULL);
     qk_status            status;
 
     if (envelope == NULL)
@@ -98,7 +102,10 @@ static qk_status tell(qk_turn *turn, struct qk__actors *actors, const struct qk_
     return status;
 }
 
-/* A tell has no deadline of its own; a turn without one waits for a full mailbox as long as a call would. */
+/*
+ * A tell has no deadline of its own; a turn without one waits for a full mailbox as long as a call
+ * would.
+ */
 static uint64_t patience_ns(const qk_turn *turn)
 {
     if (turn->deadline_ns != QK__TIME_NEVER)
@@ -106,7 +113,8 @@ static uint64_t patience_ns(const qk_turn *turn)
     return qk__time_after_ns(qk__actors_now_ns(turn->actors), turn->actors->call_timeout_ns);
 }
 
-qk_status qk_tell(qk_turn *turn, qk_actor *to, uint32_t method, const void *request, size_t size_bytes)
+qk_status qk_tell(qk_turn *turn, qk_actor *to, uint32_t method, const void *request,
+                  size_t size_bytes)
 {
     const struct qk__message message = {to, method, request, size_bytes};
     qk_status                status = qk__message_check(turn->actors, &message, true, &turn->error);
@@ -115,11 +123,13 @@ qk_status qk_tell(qk_turn *turn, qk_actor *to, uint32_t method, const void *requ
         return status;
     /* The clock is read only for a mailbox that is full, or nearly so. */
     return tell(turn, turn->actors, &message,
-                qk__mailbox_depth(&to->mailbox) + 1 < to->mailbox.capacity ? QK__TIME_NEVER - 1 : patience_ns(turn),
+                qk__mailbox_depth(&to->mailbox) + 1 < to->mailbox.capacity ? QK__TIME_NEVER - 1
+                                                                           : patience_ns(turn),
                 &turn->error);
 }
 
-qk_status qk_client_tell(qk_host *host, qk_actor *to, uint32_t method, const void *request, size_t size_bytes)
+qk_status qk_client_tell(qk_host *host, qk_actor *to, uint32_t method, const void *request,
+                         size_t size_bytes)
 {
     const struct qk__message message = {to, method, request, size_bytes};
     struct qk__actors       *actors;

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* turn.c - one message handled to its end, from the mailbox or in place; and what a handler may ask its turn. */
+/*
+ * turn.c - one message handled to its end, from the mailbox or in place; and what a handler may ask
+ * its turn.
+ */
 #include "host/actor/actors.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define TIMED_TURNS 32u   /* one turn in so many is timed: reading the clock costs as much as a small turn */
+#define TIMED_TURNS                                                                                \
+    32u /* one turn in so many is timed: reading the clock costs as much as a small turn */
 
 void qk__turn_init(qk_turn *turn, qk_actor *actor)
 {
@@ -29,8 +33,8 @@ void qk__turn_init(qk_turn *turn, qk_actor *actor)
 static void explain(qk_turn *turn, qk_status status)
 {
     if (turn->error.status != status || turn->error.text[0] == '\0')
-        qk_error_set(&turn->error, status, "%s/%s: %s", qk_actor_type(turn->actor), turn->actor->key,
-                     qk_status_text(status));
+        qk_error_set(&turn->error, status, "%s/%s: %s", qk_actor_type(turn->actor),
+                     turn->actor->key, qk_status_text(status));
 }
 
 qk_status qk__turn_end(qk_turn *turn, qk_status status)
@@ -52,12 +56,15 @@ static void count_turn(qk_actor *actor, qk_status status)
     struct qk__type_counts *counts = qk__type_counts_here(actor->type);
     qk__activation         *activation = actor->activation;
 
-    atomic_store_explicit(&counts->messages, atomic_load_explicit(&counts->messages, memory_order_relaxed) + 1,
+    atomic_store_explicit(&counts->messages,
+                          atomic_load_explicit(&counts->messages, memory_order_relaxed) + 1,
                           memory_order_relaxed);
     if (status != QK_OK)
-        atomic_store_explicit(&counts->failures, atomic_load_explicit(&counts->failures, memory_order_relaxed) + 1,
+        atomic_store_explicit(&counts->failures,
+                              atomic_load_explicit(&counts->failures, memory_order_relaxed) + 1,
                               memory_order_relaxed);
-    atomic_store_explicit(&activation->turns, atomic_load_explicit(&activation->turns, memory_order_relaxed) + 1,
+    atomic_store_explicit(&activation->turns,
+                          atomic_load_explicit(&activation->turns, memory_order_relaxed) + 1,
                           memory_order_relaxed);
 }
 
@@ -74,7 +81,8 @@ static void note_first_call(const qk_turn *turn, uint64_t sent_ns, uint64_t end_
 
     qk__histogram_add_shared(&turn->actor->type->first_call[turn->warmth], latency_ns);
     if (observer->first_call != NULL)
-        observer->first_call(observer->arg, qk_actor_type(turn->actor), turn->actor->key, turn->warmth, latency_ns);
+        observer->first_call(observer->arg, qk_actor_type(turn->actor), turn->actor->key,
+                             turn->warmth, latency_ns);
 }
 
 static qk_status run_method(qk_turn *turn, uint32_t method, const void *request, void *reply)
@@ -83,11 +91,13 @@ static qk_status run_method(qk_turn *turn, uint32_t method, const void *request,
     const uint64_t begin_ns = timed ? qk__actors_now_ns(turn->actors) : 0;
     qk_status      status;
 
-    status = turn->actor->type->declared.methods[method].fn(turn, turn->activation->self, request, reply);
+    status = turn->actor->type->declared.methods[method].fn(turn, turn->activation->self, request,
+                                                            reply);
     status = qk__turn_end(turn, status);
     count_turn(turn->actor, status);
     if (timed)
-        qk__histogram_add_shared(&turn->actor->type->turn, qk__actors_now_ns(turn->actors) - begin_ns);
+        qk__histogram_add_shared(&turn->actor->type->turn,
+                                 qk__actors_now_ns(turn->actors) - begin_ns);
     return status;
 }
 
@@ -99,12 +109,14 @@ static bool refuse(qk_actor *actor, struct qk__envelope *envelope)
 
     if (envelope->kind != QK__TELL && qk__cancel_is_set(&envelope->cancel)) {
         counts = qk__type_counts_here(actor->type);
-        atomic_store_explicit(&counts->expired, atomic_load_explicit(&counts->expired, memory_order_relaxed) + 1,
+        atomic_store_explicit(&counts->expired,
+                              atomic_load_explicit(&counts->expired, memory_order_relaxed) + 1,
                               memory_order_relaxed);
-        qk_error_set(&error, QK_CANCELLED, "%s/%s: the caller gave up before its turn came", qk_actor_type(actor),
-                     actor->key);
+        qk_error_set(&error, QK_CANCELLED, "%s/%s: the caller gave up before its turn came",
+                     qk_actor_type(actor), actor->key);
     } else if (atomic_load_explicit(&envelope->actors->is_cut_off, memory_order_relaxed)) {
-        qk_error_set(&error, QK_UNAVAILABLE, "%s/%s: the host stops", qk_actor_type(actor), actor->key);
+        qk_error_set(&error, QK_UNAVAILABLE, "%s/%s: the host stops", qk_actor_type(actor),
+                     actor->key);
     } else {
         return false;
     }
@@ -143,8 +155,8 @@ void qk__turn_run(qk_actor *actor, struct qk__envelope *envelope, bool was_cold)
         note_first_call(&turn, sent_ns, qk__actors_now_ns(turn.actors));
 }
 
-qk_status qk__turn_run_in_place(qk_turn *caller, qk_actor *to, uint32_t method, const void *request, void *reply,
-                                uint64_t deadline_ns)
+qk_status qk__turn_run_in_place(qk_turn *caller, qk_actor *to, uint32_t method, const void *request,
+                                void *reply, uint64_t deadline_ns)
 {
     struct qk__scope *scope = qk__worker_scope();
     const size_t      reply_bytes = to->type->declared.methods[method].reply_bytes;
@@ -239,13 +251,16 @@ qk_status qk_sleep(qk_turn *turn, uint64_t duration_ns)
     struct qk__wait nothing;
     qk_status       status;
 
-    /* Nobody signals it, so it may lie here; and only a deadline makes it one that a cancellation ends. */
+    /*
+     * Nobody signals it, so it may lie here; and only a deadline makes it one that a cancellation
+     * ends.
+     */
     qk__wait_init(&nothing);
     status = qk__wait_until(&nothing, until_ns < QK__TIME_NEVER ? until_ns : QK__TIME_NEVER - 1);
     if (status == QK_DEADLINE_EXCEEDED && until_ns == wake_ns)
         return QK_OK;
-    return qk_fail(turn, status, "%s/%s: %s while it slept", qk_actor_type(turn->actor), turn->actor->key,
-                   qk_status_text(status));
+    return qk_fail(turn, status, "%s/%s: %s while it slept", qk_actor_type(turn->actor),
+                   turn->actor->key, qk_status_text(status));
 }
 
 qk_status qk_blocking(qk_turn *turn, qk_status (*fn)(void *arg), void *arg)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* types.c - actor types: registered once, never removed; found by name; listed in order of registration. */
+/*
+ * types.c - actor types: registered once, never removed; found by name; listed in order of
+ * registration.
+ */
 #include "host/actor/actors.h"
 
 #include "base/memory.h"
@@ -50,10 +53,12 @@ static qk_status check_methods(const struct qk_type *type, struct qk_error *erro
 {
     for (size_t i = 0; i < type->method_count; i++) {
         if (type->methods[i].name == NULL || type->methods[i].fn == NULL)
-            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: methods[%zu] has no %s", type->name, i,
-                                type->methods[i].name == NULL ? "name" : "fn");
-        if (type->methods[i].request_bytes > QK__REQUEST_MAX || type->methods[i].reply_bytes > QK__REQUEST_MAX)
-            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: method %s has a request or reply of more than %llu bytes",
+            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: methods[%zu] has no %s",
+                                type->name, i, type->methods[i].name == NULL ? "name" : "fn");
+        if (type->methods[i].request_bytes > QK__REQUEST_MAX ||
+            type->methods[i].reply_bytes > QK__REQUEST_MAX)
+            return qk_error_set(error, QK_INVALID_ARGUMENT,
+                                "type %s: method %s has a request or reply of more than %llu bytes",
                                 type->name, type->methods[i].name, QK__REQUEST_MAX);
     }
     return QK_OK;
@@ -65,10 +70,13 @@ static qk_status check_states(const struct qk_type *type, struct qk_error *error
         const struct qk_named_state *state = &type->states[i];
 
         if (state->name == NULL || state->name[0] == '\0')
-            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: states[%zu] has no name", type->name, i);
-        if (state->offset > type->self_bytes || state->size_bytes > type->self_bytes - state->offset)
-            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: state %s reaches beyond self_bytes (%zu)",
-                                type->name, state->name, type->self_bytes);
+            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: states[%zu] has no name",
+                                type->name, i);
+        if (state->offset > type->self_bytes ||
+            state->size_bytes > type->self_bytes - state->offset)
+            return qk_error_set(error, QK_INVALID_ARGUMENT,
+                                "type %s: state %s reaches beyond self_bytes (%zu)", type->name,
+                                state->name, type->self_bytes);
     }
     return QK_OK;
 }
@@ -76,16 +84,19 @@ static qk_status check_states(const struct qk_type *type, struct qk_error *error
 static qk_status check_streams(const struct qk_type *type, struct qk_error *error)
 {
     for (size_t i = 0; i < type->consumes_count; i++) {
-        if (type->consumes[i].stream_namespace == NULL || type->consumes[i].stream_namespace[0] == '\0')
-            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: consumes[%zu] has no stream_namespace",
-                                type->name, i);
+        if (type->consumes[i].stream_namespace == NULL ||
+            type->consumes[i].stream_namespace[0] == '\0')
+            return qk_error_set(error, QK_INVALID_ARGUMENT,
+                                "type %s: consumes[%zu] has no stream_namespace", type->name, i);
         if (type->consumes[i].method >= type->method_count)
-            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: consumes[%zu].method is %u of %zu", type->name, i,
+            return qk_error_set(error, QK_INVALID_ARGUMENT,
+                                "type %s: consumes[%zu].method is %u of %zu", type->name, i,
                                 type->consumes[i].method, type->method_count);
     }
     for (size_t i = 0; i < type->predicted_by_count; i++) {
         if (type->predicted_by[i].trigger == NULL || type->predicted_by[i].trigger[0] == '\0')
-            return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: predicted_by[%zu] has no trigger", type->name, i);
+            return qk_error_set(error, QK_INVALID_ARGUMENT,
+                                "type %s: predicted_by[%zu] has no trigger", type->name, i);
     }
     return QK_OK;
 }
@@ -96,11 +107,12 @@ static qk_status check_type(const struct qk_type *type, struct qk_error *error)
 
     if (type->name == NULL || type->name[0] == '\0')
         return qk_error_set(error, QK_INVALID_ARGUMENT, "a type has no name");
-    if ((type->method_count > 0 && type->methods == NULL) || (type->state_count > 0 && type->states == NULL) ||
+    if ((type->method_count > 0 && type->methods == NULL) ||
+        (type->state_count > 0 && type->states == NULL) ||
         (type->consumes_count > 0 && type->consumes == NULL) ||
         (type->predicted_by_count > 0 && type->predicted_by == NULL))
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: an array is NULL although its count is not 0",
-                            type->name);
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "type %s: an array is NULL although its count is not 0", type->name);
     status = check_methods(type, error);
     if (status == QK_OK)
         status = check_states(type, error);
@@ -121,8 +133,10 @@ static struct qk__type *make_type(struct qk__actors *actors, const struct qk_typ
     type->declared = *declared;
     type->actors = actors;
     type->hash = qk__hash128(declared->name, strlen(declared->name));
-    type->mailbox_capacity = declared->mailbox_capacity > 0 ? declared->mailbox_capacity : MAILBOX_CAPACITY_DEFAULT;
-    type->idle_timeout_ns = declared->idle_timeout_ns > 0 ? declared->idle_timeout_ns : actors->idle_timeout_ns;
+    type->mailbox_capacity =
+        declared->mailbox_capacity > 0 ? declared->mailbox_capacity : MAILBOX_CAPACITY_DEFAULT;
+    type->idle_timeout_ns =
+        declared->idle_timeout_ns > 0 ? declared->idle_timeout_ns : actors->idle_timeout_ns;
     return type;
 }
 
@@ -159,7 +173,8 @@ qk_status qk_host_register(qk_host *host, const struct qk_type *declared, struct
     qk_status          status;
 
     if (host == NULL || declared == NULL || declared->size < offsetof(struct qk_type, self_bytes))
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "qk_host_register(): no host, no type, or type.size not set");
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "qk_host_register(): no host, no type, or type.size not set");
     memcpy(&whole, declared, declared->size < sizeof whole ? declared->size : sizeof whole);
     status = check_type(&whole, error);
     if (status != QK_OK)
@@ -181,7 +196,8 @@ qk_status qk_host_register(qk_host *host, const struct qk_type *declared, struct
 
 /* ---- For predict/ and ops/ ---- */
 
-void qk__host_each_type(const qk_host *host, bool (*each)(void *arg, const struct qk_type *type), void *arg)
+void qk__host_each_type(const qk_host *host, bool (*each)(void *arg, const struct qk_type *type),
+                        void          *arg)
 {
     struct qk__types *types = &qk__host_actors(host)->types;
     struct qk__type  *type = atomic_load_explicit(&types->first, memory_order_acquire);
@@ -197,7 +213,8 @@ void qk__host_on_type(qk_host *host, void (*fn)(void *arg, const struct qk_type 
     pthread_mutex_lock(&types->lock);
     types->on_type = fn;
     types->on_type_arg = arg;
-    for (struct qk__type *type = atomic_load(&types->first); fn != NULL && type != NULL; type = atomic_load(&type->next))
+    for (struct qk__type *type = atomic_load(&types->first); fn != NULL && type != NULL;
+         type = atomic_load(&type->next))
         fn(arg, &type->declared);
     pthread_mutex_unlock(&types->lock);
 }
@@ -215,15 +232,16 @@ static void add_depth(void *arg, qk_actor *actor)
         depth->sum += qk__mailbox_depth(&actor->mailbox);
 }
 
-#define FILL_TIMES(into, histogram)                                                                    \
-    do {                                                                                               \
-        (into).count = atomic_load_explicit(&(histogram)->count, memory_order_relaxed);                \
-        (into).p50_ns = qk__histogram_quantile((histogram), 0.5);                                      \
-        (into).p99_ns = qk__histogram_quantile((histogram), 0.99);                                     \
-        (into).max_ns = atomic_load_explicit(&(histogram)->max, memory_order_relaxed);                 \
+#define FILL_TIMES(into, histogram)                                                                \
+    do {                                                                                           \
+        (into).count = atomic_load_explicit(&(histogram)->count, memory_order_relaxed);            \
+        (into).p50_ns = qk__histogram_quantile((histogram), 0.5);                                  \
+        (into).p99_ns = qk__histogram_quantile((histogram), 0.99);                                 \
+        (into).max_ns = atomic_load_explicit(&(histogram)->max, memory_order_relaxed);             \
     } while (0)
 
-void qk__host_type_stats(const qk_host *host, const struct qk_type *declared, struct qk__type_stats *out_stats)
+void qk__host_type_stats(const qk_host *host, const struct qk_type *declared,
+                         struct qk__type_stats *out_stats)
 {
     struct qk__actors *actors = qk__host_actors(host);
     struct qk__type   *type = qk__type_find(actors, declared->name);
@@ -233,8 +251,10 @@ void qk__host_type_stats(const qk_host *host, const struct qk_type *declared, st
     if (type == NULL)
         return;
     for (uint32_t i = 0; i < actors->worker_count; i++) {
-        out_stats->messages += atomic_load_explicit(&type->counts[i].messages, memory_order_relaxed);
-        out_stats->failures += atomic_load_explicit(&type->counts[i].failures, memory_order_relaxed);
+        out_stats->messages +=
+            atomic_load_explicit(&type->counts[i].messages, memory_order_relaxed);
+        out_stats->failures +=
+            atomic_load_explicit(&type->counts[i].failures, memory_order_relaxed);
         out_stats->expired += atomic_load_explicit(&type->counts[i].expired, memory_order_relaxed);
         out_stats->cycles += atomic_load_explicit(&type->counts[i].cycles, memory_order_relaxed);
     }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ask.c - how many calls with a reply does one actor make of another in a second: in place, and through the mailbox?
+ * ask.c - how many calls with a reply does one actor make of another in a second: in place, and
+ * through the mailbox?
  *
- * `path` 1: the callee is idle, so it runs in place. `path` 2: the callee is kept from it by a message of its own that waits in its
- * mailbox each time, so that every call takes the way of the queue. Each reply must be the number asked plus one.
+ * `path` 1: the callee is idle, so it runs in place. `path` 2: the callee is kept from it by a
+ * message of its own that waits in its mailbox each time, so that every call takes the way of the
+ * queue. Each reply must be the number asked plus one.
  */
 #include "bench.h"
 
@@ -67,13 +69,15 @@ static const struct qk_type answerer_type = {
     .method_count = 3,
 };
 
-static bool ask(struct qk_bench *bench, qk_host *host, qk_actor *asker, uint64_t count, uint64_t *out_right)
+static bool ask(struct qk_bench *bench, qk_host *host, qk_actor *asker, uint64_t count,
+                uint64_t *out_right)
 {
     const struct asking asking = {count, bench->param == BY_MAILBOX};
     struct qk_error     error;
 
-    return qk_bench_ok(bench, qk_client_call(host, asker, ASK_MANY, &asking, out_right, 600000000000ull, &error), "ask",
-                       &error);
+    return qk_bench_ok(
+        bench, qk_client_call(host, asker, ASK_MANY, &asking, out_right, 600000000000ull, &error),
+        "ask", &error);
 }
 
 static void measure(struct qk_bench *bench, qk_host *host, qk_actor *asker)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pingpong.c - how many messages a second pass between two actors that tell each other a number, by their mailboxes?
+ * pingpong.c - how many messages a second pass between two actors that tell each other a number, by
+ * their mailboxes?
  *
- * Each message is one send and one turn; nothing is batched, since each actor waits for the other's message. The last number
- * must have been handled exactly once.
+ * Each message is one send and one turn; nothing is batched, since each actor waits for the other's
+ * message. The last number must have been handled exactly once.
  */
 #include "bench.h"
 
@@ -81,7 +82,8 @@ static void play(struct qk_bench *bench, qk_host *host, qk_actor *left, qk_actor
 
     qk__wait_init(&over);
     atomic_store(&handled_in_all, 0);
-    if (!qk_bench_ok(bench, qk_client_call(host, left, 0, &right, NULL, 0, &error), "meet", &error) ||
+    if (!qk_bench_ok(bench, qk_client_call(host, left, 0, &right, NULL, 0, &error), "meet",
+                     &error) ||
         !qk_bench_ok(bench, qk_client_call(host, right, 0, &left, NULL, 0, &error), "meet", &error))
         return;
     qk_bench_begin(bench);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* host_fixture.h - hosts for tests of actors: quiet, without devices, threaded or stepped by hand on a virtual clock. */
+/*
+ * host_fixture.h - hosts for tests of actors: quiet, without devices, threaded or stepped by hand
+ * on a virtual clock.
+ */
 #ifndef QUARK_TESTS_HOST_FIXTURE_H
 #define QUARK_TESTS_HOST_FIXTURE_H
 
@@ -27,7 +30,8 @@ static inline struct qk_host_opts fixture_opts(uint32_t workers)
     return opts;
 }
 
-static inline qk_host *fixture_make(const struct qk_host_opts *opts, const struct qk__host_seams *seams,
+static inline qk_host *fixture_make(const struct qk_host_opts   *opts,
+                                    const struct qk__host_seams *seams,
                                     const struct qk_type *const *types, size_t type_count)
 {
     struct qk_error error = {QK_OK, ""};

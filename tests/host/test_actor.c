@@ -160,7 +160,8 @@ static qk_status record(qk_turn *turn, void *memory, const void *request, void *
         self->out_of_order++;
     self->handled++;
     if (message->number % 64 == 0)
-        (void)qk_sleep(turn, 1000);    /* waits now and then, so that turns could overlap if they may */
+        (void)qk_sleep(turn,
+                       1000); /* waits now and then, so that turns could overlap if they may */
     self->inside--;
     return QK_OK;
 }
@@ -203,7 +204,8 @@ static void *send_flood(void *arg)
         const struct numbered message = {flood->sender, i};
         qk_status             status;
 
-        while ((status = qk_client_tell(flood->host, flood->to, 0, &message, sizeof message)) == QK_MAILBOX_FULL)
+        while ((status = qk_client_tell(flood->host, flood->to, 0, &message, sizeof message)) ==
+               QK_MAILBOX_FULL)
             sched_yield();
         if (status != QK_OK)
             return flood;
@@ -332,7 +334,7 @@ static qk_status call_timed(qk_turn *turn, void *memory, const void *request, vo
     struct result     *result = reply;
     const uint64_t     begin_ns = qk_turn_now_ns(turn);
     struct result      ignored;
-    qk_status          status = call_key(turn, plan->keys[0], NAP, plan, &ignored, plan->timeout_ns);
+    qk_status status = call_key(turn, plan->keys[0], NAP, plan, &ignored, plan->timeout_ns);
 
     (void)memory;
     result->took_ns = qk_turn_now_ns(turn) - begin_ns;
@@ -374,8 +376,8 @@ static qk_host *start_scripts(uint32_t workers)
     return fixture_make(&opts, NULL, types, 2);
 }
 
-static qk_status play(qk_host *host, const char *key, uint32_t method, const struct plan *plan, struct result *out_result,
-                      uint64_t timeout_ns, struct qk_error *out_error)
+static qk_status play(qk_host *host, const char *key, uint32_t method, const struct plan *plan,
+                      struct result *out_result, uint64_t timeout_ns, struct qk_error *out_error)
 {
     qk_actor *actor = fixture_actor(host, "script", key);
     qk_status status = qk_client_call(host, actor, method, plan, out_result, timeout_ns, out_error);
@@ -409,7 +411,8 @@ static void a_circular_call_is_refused_at_once_and_prints_the_chain(void **state
 
     for (int round = 0; round < 3; round++) {
         assert_int_equal(play(host, "a", CALL_NEXT, &plan, &result, 0, &error), QK_CYCLE);
-        assert_string_equal(error.text, "circular call: script/a -> script/b -> script/c -> script/a");
+        assert_string_equal(error.text,
+                            "circular call: script/a -> script/b -> script/c -> script/a");
     }
     assert_int_equal(play(host, "x", CALL_NEXT, &self, &result, 0, &error), QK_CYCLE);
     assert_string_equal(error.text, "circular call: script/x -> script/x");
@@ -425,8 +428,10 @@ static void a_caller_returns_at_its_deadline_and_the_callee_is_cancelled(void **
     (void)state;
 
     atomic_store(&naps_cancelled, 0);
-    assert_int_equal(play(host, "a", NAP, &plan, &result, 5 * QK__NS_PER_MS, &error), QK_DEADLINE_EXCEEDED);
-    assert_non_null(strstr(error.text, "script/a"));    /* said by the caller, or by the callee at the same moment */
+    assert_int_equal(play(host, "a", NAP, &plan, &result, 5 * QK__NS_PER_MS, &error),
+                     QK_DEADLINE_EXCEEDED);
+    assert_non_null(strstr(
+        error.text, "script/a")); /* said by the caller, or by the callee at the same moment */
     while (atomic_load(&naps_cancelled) == 0)
         usleep(100);
     fixture_finish(host);
@@ -435,11 +440,13 @@ static void a_caller_returns_at_its_deadline_and_the_callee_is_cancelled(void **
 static void a_nested_call_ends_by_its_own_sooner_deadline(void **state)
 {
     qk_host      *host = start_scripts(2);
-    struct plan   plan = {.keys = {"b"}, .nap_ns = 20 * QK__NS_PER_S, .timeout_ns = 5 * QK__NS_PER_MS};
+    struct plan   plan = {
+          .keys = {"b"}, .nap_ns = 20 * QK__NS_PER_S, .timeout_ns = 5 * QK__NS_PER_MS};
     struct result result;
     (void)state;
 
-    for (int round = 0; round < 2; round++) {    /* by mailbox; then in place, where the callee's own wait ends */
+    for (int round = 0; round < 2;
+         round++) { /* by mailbox; then in place, where the callee's own wait ends */
         assert_int_equal(play(host, "a", CALL_TIMED, &plan, &result, 0, NULL), QK_OK);
         assert_int_equal(result.reached, -QK_DEADLINE_EXCEEDED);
         assert_true(result.took_ns >= 5 * QK__NS_PER_MS && result.took_ns < QK__NS_PER_S);
@@ -455,7 +462,10 @@ static void a_call_inherits_the_callers_deadline(void **state)
     (void)state;
 
     atomic_store(&naps_cancelled, 0);
-    /* The callee hears of the deadline at the same moment as the client does, so it may still manage to answer. */
+    /*
+     * The callee hears of the deadline at the same moment as the client does, so it may still
+     * manage to answer.
+     */
     if (play(host, "a", CALL_TIMED, &plan, &result, 10 * QK__NS_PER_MS, NULL) == QK_OK)
         assert_int_equal(result.reached, -QK_DEADLINE_EXCEEDED);
     while (atomic_load(&naps_cancelled) == 0)    /* the cancellation went down two levels */
@@ -474,7 +484,8 @@ static void calls_whose_caller_gave_up_are_dropped_unrun(void **state)
 
     atomic_store(&naps_done, 0);
     assert_int_equal(qk_client_tell(host, actor, NAP, &slow, sizeof slow), QK_OK);
-    assert_int_equal(qk_client_call(host, actor, NAP, &slow, &result, QK__NS_PER_MS, NULL), QK_DEADLINE_EXCEEDED);
+    assert_int_equal(qk_client_call(host, actor, NAP, &slow, &result, QK__NS_PER_MS, NULL),
+                     QK_DEADLINE_EXCEEDED);
     assert_int_equal(qk_client_call(host, actor, DEPTH, &slow, &result, 0, NULL), QK_OK);
     assert_int_equal(atomic_load(&naps_done), 1);
     qk__host_type_stats(host, &script_type, &stats);
@@ -493,7 +504,8 @@ static void an_idle_callee_runs_on_the_callers_stack(void **state)
     struct qk__worker_stats stats;
     (void)state;
 
-    assert_int_equal(play(host, "a", CALL_NEXT, &plan, &result, 0, NULL), QK_OK);    /* both are active now */
+    assert_int_equal(play(host, "a", CALL_NEXT, &plan, &result, 0, NULL),
+                     QK_OK); /* both are active now */
     assert_int_equal(qk__scheduler_wait_quiet(qk__host_scheduler(host), QK__TIME_NEVER), QK_OK);
     qk__scheduler_stats(qk__host_scheduler(host), 0, &stats);
     switches = stats.switches;
@@ -539,10 +551,13 @@ static void wrong_methods_and_sizes_are_refused_by_name(void **state)
     qk_actor       *none = NULL;
     (void)state;
 
-    assert_int_equal(qk_client_call(host, actor, 99, &number, &reply, 0, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(qk_client_call(host, actor, 99, &number, &reply, 0, &error),
+                     QK_INVALID_ARGUMENT);
     assert_string_equal(error.text, "type counter has no method 99, only 5");
-    assert_int_equal(qk_client_call(host, actor, ADD, NULL, &reply, 0, &error), QK_INVALID_ARGUMENT);
-    assert_int_equal(qk_client_call(host, actor, ADD, &number, NULL, 0, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(qk_client_call(host, actor, ADD, NULL, &reply, 0, &error),
+                     QK_INVALID_ARGUMENT);
+    assert_int_equal(qk_client_call(host, actor, ADD, &number, NULL, 0, &error),
+                     QK_INVALID_ARGUMENT);
     assert_int_equal(qk_client_tell(host, actor, ADD, &number, 3), QK_INVALID_ARGUMENT);
     assert_int_equal(qk_client_tell(host, actor, FAIL, &number, SIZE_MAX), QK_INVALID_ARGUMENT);
     assert_int_equal(qk_actor_get(host, "nobody", "a", &none), QK_NOT_FOUND);
@@ -577,11 +592,14 @@ static void an_asynchronous_call_tells_its_end_once(void **state)
     struct result  results[2];
     (void)state;
 
-    assert_int_equal(qk_client_call_async(host, actor, NAP, &quick, &results[0], 0, note_done, &first), QK_OK);
+    assert_int_equal(
+        qk_client_call_async(host, actor, NAP, &quick, &results[0], 0, note_done, &first), QK_OK);
     while (atomic_load(&first.calls) == 0)
         usleep(100);
     assert_int_equal(first.status, QK_OK);
-    assert_int_equal(qk_client_call_async(host, actor, NAP, &slow, &results[1], QK__NS_PER_MS, note_done, &second), QK_OK);
+    assert_int_equal(qk_client_call_async(host, actor, NAP, &slow, &results[1], QK__NS_PER_MS,
+                                          note_done, &second),
+                     QK_OK);
     while (atomic_load(&second.calls) == 0)
         usleep(100);
     assert_int_equal(second.status, QK_DEADLINE_EXCEEDED);
@@ -611,7 +629,8 @@ static void thousands_of_actors_that_call_each_other_on_two_workers(void **state
         const uint32_t method = i % 3 == 0 ? ADD_SLOWLY : i % 3 == 1 ? ADD : ADD_ELSEWHERE;
 
         ends[i] = (struct async){0};
-        assert_int_equal(qk_client_call_async(host, actors[i % ACTORS], method, &one, &replies[i], 0, note_done, &ends[i]),
+        assert_int_equal(qk_client_call_async(host, actors[i % ACTORS], method, &one, &replies[i],
+                                              0, note_done, &ends[i]),
                          QK_OK);
     }
     for (int i = 0; i < ACTORS; i++)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_actor_life.c - claims about activation and deactivation, mostly on a virtual clock, stepped by hand. */
+/*
+ * test_actor_life.c - claims about activation and deactivation, mostly on a virtual clock, stepped
+ * by hand.
+ */
 #include "host_fixture.h"
 
 #include "base/memory.h"
@@ -152,7 +155,8 @@ static void note(void *arg, qk_status status, const struct qk_error *error)
 static void ask(qk_host *host, qk_actor *actor, struct answer *answer)
 {
     *answer = (struct answer){0};
-    assert_int_equal(qk_client_call_async(host, actor, FEED, NULL, &answer->fed, 0, note, answer), QK_OK);
+    assert_int_equal(qk_client_call_async(host, actor, FEED, NULL, &answer->fed, 0, note, answer),
+                     QK_OK);
 }
 
 static uint64_t fed_by_call(qk_host *host, qk_actor *actor)
@@ -371,12 +375,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_hook_runs_once_before_the_first_message, reset),
-        cmocka_unit_test_setup(a_failing_hook_fails_those_who_wait_and_the_next_call_starts_afresh, reset),
+        cmocka_unit_test_setup(a_failing_hook_fails_those_who_wait_and_the_next_call_starts_afresh,
+                               reset),
         cmocka_unit_test_setup(a_hook_that_calls_who_waits_for_it_is_a_circular_call, reset),
         cmocka_unit_test_setup(an_actor_goes_when_nobody_calls_and_comes_back_anew, reset),
         cmocka_unit_test_setup(a_long_turn_is_not_idleness, reset),
         cmocka_unit_test_setup(an_actor_that_asks_to_go_first_does_what_is_queued, reset),
-        cmocka_unit_test_setup(an_identity_that_nobody_holds_is_forgotten_but_not_its_messages, reset),
+        cmocka_unit_test_setup(an_identity_that_nobody_holds_is_forgotten_but_not_its_messages,
+                               reset),
         cmocka_unit_test_setup(stopping_drains_then_deactivates_everything, reset),
         cmocka_unit_test_setup(a_drain_that_takes_too_long_is_cut_off_and_said, reset),
         cmocka_unit_test_setup(a_hook_that_calls_while_the_host_stops_is_told_so, reset),

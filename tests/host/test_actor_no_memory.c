@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_actor_no_memory.c - every allocation of ours fails in turn while a host is made and used: each time the call says so, and
- * nothing is lost or freed twice (the sanitizers watch). And a steady flow of messages allocates nothing at all.
+ * test_actor_no_memory.c - every allocation of ours fails in turn while a host is made and used:
+ * each time the call says so, and nothing is lost or freed twice (the sanitizers watch). And a
+ * steady flow of messages allocates nothing at all.
  */
 #include "host_fixture.h"
 
@@ -75,8 +76,11 @@ static const struct qk_method methods[] = {
     {"count_down", count_down, sizeof(uint64_t), 0},
 };
 
-static const struct qk_type relay_type = {
-    .size = sizeof(struct qk_type), .name = "relay", .self_bytes = 16, .methods = methods, .method_count = 2};
+static const struct qk_type relay_type = {.size = sizeof(struct qk_type),
+                                          .name = "relay",
+                                          .self_bytes = 16,
+                                          .methods = methods,
+                                          .method_count = 2};
 
 /* The first failure is the answer; all the rest is cleaned up. */
 static qk_status make_and_use(void)
@@ -149,7 +153,7 @@ static void a_steady_flow_of_messages_allocates_nothing(void **state)
     for (int i = 0; i < 1000; i++)
         assert_int_equal(qk_client_call(host, actor, 0, &zero, &reply, 0, NULL), QK_OK);
     assert_int_equal(qk__scheduler_wait_quiet(qk__host_scheduler(host), QK__TIME_NEVER), QK_OK);
-    assert_true(atomic_load(&allocations) - before <= 4);    /* the odd envelope, while pools fill */
+    assert_true(atomic_load(&allocations) - before <= 4); /* the odd envelope, while pools fill */
     qk_actor_release(actor);
     fixture_finish(host);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_actor_stress.c - everything at once, from a seed: actors that call, tell, sleep, block, fail and leave; clients whose deadlines
- * are too short; idle times and pre-warms that end at every moment. Whatever happens, turns never overlap, each call ends once, and
- * the books of pre-warming balance.
+ * test_actor_stress.c - everything at once, from a seed: actors that call, tell, sleep, block, fail
+ * and leave; clients whose deadlines are too short; idle times and pre-warms that end at every
+ * moment. Whatever happens, turns never overlap, each call ends once, and the books of pre-warming
+ * balance.
  */
 #include "host_fixture.h"
 
@@ -30,7 +31,8 @@ static qk_status begin(qk_turn *turn, void *memory)
 {
     (void)memory;
     atomic_fetch_add(&activations, 1);
-    return atomic_load(&activations) % 17 == 0 ? qk_fail(turn, QK_ABORTED, "now and then") : qk_sleep(turn, 50000);
+    return atomic_load(&activations) % 17 == 0 ? qk_fail(turn, QK_ABORTED, "now and then")
+                                               : qk_sleep(turn, 50000);
 }
 
 static void end(qk_turn *turn, void *memory)
@@ -70,7 +72,9 @@ static qk_status do_one_thing(qk_turn *turn, const struct recipe *recipe, struct
     case 2: status = qk_fail(turn, QK_OUT_OF_RANGE, "on purpose"); break;
     case 3: qk_deactivate(turn); break;
     case 4: status = qk_tell(turn, other, 0, &deeper, sizeof deeper); break;
-    case 5: status = qk_call(turn, other, 0, &deeper, &reply, 20000 + qk__random_below(random, 300000)); break;
+    case 5:
+        status = qk_call(turn, other, 0, &deeper, &reply, 20000 + qk__random_below(random, 300000));
+        break;
     default: status = qk_call(turn, other, 0, &deeper, &reply, 0); break;
     }
     qk_actor_release(other);
@@ -133,7 +137,8 @@ static void prewarm_someone(struct client *client, struct qk__random *random)
 {
     qk_actor                *actor = someone(client->host, random);
     const struct qk__prewarm wanted = {"mixer", qk_actor_key(actor), "stress",
-                                       qk__clock_now_ns(qk__clock_system()) + qk__random_below(random, 3000000)};
+                                       qk__clock_now_ns(qk__clock_system()) +
+                                           qk__random_below(random, 3000000)};
 
     client->prewarms += qk__host_prewarm(client->host, &wanted) == QK_OK;
     qk_actor_release(actor);
@@ -152,11 +157,15 @@ static void *be_client(void *arg)
 
         switch (qk__random_below(&random, 8)) {
         case 0: prewarm_someone(client, &random); break;
-        case 1: (void)qk_client_call(client->host, actor, 0, &recipe, &client->replies[i], timeout_ns, NULL); break;
+        case 1:
+            (void)qk_client_call(client->host, actor, 0, &recipe, &client->replies[i], timeout_ns,
+                                 NULL);
+            break;
         case 2: (void)qk_client_tell(client->host, actor, 0, &recipe, sizeof recipe); break;
         default:
-            client->endings[i].is_expected = qk_client_call_async(client->host, actor, 0, &recipe, &client->replies[i],
-                                                                  timeout_ns, note_end, &client->endings[i]) == QK_OK;
+            client->endings[i].is_expected =
+                qk_client_call_async(client->host, actor, 0, &recipe, &client->replies[i],
+                                     timeout_ns, note_end, &client->endings[i]) == QK_OK;
         }
         qk_actor_release(actor);
         if (i % 16 == 0)
@@ -165,8 +174,8 @@ static void *be_client(void *arg)
     return NULL;
 }
 
-static void note_prewarm(void *arg, const char *type, const char *key, const char *trigger, enum qk__prewarm_outcome outcome,
-                         uint64_t held_ns, uint64_t device_bytes)
+static void note_prewarm(void *arg, const char *type, const char *key, const char *trigger,
+                         enum qk__prewarm_outcome outcome, uint64_t held_ns, uint64_t device_bytes)
 {
     (void)arg;
     (void)type;
@@ -204,7 +213,8 @@ static void stress(uint64_t drain_ns)
     pthread_t                 threads[CLIENTS];
     uint32_t                  prewarms = 0;
 
-    opts.call_timeout_ns = 30 * QK__NS_PER_MS;    /* what ends two actors that call each other at the same moment */
+    opts.call_timeout_ns =
+        30 * QK__NS_PER_MS; /* what ends two actors that call each other at the same moment */
     atomic_store(&seeds, 20261127);
     atomic_store(&deactivations, 0);
     atomic_store(&prewarms_ended, 0);

@@ -126,8 +126,9 @@ static void expect_refused(qk_host *host, struct qk_type type, const char *words
 
 static void a_wrong_type_is_refused_by_its_field(void **state)
 {
-    static const struct qk_method      unnamed[] = {{NULL, nothing, 0, 0}}, empty[] = {{"m", NULL, 0, 0}},
-                                      immense[] = {{"m", nothing, SIZE_MAX - 3, 0}};
+    static const struct qk_method unnamed[] = {{NULL, nothing, 0, 0}},
+                                  empty[] = {{"m", NULL, 0, 0}},
+                                  immense[] = {{"m", nothing, SIZE_MAX - 3, 0}};
     static const struct qk_named_state far[] = {{"s", 4, 8}};
     static const struct qk_consumes    beyond[] = {{"ns", 7}}, unspoken[] = {{"", 0}};
     static const struct qk_predicted_by untriggered[] = {{0}};

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_prewarm.c - claims about activation ahead of the first message, on a virtual clock, stepped by hand. */
+/*
+ * test_prewarm.c - claims about activation ahead of the first message, on a virtual clock, stepped
+ * by hand.
+ */
 #include "host_fixture.h"
 
 #include "base/memory.h"
@@ -66,8 +69,8 @@ static void on_ready(void *arg, const char *type, const char *key, uint64_t took
     seen.ready++;
 }
 
-static void on_end(void *arg, const char *type, const char *key, const char *trigger, enum qk__prewarm_outcome outcome,
-                   uint64_t held_ns, uint64_t device_bytes)
+static void on_end(void *arg, const char *type, const char *key, const char *trigger,
+                   enum qk__prewarm_outcome outcome, uint64_t held_ns, uint64_t device_bytes)
 {
     (void)arg;
     (void)type;
@@ -79,7 +82,8 @@ static void on_end(void *arg, const char *type, const char *key, const char *tri
     snprintf(seen.trigger, sizeof seen.trigger, "%s", trigger);
 }
 
-static void on_first_call(void *arg, const char *type, const char *key, enum qk_warmth warmth, uint64_t latency_ns)
+static void on_first_call(void *arg, const char *type, const char *key, enum qk_warmth warmth,
+                          uint64_t latency_ns)
 {
     (void)arg;
     (void)type;
@@ -116,7 +120,8 @@ static void end(struct scene *scene)
 
 static qk_status prewarm(struct scene *scene, uint64_t keep_ns)
 {
-    const struct qk__prewarm wanted = {"camera", "c1", "motion", qk__clock_now_ns(&scene->clock.clock) + keep_ns};
+    const struct qk__prewarm wanted = {"camera", "c1", "motion",
+                                       qk__clock_now_ns(&scene->clock.clock) + keep_ns};
 
     return qk__host_prewarm(scene->host, &wanted);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_overflow.c - claims about a stack that overflows: its owner is named, and the process dies. */
+/*
+ * test_overflow.c - claims about a stack that overflows: its owner is named, and the process dies.
+ */
 #include "scheduler/scheduler.h"
 
 #include "base/memory.h"
@@ -53,7 +55,8 @@ static void die_of(void (*run)(struct qk__work *work), int to)
 
     (void)setrlimit(RLIMIT_CORE, &no_core);
     (void)dup2(to, STDERR_FILENO);
-    if (qk__scheduler_create(&opts, &scheduler, NULL) == QK_OK && qk__scheduler_start(scheduler, NULL) == QK_OK) {
+    if (qk__scheduler_create(&opts, &scheduler, NULL) == QK_OK &&
+        qk__scheduler_start(scheduler, NULL) == QK_OK) {
         qk__scheduler_submit(scheduler, &work);
         (void)qk__scheduler_wait_quiet(scheduler, QK__TIME_NEVER);
     }

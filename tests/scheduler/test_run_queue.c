@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_run_queue.c - claims about the ring and the inbox: first in first out, nothing lost, nothing twice. */
+/*
+ * test_run_queue.c - claims about the ring and the inbox: first in first out, nothing lost, nothing
+ * twice.
+ */
 #include "scheduler/run_queue.h"
 
 #include "base/memory.h"

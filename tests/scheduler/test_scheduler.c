@@ -114,7 +114,8 @@ static void nap(struct qk__work *work)
     struct qk__wait wait;
 
     qk__wait_init(&wait);
-    if (qk__wait_until(&wait, qk__clock_now_ns(qk__clock_system()) + 2 * QK__NS_PER_MS) == QK_DEADLINE_EXCEEDED)
+    if (qk__wait_until(&wait, qk__clock_now_ns(qk__clock_system()) + 2 * QK__NS_PER_MS) ==
+        QK_DEADLINE_EXCEEDED)
         atomic_fetch_add(self->counter, 1);
 }
 
@@ -276,8 +277,9 @@ static void a_cut_off_ends_what_sleeps_and_what_would(void **state)
     init_sleeper(&early, far_ns);
     init_sleeper(&late, far_ns);
     qk__scheduler_submit(scheduler, &early.work);
-    assert_int_equal(qk__scheduler_wait_quiet(scheduler, qk__clock_now_ns(qk__clock_system()) + QK__NS_PER_MS),
-                     QK_DEADLINE_EXCEEDED);
+    assert_int_equal(
+        qk__scheduler_wait_quiet(scheduler, qk__clock_now_ns(qk__clock_system()) + QK__NS_PER_MS),
+        QK_DEADLINE_EXCEEDED);
     qk__scheduler_cut_off(scheduler);
     qk__scheduler_submit(scheduler, &late.work);
     assert_int_equal(qk__scheduler_wait_quiet(scheduler, QK__TIME_NEVER), QK_OK);
@@ -286,7 +288,10 @@ static void a_cut_off_ends_what_sleeps_and_what_would(void **state)
     finish(scheduler);
 }
 
-/* Signal, deadline and cancellation at the same moment: one of them ends each wait, and none touches it afterwards. */
+/*
+ * Signal, deadline and cancellation at the same moment: one of them ends each wait, and none
+ * touches it afterwards.
+ */
 static void wakers_that_race_end_a_wait_once(void **state)
 {
     enum { ROUNDS = 3000 };
@@ -385,7 +390,9 @@ static void an_inbox_behind_a_long_turn_is_emptied_by_others(void **state)
     qk__scheduler_submit_to(scheduler, 0, &stuck.work);
     usleep(1000);
     qk__scheduler_submit_to(scheduler, 0, &key.work);
-    qk__scheduler_submit_to(scheduler, 1, &(struct counted){.work.run = count_run, .counter = &(_Atomic uint64_t){0}}.work);
+    qk__scheduler_submit_to(
+        scheduler, 1,
+        &(struct counted){.work.run = count_run, .counter = &(_Atomic uint64_t){0}}.work);
     assert_int_equal(qk__scheduler_wait_quiet(scheduler, QK__TIME_NEVER), QK_OK);
     finish(scheduler);
 }
@@ -413,7 +420,8 @@ static void take_step(struct qk__work *work)
 static void work_runs_in_order_and_a_yield_lets_others_go_first(void **state)
 {
     struct manual manual;
-    struct step   steps[] = {{{NULL, take_step}, 1, true}, {{NULL, take_step}, 2, false}, {{NULL, take_step}, 3, false}};
+    struct step   steps[] = {
+          {{NULL, take_step}, 1, true}, {{NULL, take_step}, 2, false}, {{NULL, take_step}, 3, false}};
     (void)state;
 
     start_manual(&manual);
@@ -468,7 +476,8 @@ static void blocking_work_runs_on_lanes_and_gives_its_result(void **state)
     }
     assert_int_equal(qk__scheduler_wait_quiet(scheduler, QK__TIME_NEVER), QK_OK);
     assert_int_equal(counter, COUNT);
-    assert_int_equal(qk__lane_call(scheduler, run_job, &jobs[0]), QK_NOT_READY);    /* from a thread as well */
+    assert_int_equal(qk__lane_call(scheduler, run_job, &jobs[0]),
+                     QK_NOT_READY); /* from a thread as well */
     qk__scheduler_stop(scheduler);
     assert_int_equal(qk__lane_submit(scheduler, run_job, &jobs[0], NULL), QK_UNAVAILABLE);
     qk__scheduler_destroy(scheduler);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_scheduler_no_memory.c - every allocation and every stack fails in turn: each time the call says so and nothing is lost. */
+/*
+ * test_scheduler_no_memory.c - every allocation and every stack fails in turn: each time the call
+ * says so and nothing is lost.
+ */
 #include "scheduler/scheduler.h"
 
 #include "base/memory.h"
@@ -92,7 +95,7 @@ static void a_wait_without_a_stack_to_go_on_with_holds_its_worker_and_ends(void 
     const struct qk__scheduler_opts opts = {.worker_count = 1};
     qk__scheduler                  *scheduler;
     struct qk__wait                 signalled, never;
-    struct sleeper                  first = {{NULL, sleep_without_stack}, &signalled, QK__TIME_NEVER, QK_UNKNOWN};
+    struct sleeper first = {{NULL, sleep_without_stack}, &signalled, QK__TIME_NEVER, QK_UNKNOWN};
     struct sleeper                  second = {{NULL, sleep_without_stack}, &never, 0, QK_UNKNOWN};
     (void)state;
 
@@ -100,7 +103,8 @@ static void a_wait_without_a_stack_to_go_on_with_holds_its_worker_and_ends(void 
     qk__wait_init(&signalled);
     qk__wait_init(&never);
     atomic_store(&no_stacks, true);
-    assert_int_equal(qk__scheduler_start(scheduler, NULL), QK_OK);    /* the worker's one stack is there */
+    assert_int_equal(qk__scheduler_start(scheduler, NULL),
+                     QK_OK); /* the worker's one stack is there */
     second.deadline_ns = qk__clock_now_ns(qk__clock_system()) + QK__NS_PER_MS;
     qk__scheduler_submit(scheduler, &second.work);
     qk__scheduler_submit(scheduler, &first.work);

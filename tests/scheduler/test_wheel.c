@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_wheel.c - claims about the timer wheel: never early, in order, exact, whatever the distance. */
+/*
+ * test_wheel.c - claims about the timer wheel: never early, in order, exact, whatever the distance.
+ */
 #include "scheduler/wheel.h"
 
 #include "base/memory.h"
@@ -48,7 +50,8 @@ static uint32_t advance(struct qk__wheel *wheel, uint64_t to_ns)
 
 static void a_timer_fires_at_its_time_and_never_before(void **state)
 {
-    const uint64_t delays[] = {1, 63, 64, 65, 4095, 4096, 1000000, 123456789, 30000000000, 1ull << 59};
+    const uint64_t delays[] = {1,    63,      64,        65,          4095,
+                               4096, 1000000, 123456789, 30000000000, 1ull << 59};
     (void)state;
 
     for (size_t i = 0; i < QK__COUNT_OF(delays); i++) {
@@ -184,7 +187,9 @@ static void note_random(struct qk__timer *timer)
     self->is_armed = false;
 }
 
-/* Against the plain truth: after each step exactly those are still armed whose time has not come. */
+/*
+ * Against the plain truth: after each step exactly those are still armed whose time has not come.
+ */
 static void random_timers_fire_exactly_when_due(void **state)
 {
     enum { COUNT = 300, STEPS = 3000 };
