@@ -95,12 +95,6 @@ uint32_t       qk__worker_index(const qk__worker *worker);
 qk__scheduler *qk__worker_scheduler(const qk__worker *worker);
 
 /*
- * Reads the clock of the scheduler as of a moment ago, for a thing that need not be exact; never
- * goes back on one worker.
- */
-uint64_t qk__worker_time_ns(const qk__worker *worker);
-
-/*
  * What the running coroutine works for. It stays with the coroutine across waits, so the pointer
  * may be kept as long as the work runs. NULL on a thread that is no worker. Work sets it as it
  * likes and clears it before it returns.

@@ -48,11 +48,6 @@ qk__scheduler *qk__worker_scheduler(const qk__worker *worker)
     return worker->scheduler;
 }
 
-uint64_t qk__worker_time_ns(const qk__worker *worker)
-{
-    return worker->time_ns;
-}
-
 struct qk__scope *qk__worker_scope(void)
 {
     qk__worker *worker = qk__worker_current();
