@@ -95,32 +95,42 @@ static size_t weights_bytes(const struct qk__graph *graph)
     return total;
 }
 
-/* Waits to the end, also after a failure: the model's bytes are being read. */
+/* Waits for the last of the writes, which the queue keeps in order; NULL: there was none. */
+static qk_status end_upload(const struct qk__cpu_state *state, qk__event *last, struct qk_error *error)
+{
+    const qk_status st = last != NULL ? qk__event_wait(last) : QK_OK;
+
+    qk__event_release(last);
+    if (st != QK_OK)
+        qk_error_set(error, st, "device %s: weights were not uploaded: %s", qk__device_info(state->device)->id,
+                     qk_status_text(st));
+    return st;
+}
+
+/* Waits to the end, also after a failure: both the model's bytes and the buffer are in use until then. */
 static qk_status upload(struct qk__cpu_state *state, struct qk_error *error)
 {
     const struct qk__graph *graph = state->graph;
     size_t                  at = 0;
-    qk__event              *all = NULL;
+    qk__event              *last = NULL;
     qk_status               st = QK_OK, end;
 
     for (uint32_t i = 0; i < graph->value_count && st == QK_OK; i++) {
         const size_t bytes = constant_bytes(&graph->values[i]);
+        qk__event   *written = NULL;
 
         if (bytes == 0)
             continue;
         st = qk__device_write(state->device, QK_QUEUE_WARM, state->weights, at, graph->values[i].initial.data, bytes,
-                              QK__NO_WAITS, NULL, error);
+                              QK__NO_WAITS, &written, error);
+        if (st == QK_OK) {
+            qk__event_release(last);
+            last = written;
+        }
         state->constants[i] = (char *)qk__buffer_host_mem(state->weights) + at;
         at += ALIGN(bytes);
     }
-    end = qk__device_marker(state->device, QK_QUEUE_WARM, QK__NO_WAITS, &all, st == QK_OK ? error : NULL);
-    if (end == QK_OK) {
-        end = qk__event_wait(all);
-        if (end != QK_OK && st == QK_OK)
-            qk_error_set(error, end, "device %s: weights were not uploaded: %s", qk__device_info(state->device)->id,
-                         qk_status_text(end));
-    }
-    qk__event_release(all);
+    end = end_upload(state, last, st == QK_OK ? error : NULL);
     return st != QK_OK ? st : end;
 }
 
