@@ -74,6 +74,43 @@ static qk_status digest(const void *bytes, size_t size, char out_hex[65])
     return qk__sha256_finish(&sha, out_hex);
 }
 
+/* Inputs as the file declares them, open dimensions being 1; false where it does not say enough for a plan. */
+static bool declared_inputs(const struct qk__graph *graph, qk_tensor *inputs, bool *out_is_open)
+{
+    for (uint32_t i = 0; i < graph->input_count; i++) {
+        const struct qk__value *value = &graph->values[graph->inputs[i]];
+
+        if (value->dtype == QK_DTYPE_NONE || !value->has_shape || value->by_value)
+            return false;
+        inputs[i] = (qk_tensor){.dtype = value->dtype, .shape = value->shape};
+        for (uint32_t k = 0; k < value->shape.rank; k++) {
+            *out_is_open |= value->shape.dims[k] < 0;
+            inputs[i].shape.dims[k] = value->shape.dims[k] < 0 ? 1 : value->shape.dims[k];
+        }
+    }
+    return true;
+}
+
+/*
+ * Plans once for the declared shapes, so that a node that can't work is refused now. With open dimensions only what is not
+ * supported counts: that 1 does not fit says nothing about others.
+ */
+static qk_status try_plan(const struct qk__graph *graph, struct qk_error *error)
+{
+    qk_tensor       *inputs = qk__alloc_array(graph->input_count, sizeof *inputs);
+    struct qk__plan *plan = NULL;
+    bool             is_open = false;
+    qk_status        status = QK_OK;
+
+    if (inputs == NULL)
+        return qk_error_set(error, QK_NO_MEMORY, "no memory for the model");
+    if (declared_inputs(graph, inputs, &is_open))
+        status = qk__plan_create(graph, inputs, 0, &plan, error);
+    qk__plan_destroy(plan);
+    qk__free(inputs);
+    return is_open && status != QK_UNIMPLEMENTED && status != QK_NO_MEMORY ? QK_OK : status;
+}
+
 static qk_status fill(qk__model *model, const char *name, const void *bytes, size_t size,
                       const struct qk__model_limits *limits, struct qk_error *error)
 {
@@ -81,6 +118,8 @@ static qk_status fill(qk__model *model, const char *name, const void *bytes, siz
 
     if (status == QK_OK)
         status = qk__graph_simplify(&model->graph, error);
+    if (status == QK_OK)
+        status = try_plan(&model->graph, error);
     if (status != QK_OK)
         return status;
     model->name = qk__strdup(name);

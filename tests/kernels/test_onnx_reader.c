@@ -41,15 +41,20 @@ static qk_status parse(const struct pb *file, struct qk_error *error)
 }
 
 /* Takes the graph. The error must name the file and hold `words`. */
-static void refused(struct pb graph, qk_status status, const char *words)
+static void refused_at(struct pb graph, int64_t opset, qk_status status, const char *words)
 {
-    struct pb       file = onnx_model(&graph, 13);
+    struct pb       file = onnx_model(&graph, opset);
     struct qk_error error = {0};
 
     assert_int_equal(parse(&file, &error), status);
     if (strstr(error.text, words) == NULL || strncmp(error.text, "m.onnx", 6) != 0)
         fail_msg("'%s' does not say '%s'", error.text, words);
     pb_fini(&file);
+}
+
+static void refused(struct pb graph, qk_status status, const char *words)
+{
+    refused_at(graph, 13, status, words);
 }
 
 static void a_model_is_read_and_described(void **state)
@@ -267,6 +272,28 @@ static void many_constants_are_limited_together(void **state)
     refused(graph, QK_RESOURCE_EXHAUSTED, "all constants");
 }
 
+static void a_node_that_can_never_work_is_refused_when_read(void **state)
+{
+    struct pb graph = {0}, node = onnx_node("Concat", "seam", "x w", "y"), weights;
+    (void)state;
+
+    weights = onnx_tensor("w", QK_F32, DIMS(2, 2), ones, 16);
+    onnx_attr_int(&node, "axis", 0);
+    onnx_add_node(&graph, &node);
+    onnx_add_initializer(&graph, &weights);
+    onnx_add_input(&graph, "x", QK_F32, DIMS(2, 3));
+    onnx_add_output(&graph, "y", QK_F32, DIMS(4, 3));
+    refused(graph, QK_INVALID_ARGUMENT, "seam");
+    graph = small_graph();
+    node = onnx_node("BatchNormalization", "trainer", "y s s s s", "z");
+    weights = onnx_tensor("s", QK_F32, DIMS(1), ones, 4);
+    onnx_attr_int(&node, "training_mode", 1);
+    onnx_add_initializer(&graph, &weights);
+    onnx_add_node(&graph, &node);
+    onnx_add_output(&graph, "z", QK_F32, DIMS(-1, 1, 4, 4));
+    refused_at(graph, 14, QK_UNIMPLEMENTED, "trainer");
+}
+
 static void too_many_nodes_are_refused(void **state)
 {
     struct pb graph = small_graph();
@@ -307,6 +334,7 @@ int main(void)
         cmocka_unit_test(tensors_must_be_what_they_say),
         cmocka_unit_test(constants_may_not_grow_over_the_limit),
         cmocka_unit_test(many_constants_are_limited_together),
+        cmocka_unit_test(a_node_that_can_never_work_is_refused_when_read),
         cmocka_unit_test(too_many_nodes_are_refused),
         cmocka_unit_test(a_missing_file_is_named),
     };
