@@ -279,9 +279,9 @@ static void add_camera_row(struct text *page, const char *kind, const struct rec
          sums->by_warmth[RECORD_JOINED] + sums->by_warmth[RECORD_PREWARMED], sums->by_warmth[RECORD_COLD],
          camera->wasted);
     if (sums->expected > 0)
-        addf(page, "<td class=\"n\">%u of %u</td><td>", sums->right, sums->expected);
+        addf(page, "<td class=\"n\">%u of %u</td><td class=\"where\">", sums->right, sums->expected);
     else
-        addf(page, "<td class=\"n\">%u</td><td>", sums->found);
+        addf(page, "<td class=\"n\">%u</td><td class=\"where\">", sums->found);
     add_escaped(page, camera->device);
     addf(page, "</td><td class=\"n\">%llu</td></tr>\n", (unsigned long long)camera->frames_ever);
 }
