@@ -18,7 +18,7 @@
  *         .count = 2000000, .short_count = 2000, .run = ping_pong,
  *     };
  *
- * A new one: its file in CMakeLists.txt, its case in registry.c. A check that fails makes `quark bench` exit 1, so a
+ * A new one: its file in library.cmake, its case in registry.c. A check that fails makes `quark bench` exit 1, so a
  * benchmark that stopped doing its work is found by the ordinary suite, which runs each of them short.
  * Thread: a benchmark runs on the program's main thread, which is no worker; only that thread calls what is below.
  */
