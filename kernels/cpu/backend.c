@@ -2,11 +2,13 @@
 /*
  * backend.c - the CPU back end: a model's constants, and the table that residence.c calls.
  *
- * On the CPU itself constants stay where the model has them, and only what oneDNN wants in another layout takes memory. A device
- * that plays at having its own gets them uploaded, so that memory and time are as they would be.
+ * On the CPU itself constants stay where the model has them, and only what oneDNN wants in another
+ * layout takes memory. A device that plays at having its own gets them uploaded, so that memory and
+ * time are as they would be.
  *
- * Threads: OMP_NUM_THREADS, or one for each core but one, which the workers keep. oneDNN's OpenMP threads spin for
- * a while after each primitive; OMP_WAIT_POLICY=passive ends that and must be set before the process starts.
+ * Threads: OMP_NUM_THREADS, or one for each core but one, which the workers keep. oneDNN's OpenMP
+ * threads spin for a while after each primitive; OMP_WAIT_POLICY=passive ends that and must be set
+ * before the process starts.
  */
 #include "kernels/cpu/submit.h"
 #include "kernels/graph/backend.h"
@@ -26,7 +28,8 @@ static int thread_count(const qk__device *device)
     return cores > 1 ? cores - 1 : 1;
 }
 
-/* The OpenMP library is oneDNN's, whichever that is: found by its symbol, or left alone where there is none. */
+/* The OpenMP library is oneDNN's, whichever that is: found by its symbol, or left alone where there
+ * is none. */
 void qk__cpu_use_threads(const struct qk__cpu_state *state)
 {
     typedef void (*set_threads_fn)(int threads);
@@ -43,10 +46,11 @@ void qk__cpu_use_threads(const struct qk__cpu_state *state)
         set(state->threads);
 }
 
-qk_status qk__cpu_buffer_create(struct qk__cpu_state *state, size_t size_bytes, qk__buffer **out_buffer,
-                                struct qk_error *error)
+qk_status qk__cpu_buffer_create(struct qk__cpu_state *state, size_t size_bytes,
+                                qk__buffer **out_buffer, struct qk_error *error)
 {
-    qk_status st = qk__buffer_create(state->device, state->owner, size_bytes > 0 ? size_bytes : 1, out_buffer, error);
+    qk_status st = qk__buffer_create(state->device, state->owner, size_bytes > 0 ? size_bytes : 1,
+                                     out_buffer, error);
 
     if (st != QK_OK)
         return st;
@@ -96,18 +100,20 @@ static size_t weights_bytes(const struct qk__graph *graph)
 }
 
 /* Waits for the last of the writes, which the queue keeps in order; NULL: there was none. */
-static qk_status end_upload(const struct qk__cpu_state *state, qk__event *last, struct qk_error *error)
+static qk_status end_upload(const struct qk__cpu_state *state, qk__event *last,
+                            struct qk_error *error)
 {
     const qk_status st = last != NULL ? qk__event_wait(last) : QK_OK;
 
     qk__event_release(last);
     if (st != QK_OK)
-        qk_error_set(error, st, "device %s: weights were not uploaded: %s", qk__device_info(state->device)->id,
-                     qk_status_text(st));
+        qk_error_set(error, st, "device %s: weights were not uploaded: %s",
+                     qk__device_info(state->device)->id, qk_status_text(st));
     return st;
 }
 
-/* Waits to the end, also after a failure: both the model's bytes and the buffer are in use until then. */
+/* Waits to the end, also after a failure: both the model's bytes and the buffer are in use until
+ * then. */
 static qk_status upload(struct qk__cpu_state *state, struct qk_error *error)
 {
     const struct qk__graph *graph = state->graph;
@@ -121,8 +127,8 @@ static qk_status upload(struct qk__cpu_state *state, struct qk_error *error)
 
         if (bytes == 0)
             continue;
-        st = qk__device_write(state->device, QK_QUEUE_WARM, state->weights, at, graph->values[i].initial.data, bytes,
-                              QK__NO_WAITS, &written, error);
+        st = qk__device_write(state->device, QK_QUEUE_WARM, state->weights, at,
+                              graph->values[i].initial.data, bytes, QK__NO_WAITS, &written, error);
         if (st == QK_OK) {
             qk__event_release(last);
             last = written;
@@ -143,7 +149,7 @@ static qk_status place_constants(struct qk__cpu_state *state, struct qk_error *e
     if (state->constants == NULL)
         return qk_error_set(error, QK_NO_MEMORY, "no memory for %s", state->owner);
     if (!state->has_own_memory)
-        return QK_OK;    /* a plan takes those of the graph */
+        return QK_OK; /* a plan takes those of the graph */
     st = qk__cpu_buffer_create(state, weights_bytes(graph), &state->weights, error);
     return st == QK_OK ? upload(state, error) : st;
 }
@@ -170,13 +176,14 @@ static void close_state(void *opaque)
 static qk_status open_engine(struct qk__cpu_state *state, struct qk_error *error)
 {
     if (dnnl_engine_create(&state->engine, dnnl_cpu, 0) == dnnl_success &&
-        dnnl_stream_create(&state->stream, state->engine, dnnl_stream_default_flags) == dnnl_success)
+        dnnl_stream_create(&state->stream, state->engine, dnnl_stream_default_flags) ==
+            dnnl_success)
         return QK_OK;
     return qk_error_set(error, QK_NO_MEMORY, "oneDNN did not start");
 }
 
-static qk_status open_state(const struct qk__graph *graph, qk__device *device, const char *owner, void **out_state,
-                            struct qk_error *error)
+static qk_status open_state(const struct qk__graph *graph, qk__device *device, const char *owner,
+                            void **out_state, struct qk_error *error)
 {
     struct qk__cpu_state *state = qk__alloc_zero(sizeof *state);
     qk_status             st;
@@ -188,7 +195,8 @@ static qk_status open_state(const struct qk__graph *graph, qk__device *device, c
     state->owner = qk__strdup(owner);
     state->threads = thread_count(device);
     state->has_own_memory = qk__device_info(device)->kind != QK_DEVICE_CPU;
-    st = state->owner != NULL ? open_engine(state, error) : qk_error_set(error, QK_NO_MEMORY, "no memory for %s", owner);
+    st = state->owner != NULL ? open_engine(state, error)
+                              : qk_error_set(error, QK_NO_MEMORY, "no memory for %s", owner);
     if (st == QK_OK)
         st = place_constants(state, error);
     if (st != QK_OK) {
@@ -209,7 +217,8 @@ static void plan_destroy(void *state, void *opaque)
     qk__free(exec);
 }
 
-static qk_status plan_create(void *state, const struct qk__plan *plan, void **out_exec, struct qk_error *error)
+static qk_status plan_create(void *state, const struct qk__plan *plan, void **out_exec,
+                             struct qk_error *error)
 {
     struct qk__cpu_exec *exec = qk__alloc_zero(sizeof *exec);
     qk_status            st;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * binary.c - two numbers to one, over shapes that broadcast; the variadic operators by two at a time; Where.
+ * binary.c - two numbers to one, over shapes that broadcast; the variadic operators by two at a
+ * time; Where.
  *
- * Integers wrap around as two's complement does; what C leaves undefined (a division by 0, the one that overflows) gives 0 or wraps.
+ * Integers wrap around as two's complement does; what C leaves undefined (a division by 0, the one
+ * that overflows) gives 0 or wraps.
  */
 #include "kernels/cpu/build.h"
 #include "kernels/cpu/number.h"
@@ -19,72 +21,72 @@ struct run {
     int64_t              x_step, y_step, count;
 };
 
-#define EACH(expression)                                                                          \
-    for (int64_t i = 0; i < run->count; i++) {                                                    \
-        const number a = x[i * run->x_step], b = y[i * run->y_step];                              \
-        out[i] = (number)(expression);                                                            \
-    }                                                                                             \
+#define EACH(expression)                                                                           \
+    for (int64_t i = 0; i < run->count; i++) {                                                     \
+        const number a = x[i * run->x_step], b = y[i * run->y_step];                               \
+        out[i] = (number)(expression);                                                             \
+    }                                                                                              \
     break
 
 /* The same, told apart for the usual steps so that the compiler can use vectors. */
-#define EACH_FAST(expression)                                                                     \
-    if (run->x_step == 1 && run->y_step == 1) {                                                   \
-        for (int64_t i = 0; i < run->count; i++) {                                                \
-            const number a = x[i], b = y[i];                                                      \
-            out[i] = (number)(expression);                                                        \
-        }                                                                                         \
-        break;                                                                                    \
-    }                                                                                             \
-    if (run->x_step == 1 && run->y_step == 0) {                                                   \
-        const number b = y[0];                                                                    \
-        for (int64_t i = 0; i < run->count; i++) {                                                \
-            const number a = x[i];                                                                \
-            out[i] = (number)(expression);                                                        \
-        }                                                                                         \
-        break;                                                                                    \
-    }                                                                                             \
+#define EACH_FAST(expression)                                                                      \
+    if (run->x_step == 1 && run->y_step == 1) {                                                    \
+        for (int64_t i = 0; i < run->count; i++) {                                                 \
+            const number a = x[i], b = y[i];                                                       \
+            out[i] = (number)(expression);                                                         \
+        }                                                                                          \
+        break;                                                                                     \
+    }                                                                                              \
+    if (run->x_step == 1 && run->y_step == 0) {                                                    \
+        const number b = y[0];                                                                     \
+        for (int64_t i = 0; i < run->count; i++) {                                                 \
+            const number a = x[i];                                                                 \
+            out[i] = (number)(expression);                                                         \
+        }                                                                                          \
+        break;                                                                                     \
+    }                                                                                              \
     EACH(expression)
 
-#define ASK(expression)                                                                           \
-    for (int64_t i = 0; i < run->count; i++) {                                                    \
-        const number a = x[i * run->x_step], b = y[i * run->y_step];                              \
-        answers[i] = (expression);                                                                \
-    }                                                                                             \
+#define ASK(expression)                                                                            \
+    for (int64_t i = 0; i < run->count; i++) {                                                     \
+        const number a = x[i * run->x_step], b = y[i * run->y_step];                               \
+        answers[i] = (expression);                                                                 \
+    }                                                                                              \
     break
 
-#define QUESTIONS                                                                                 \
-    case QK__BINARY_EQUAL: ASK(a == b);                                                           \
-    case QK__BINARY_GREATER: ASK(a > b);                                                          \
-    case QK__BINARY_LESS: ASK(a < b);                                                             \
-    case QK__BINARY_GREATER_OR_EQUAL: ASK(a >= b);                                                \
-    case QK__BINARY_LESS_OR_EQUAL: ASK(a <= b);                                                   \
-    case QK__BINARY_AND: ASK(a != 0 && b != 0);                                                   \
-    case QK__BINARY_OR: ASK(a != 0 || b != 0);                                                    \
-    case QK__BINARY_XOR: ASK((a != 0) != (b != 0))
+#define QUESTIONS                                                                                  \
+    case QK__BINARY_EQUAL: ASK(a == b);                                                            \
+    case QK__BINARY_GREATER: ASK(a > b);                                                           \
+    case QK__BINARY_LESS: ASK(a < b);                                                              \
+    case QK__BINARY_GREATER_OR_EQUAL: ASK(a >= b);                                                 \
+    case QK__BINARY_LESS_OR_EQUAL: ASK(a <= b);                                                    \
+    case QK__BINARY_AND: ASK(a != 0 && b != 0);                                                    \
+    case QK__BINARY_OR: ASK(a != 0 || b != 0);                                                     \
+    case QK__BINARY_XOR:                                                                           \
+        ASK((a != 0) != (b != 0))
 
-#define BEGIN(type)                                                                               \
-    typedef type number;                                                                          \
-    const type  *x = run->x, *y = run->y;                                                         \
-    type        *out = run->out;                                                                  \
+#define BEGIN(type)                                                                                \
+    typedef type number;                                                                           \
+    const type  *x = run->x, *y = run->y;                                                          \
+    type        *out = run->out;                                                                   \
     uint8_t     *answers = run->out
 
-#define DEFINE_FLOAT(name, type, suffix)                                                          \
-    static void name(const struct run *run)                                                       \
-    {                                                                                             \
-        BEGIN(type);                                                                              \
-        switch (run->kind) {                                                                      \
-        case QK__BINARY_ADD: EACH_FAST(a + b);                                                    \
-        case QK__BINARY_SUB: EACH_FAST(a - b);                                                    \
-        case QK__BINARY_MUL: EACH_FAST(a * b);                                                    \
-        case QK__BINARY_DIV: EACH_FAST(a / b);                                                    \
-        case QK__BINARY_POW: EACH(pow##suffix(a, b));                                             \
-        case QK__BINARY_MOD: EACH(a - b * floor##suffix(a / b));                                  \
-        case QK__BINARY_FMOD: EACH(fmod##suffix(a, b));                                           \
-        case QK__BINARY_MAX: EACH_FAST(a > b || isnan(a) ? a : b);                                \
-        case QK__BINARY_MIN: EACH_FAST(a < b || isnan(a) ? a : b);                                \
-        case QK__BINARY_PRELU: EACH_FAST(a < 0 ? a * b : a);                                      \
-        QUESTIONS;                                                                                \
-        }                                                                                         \
+#define DEFINE_FLOAT(name, type, suffix)                                                           \
+    static void name(const struct run *run)                                                        \
+    {                                                                                              \
+        BEGIN(type);                                                                               \
+        switch (run->kind) {                                                                       \
+        case QK__BINARY_ADD: EACH_FAST(a + b);                                                     \
+        case QK__BINARY_SUB: EACH_FAST(a - b);                                                     \
+        case QK__BINARY_MUL: EACH_FAST(a *b);                                                      \
+        case QK__BINARY_DIV: EACH_FAST(a / b);                                                     \
+        case QK__BINARY_POW: EACH(pow##suffix(a, b));                                              \
+        case QK__BINARY_MOD: EACH(a - b * floor##suffix(a / b));                                   \
+        case QK__BINARY_FMOD: EACH(fmod##suffix(a, b));                                            \
+        case QK__BINARY_MAX: EACH_FAST(a > b || isnan(a) ? a : b);                                 \
+        case QK__BINARY_MIN: EACH_FAST(a < b || isnan(a) ? a : b);                                 \
+        case QK__BINARY_PRELU: EACH_FAST(a < 0 ? a * b : a); QUESTIONS;                            \
+        }                                                                                          \
     }
 
 DEFINE_FLOAT(run_f32, float, f)
@@ -117,29 +119,28 @@ static int64_t power(int64_t base, int64_t exponent)
     return (int64_t)result;
 }
 
-#define DEFINE_INT(name, type, division, modulo)                                                  \
-    static void name(const struct run *run)                                                       \
-    {                                                                                             \
-        BEGIN(type);                                                                              \
-        switch (run->kind) {                                                                      \
-        case QK__BINARY_ADD: EACH_FAST((uint64_t)a + (uint64_t)b);                                \
-        case QK__BINARY_SUB: EACH_FAST((uint64_t)a - (uint64_t)b);                                \
-        case QK__BINARY_MUL: EACH_FAST((uint64_t)a * (uint64_t)b);                                \
-        case QK__BINARY_DIV: EACH(division);                                                      \
-        case QK__BINARY_POW: EACH(power((int64_t)a, (int64_t)b));                                 \
-        case QK__BINARY_MOD: EACH(modulo(true));                                                  \
-        case QK__BINARY_FMOD: EACH(modulo(false));                                                \
-        case QK__BINARY_MAX: EACH_FAST(a > b ? a : b);                                            \
-        case QK__BINARY_MIN: EACH_FAST(a < b ? a : b);                                            \
-        case QK__BINARY_PRELU: break;                                                             \
-        QUESTIONS;                                                                                \
-        }                                                                                         \
+#define DEFINE_INT(name, type, division, modulo)                                                   \
+    static void name(const struct run *run)                                                        \
+    {                                                                                              \
+        BEGIN(type);                                                                               \
+        switch (run->kind) {                                                                       \
+        case QK__BINARY_ADD: EACH_FAST((uint64_t)a + (uint64_t)b);                                 \
+        case QK__BINARY_SUB: EACH_FAST((uint64_t)a - (uint64_t)b);                                 \
+        case QK__BINARY_MUL: EACH_FAST((uint64_t)a *(uint64_t)b);                                  \
+        case QK__BINARY_DIV: EACH(division);                                                       \
+        case QK__BINARY_POW: EACH(power((int64_t)a, (int64_t)b));                                  \
+        case QK__BINARY_MOD: EACH(modulo(true));                                                   \
+        case QK__BINARY_FMOD: EACH(modulo(false));                                                 \
+        case QK__BINARY_MAX: EACH_FAST(a > b ? a : b);                                             \
+        case QK__BINARY_MIN: EACH_FAST(a < b ? a : b);                                             \
+        case QK__BINARY_PRELU: break; QUESTIONS;                                                   \
+        }                                                                                          \
     }
 
-#define SIGNED_MODULO(like_divisor)   remainder_of(a, b, like_divisor)
+#define SIGNED_MODULO(like_divisor) remainder_of(a, b, like_divisor)
 #define UNSIGNED_MODULO(like_divisor) (b == 0 ? 0 : a % b)
-#define SIGNED(name, type)            DEFINE_INT(name, type, divide(a, b), SIGNED_MODULO)
-#define UNSIGNED(name, type)          DEFINE_INT(name, type, b == 0 ? 0 : a / b, UNSIGNED_MODULO)
+#define SIGNED(name, type) DEFINE_INT(name, type, divide(a, b), SIGNED_MODULO)
+#define UNSIGNED(name, type) DEFINE_INT(name, type, b == 0 ? 0 : a / b, UNSIGNED_MODULO)
 
 SIGNED(run_i8, int8_t)
 SIGNED(run_i16, int16_t)
@@ -164,13 +165,13 @@ static run_fn runner(qk_dtype dtype)
     case QK_U16: return run_u16;
     case QK_U32: return run_u32;
     case QK_U64: return run_u64;
-    default: return run_u8;    /* bool too */
+    default: return run_u8; /* bool too */
     }
 }
 
 /* `x` may be `out` where it has its shape. */
-static void combine(enum qk__binary_kind kind, const qk_tensor *x, const qk_tensor *y, const struct qk_shape *y_shape,
-                    qk_tensor *out)
+static void combine(enum qk__binary_kind kind, const qk_tensor *x, const qk_tensor *y,
+                    const struct qk_shape *y_shape, qk_tensor *out)
 {
     const struct qk_shape *const shapes[] = {&x->shape, y_shape};
     const int64_t                in_bytes = (int64_t)qk_dtype_size(x->dtype);
@@ -181,10 +182,13 @@ static void combine(enum qk__binary_kind kind, const qk_tensor *x, const qk_tens
 
     qk__walk_broadcast(&walk, &out->shape, shapes, 2);
     for (qk__walk_begin(&walk); !walk.is_done; qk__walk_next(&walk)) {
-        run_block(&(struct run){.kind = kind, .x = (const char *)x->data + walk.offsets[0] * in_bytes,
+        run_block(&(struct run){.kind = kind,
+                                .x = (const char *)x->data + walk.offsets[0] * in_bytes,
                                 .y = (const char *)y->data + walk.offsets[1] * in_bytes,
-                                .out = (char *)out->data + done * out_bytes, .x_step = walk.steps[0],
-                                .y_step = walk.steps[1], .count = walk.length});
+                                .out = (char *)out->data + done * out_bytes,
+                                .x_step = walk.steps[0],
+                                .y_step = walk.steps[1],
+                                .count = walk.length});
         done += walk.length;
     }
 }
@@ -217,7 +221,8 @@ static qk_status run_binary(const struct qk__cpu_args *args, struct qk_error *er
     if (params->kind == QK__BINARY_POW && args->inputs[0].dtype != args->inputs[1].dtype)
         mixed_power(&args->inputs[0], &args->inputs[1], &args->outputs[0]);
     else
-        combine(params->kind, &args->inputs[0], &args->inputs[1], &params->b_shape, &args->outputs[0]);
+        combine(params->kind, &args->inputs[0], &args->inputs[1], &params->b_shape,
+                &args->outputs[0]);
     return QK_OK;
 }
 
@@ -256,7 +261,7 @@ static qk_status run_variadic(const struct qk__cpu_args *args, struct qk_error *
 
 static qk_status run_where(const struct qk__cpu_args *args, struct qk_error *error)
 {
-    const qk_tensor             *condition = &args->inputs[0], *x = &args->inputs[1], *y = &args->inputs[2];
+    const qk_tensor *condition = &args->inputs[0], *x = &args->inputs[1], *y = &args->inputs[2];
     const struct qk_shape *const shapes[] = {&condition->shape, &x->shape, &y->shape};
     const size_t                 bytes = qk_dtype_size(x->dtype);
     char                        *out = args->outputs[0].data;
@@ -266,8 +271,10 @@ static qk_status run_where(const struct qk__cpu_args *args, struct qk_error *err
     qk__walk_broadcast(&walk, &args->outputs[0].shape, shapes, 3);
     for (qk__walk_begin(&walk); !walk.is_done; qk__walk_next(&walk)) {
         for (int64_t i = 0; i < walk.length; i++, out += bytes) {
-            const bool    is_x = ((const uint8_t *)condition->data)[walk.offsets[0] + i * walk.steps[0]] != 0;
-            const int64_t at = is_x ? walk.offsets[1] + i * walk.steps[1] : walk.offsets[2] + i * walk.steps[2];
+            const bool is_x =
+                ((const uint8_t *)condition->data)[walk.offsets[0] + i * walk.steps[0]] != 0;
+            const int64_t at =
+                is_x ? walk.offsets[1] + i * walk.steps[1] : walk.offsets[2] + i * walk.steps[2];
 
             memcpy(out, (const char *)(is_x ? x : y)->data + at * (int64_t)bytes, bytes);
         }
@@ -289,7 +296,8 @@ static qk_status run_cast(const struct qk__cpu_args *args, struct qk_error *erro
     for (int64_t at = 0; at < count; at += QK__BLOCK) {
         const int64_t some = count - at < QK__BLOCK ? count - at : QK__BLOCK;
 
-        if (qk__is_float(in->dtype) || (in->dtype == QK_U64 && qk__is_float(args->outputs[0].dtype))) {
+        if (qk__is_float(in->dtype) ||
+            (in->dtype == QK_U64 && qk__is_float(args->outputs[0].dtype))) {
             qk__load_doubles(in, at, 1, some, block.doubles);
             qk__store_doubles(&args->outputs[0], at, 1, some, block.doubles);
         } else {
@@ -300,7 +308,8 @@ static qk_status run_cast(const struct qk__cpu_args *args, struct qk_error *erro
     return QK_OK;
 }
 
-/* The sum of two of one shape, in whatever layout the first lies: the end of many a residual block. */
+/* The sum of two of one shape, in whatever layout the first lies: the end of many a residual block.
+ */
 static qk_status prepare_add(struct qk__cpu_build *build, const struct qk__step *step)
 {
     const struct qk_shape *shape = &qk__cpu_value(build, step->inputs[0])->shape;
@@ -326,7 +335,8 @@ static qk_status prepare_add(struct qk__cpu_build *build, const struct qk__step 
     return st;
 }
 
-static qk_status prepare_binary(struct qk__cpu_build *build, const struct qk__step *step, struct qk_error *error)
+static qk_status prepare_binary(struct qk__cpu_build *build, const struct qk__step *step,
+                                struct qk_error *error)
 {
     const struct qk__binary_params *params = step->params;
 
@@ -334,13 +344,15 @@ static qk_status prepare_binary(struct qk__cpu_build *build, const struct qk__st
     return params->kind == QK__BINARY_ADD ? prepare_add(build, step) : QK_UNIMPLEMENTED;
 }
 
-static qk_status prepare_variadic(struct qk__cpu_build *build, const struct qk__step *step, struct qk_error *error)
+static qk_status prepare_variadic(struct qk__cpu_build *build, const struct qk__step *step,
+                                  struct qk_error *error)
 {
     const struct qk__variadic_params *params = step->params;
 
     (void)error;
-    return params->kind == QK__BINARY_ADD && params->scale == 1 && step->input_count == 2 ? prepare_add(build, step)
-                                                                                         : QK_UNIMPLEMENTED;
+    return params->kind == QK__BINARY_ADD && params->scale == 1 && step->input_count == 2
+               ? prepare_add(build, step)
+               : QK_UNIMPLEMENTED;
 }
 
 const struct qk__cpu_op qk__cpu_binary = {.run = run_binary, .prepare = prepare_binary};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* build.c - see build.h. Work is numbered as it is added; those numbers are the time in which storage lives. */
+/* build.c - see build.h. Work is numbered as it is added; those numbers are the time in which
+ * storage lives. */
 #include "kernels/cpu/build.h"
 
 #include "base/memory.h"
@@ -12,7 +13,7 @@ static qk_status no_memory(struct qk__cpu_build *build)
 }
 
 /* Room for one more element; the counts are the caller's. */
-#define RESERVE(array, count, capacity)                                                           \
+#define RESERVE(array, count, capacity)                                                            \
     qk__array_reserve((void **)&(array), &(capacity), (count) + 1, sizeof *(array))
 
 const struct qk__plan_value *qk__cpu_value(const struct qk__cpu_build *build, uint32_t value)
@@ -27,7 +28,8 @@ dnnl_engine_t qk__cpu_engine(const struct qk__cpu_build *build)
 
 /* ---- storages and forms ---- */
 
-static qk_status add_storage(struct qk__cpu_build *build, const struct qk__cpu_storage *storage, uint32_t *out_index)
+static qk_status add_storage(struct qk__cpu_build *build, const struct qk__cpu_storage *storage,
+                             uint32_t *out_index)
 {
     struct qk__cpu_exec *exec = build->exec;
 
@@ -38,17 +40,21 @@ static qk_status add_storage(struct qk__cpu_build *build, const struct qk__cpu_s
     return QK_OK;
 }
 
-static qk_status add_arena_storage(struct qk__cpu_build *build, size_t size_bytes, uint32_t *out_index)
+static qk_status add_arena_storage(struct qk__cpu_build *build, size_t size_bytes,
+                                   uint32_t *out_index)
 {
     const uint32_t now = (uint32_t)build->exec->work_count;
 
-    return add_storage(build, &(struct qk__cpu_storage){.where = QK__CPU_ARENA, .extent = {size_bytes, now, now, 0}},
-                       out_index);
+    return add_storage(
+        build,
+        &(struct qk__cpu_storage){.where = QK__CPU_ARENA, .extent = {size_bytes, now, now, 0}},
+        out_index);
 }
 
 /* `layout` may be NULL for a plain form of a type that oneDNN does not know here. */
-static qk_status add_form(struct qk__cpu_build *build, uint32_t value, const struct qk__layout *layout, bool is_plain,
-                          uint32_t storage, uint32_t *out_form)
+static qk_status add_form(struct qk__cpu_build *build, uint32_t value,
+                          const struct qk__layout *layout, bool is_plain, uint32_t storage,
+                          uint32_t *out_form)
 {
     struct qk__cpu_exec *exec = build->exec;
     struct qk__cpu_form  form = {.value = value, .is_plain = is_plain, .storage = storage};
@@ -74,7 +80,8 @@ static uint32_t find_plain(const struct qk__cpu_exec *exec, uint32_t value)
     return QK__NO_FORM;
 }
 
-static uint32_t find_layout(const struct qk__cpu_exec *exec, uint32_t value, const struct qk__layout *layout)
+static uint32_t find_layout(const struct qk__cpu_exec *exec, uint32_t value,
+                            const struct qk__layout *layout)
 {
     for (size_t i = exec->form_count; i-- > 0;) {
         if (exec->forms[i].value == value && exec->forms[i].layout.is_set &&
@@ -94,21 +101,23 @@ static uint32_t find_first(const struct qk__cpu_exec *exec, uint32_t value)
     return QK__NO_FORM;
 }
 
-static qk_status plain_layout(const struct qk__plan_value *value, const struct qk_shape *shape, struct qk__layout *out)
+static qk_status plain_layout(const struct qk__plan_value *value, const struct qk_shape *shape,
+                              struct qk__layout *out)
 {
     *out = (struct qk__layout){.is_set = false};
     return value->dtype == QK_F32 ? qk__layout_plain(out, shape) : QK_OK;
 }
 
 /* A plain form on a storage that holds, or will hold, dense rows. */
-static qk_status add_plain(struct qk__cpu_build *build, uint32_t value, const struct qk_shape *shape, uint32_t storage,
-                           uint32_t *out_form)
+static qk_status add_plain(struct qk__cpu_build *build, uint32_t value,
+                           const struct qk_shape *shape, uint32_t storage, uint32_t *out_form)
 {
     struct qk__layout layout;
     qk_status         st = plain_layout(qk__cpu_value(build, value), shape, &layout);
 
     if (st != QK_OK)
-        return qk_error_set(build->error, st, "oneDNN can't describe %s", qk__cpu_value(build, value)->name);
+        return qk_error_set(build->error, st, "oneDNN can't describe %s",
+                            qk__cpu_value(build, value)->name);
     st = add_form(build, value, layout.is_set ? &layout : NULL,
                   qk_shape_equal(shape, &qk__cpu_value(build, value)->shape), storage, out_form);
     qk__layout_fini(&layout);
@@ -124,10 +133,13 @@ static qk_status add_given(struct qk__cpu_build *build, uint32_t value, uint32_t
     qk_status                    st;
 
     if (given->home == QK__HOME_CONSTANT) {
-        const void *bytes = given->graph_value != QK__NO_VALUE ? build->exec->state->constants[given->graph_value] : NULL;
+        const void *bytes = given->graph_value != QK__NO_VALUE
+                                ? build->exec->state->constants[given->graph_value]
+                                : NULL;
 
-        storage = (struct qk__cpu_storage){.where = QK__CPU_CONSTANT,
-                                           .bytes = (void *)(uintptr_t)(bytes != NULL ? bytes : given->constant)};
+        storage = (struct qk__cpu_storage){
+            .where = QK__CPU_CONSTANT,
+            .bytes = (void *)(uintptr_t)(bytes != NULL ? bytes : given->constant)};
     }
     st = add_storage(build, &storage, &index);
     return st == QK_OK ? add_plain(build, value, &given->shape, index, out_form) : st;
@@ -151,8 +163,8 @@ static qk_status need_memory_object(struct qk__cpu_build *build, uint32_t index)
     return QK_OK;
 }
 
-static qk_status set_args(struct qk__cpu_build *build, struct qk__cpu_work *work, const struct qk__cpu_arg *args,
-                          uint32_t count, uint32_t scratch)
+static qk_status set_args(struct qk__cpu_build *build, struct qk__cpu_work *work,
+                          const struct qk__cpu_arg *args, uint32_t count, uint32_t scratch)
 {
     struct qk__cpu_exec *exec = build->exec;
 
@@ -161,8 +173,9 @@ static qk_status set_args(struct qk__cpu_build *build, struct qk__cpu_work *work
     if (work->args == NULL || work->arg_forms == NULL)
         return no_memory(build);
     for (uint32_t i = 0; i < count + (scratch != QK__NO_FORM ? 1 : 0); i++) {
-        const struct qk__cpu_arg arg = i < count ? args[i] : (struct qk__cpu_arg){DNNL_ARG_SCRATCHPAD, scratch};
-        qk_status                st = need_memory_object(build, arg.form);
+        const struct qk__cpu_arg arg =
+            i < count ? args[i] : (struct qk__cpu_arg){DNNL_ARG_SCRATCHPAD, scratch};
+        qk_status st = need_memory_object(build, arg.form);
 
         if (st != QK_OK)
             return st;
@@ -174,8 +187,8 @@ static qk_status set_args(struct qk__cpu_build *build, struct qk__cpu_work *work
     return QK_OK;
 }
 
-qk_status qk__cpu_add(struct qk__cpu_build *build, struct qk__dnnl_made *made, const struct qk__cpu_arg *args,
-                      uint32_t count)
+qk_status qk__cpu_add(struct qk__cpu_build *build, struct qk__dnnl_made *made,
+                      const struct qk__cpu_arg *args, uint32_t count)
 {
     struct qk__cpu_exec *exec = build->exec;
     struct qk__cpu_work  work = {.residual_form = QK__NO_FORM};
@@ -201,8 +214,8 @@ qk_status qk__cpu_add(struct qk__cpu_build *build, struct qk__dnnl_made *made, c
 
 /* ---- constants, packed while planning ---- */
 
-static qk_status reorder_now(struct qk__cpu_build *build, const struct qk__layout *from, const void *bytes,
-                             const struct qk__layout *to, void *out)
+static qk_status reorder_now(struct qk__cpu_build *build, const struct qk__layout *from,
+                             const void *bytes, const struct qk__layout *to, void *out)
 {
     struct qk__cpu_state *state = build->exec->state;
     struct qk__dnnl_made  made = {0};
@@ -221,8 +234,9 @@ static qk_status reorder_now(struct qk__cpu_build *build, const struct qk__layou
     if (st == QK_OK)
         st = qk__dnnl_memory(state->engine, &made.scratch, scratch, &memories[2]);
     if (st == QK_OK) {
-        const dnnl_exec_arg_t args[] = {
-            {DNNL_ARG_FROM, memories[0]}, {DNNL_ARG_TO, memories[1]}, {DNNL_ARG_SCRATCHPAD, memories[2]}};
+        const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, memories[0]},
+                                        {DNNL_ARG_TO, memories[1]},
+                                        {DNNL_ARG_SCRATCHPAD, memories[2]}};
 
         st = qk__dnnl_status(dnnl_primitive_execute(made.primitive, state->stream, 3, args));
         if (st == QK_OK)
@@ -243,37 +257,41 @@ static void packed_fini(struct qk__cpu_state *state, struct qk__cpu_packed *pack
     qk__cpu_buffer_destroy(state, packed->buffer);
 }
 
-static qk_status pack_into(struct qk__cpu_build *build, struct qk__cpu_packed *packed, uint32_t plain_form,
-                           const struct qk__layout *layout)
+static qk_status pack_into(struct qk__cpu_build *build, struct qk__cpu_packed *packed,
+                           uint32_t plain_form, const struct qk__layout *layout)
 {
     const struct qk__cpu_exec *exec = build->exec;
     const struct qk__cpu_form *plain = &exec->forms[plain_form];
     qk_status                  st = qk__layout_copy(&packed->layout, layout);
 
     if (st == QK_OK)
-        st = qk__cpu_buffer_create(exec->state, qk__layout_bytes(layout), &packed->buffer, build->error);
+        st = qk__cpu_buffer_create(exec->state, qk__layout_bytes(layout), &packed->buffer,
+                                   build->error);
     if (st != QK_OK)
         return st;
     st = reorder_now(build, &plain->layout, exec->storages[plain->storage].bytes, layout,
                      qk__buffer_host_mem(packed->buffer));
     if (st != QK_OK)
-        qk_error_set(build->error, st, "oneDNN could not pack %s", qk__cpu_value(build, plain->value)->name);
+        qk_error_set(build->error, st, "oneDNN could not pack %s",
+                     qk__cpu_value(build, plain->value)->name);
     return st;
 }
 
-/* The constant in another layout, kept by the state when it is the graph's and by this plan when it is the plan's. */
-static qk_status pack(struct qk__cpu_build *build, uint32_t value, uint32_t plain_form, const struct qk__layout *layout,
-                      void **out_bytes)
+/* The constant in another layout, kept by the state when it is the graph's and by this plan when it
+ * is the plan's. */
+static qk_status pack(struct qk__cpu_build *build, uint32_t value, uint32_t plain_form,
+                      const struct qk__layout *layout, void **out_bytes)
 {
-    struct qk__cpu_exec   *exec = build->exec;
-    struct qk__cpu_state  *state = exec->state;
-    const uint32_t         id = qk__cpu_value(build, value)->graph_value;
-    const bool             is_shared = id != QK__NO_VALUE;
-    struct qk__cpu_packed  packed = {.graph_value = id};
-    qk_status              st;
+    struct qk__cpu_exec  *exec = build->exec;
+    struct qk__cpu_state *state = exec->state;
+    const uint32_t        id = qk__cpu_value(build, value)->graph_value;
+    const bool            is_shared = id != QK__NO_VALUE;
+    struct qk__cpu_packed packed = {.graph_value = id};
+    qk_status             st;
 
     for (size_t i = 0; i < state->packed_count && is_shared; i++) {
-        if (state->packed[i].graph_value == id && qk__layout_equal(&state->packed[i].layout, layout)) {
+        if (state->packed[i].graph_value == id &&
+            qk__layout_equal(&state->packed[i].layout, layout)) {
             *out_bytes = qk__buffer_host_mem(state->packed[i].buffer);
             return QK_OK;
         }
@@ -297,8 +315,8 @@ static qk_status pack(struct qk__cpu_build *build, uint32_t value, uint32_t plai
 
 /* ---- forms on demand ---- */
 
-static qk_status reorder_form(struct qk__cpu_build *build, uint32_t from, uint32_t value, const struct qk__layout *layout,
-                              bool is_plain, uint32_t *out_form)
+static qk_status reorder_form(struct qk__cpu_build *build, uint32_t from, uint32_t value,
+                              const struct qk__layout *layout, bool is_plain, uint32_t *out_form)
 {
     struct qk__dnnl_made made = {0};
     uint32_t             storage;
@@ -311,9 +329,12 @@ static qk_status reorder_form(struct qk__cpu_build *build, uint32_t from, uint32
     st = qk__dnnl_reorder(qk__cpu_engine(build), &build->exec->forms[from].layout,
                           &build->exec->forms[*out_form].layout, &made);
     if (st == QK_OK)
-        st = qk__cpu_add(build, &made, (struct qk__cpu_arg[]){{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, *out_form}}, 2);
+        st =
+            qk__cpu_add(build, &made,
+                        (struct qk__cpu_arg[]){{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, *out_form}}, 2);
     else
-        qk_error_set(build->error, st, "oneDNN can't reorder %s", qk__cpu_value(build, value)->name);
+        qk_error_set(build->error, st, "oneDNN can't reorder %s",
+                     qk__cpu_value(build, value)->name);
     qk__dnnl_made_fini(&made);
     return st;
 }
@@ -329,15 +350,18 @@ static qk_status want_plain(struct qk__cpu_build *build, uint32_t value, uint32_
     *out_form = find_plain(build->exec, value);
     if (*out_form != QK__NO_FORM)
         return QK_OK;
-    if (wanted->root != value) {    /* a view: the plain bytes of its root */
+    if (wanted->root != value) { /* a view: the plain bytes of its root */
         st = want_plain(build, wanted->root, &from);
-        return st == QK_OK ? add_plain(build, value, &wanted->shape, build->exec->forms[from].storage, out_form) : st;
+        return st == QK_OK ? add_plain(build, value, &wanted->shape,
+                                       build->exec->forms[from].storage, out_form)
+                           : st;
     }
     if (wanted->home != QK__HOME_COMPUTED)
         return add_given(build, value, out_form);
     from = find_first(build->exec, value);
     if (from == QK__NO_FORM)
-        return qk_error_set(build->error, QK_INTERNAL, "%s is read before it is written", wanted->name);
+        return qk_error_set(build->error, QK_INTERNAL, "%s is read before it is written",
+                            wanted->name);
     st = plain_layout(wanted, &wanted->shape, &layout);
     if (st == QK_OK)
         st = reorder_form(build, from, value, &layout, true, out_form);
@@ -353,7 +377,8 @@ qk_status qk__cpu_layout(struct qk__cpu_build *build, uint32_t value, struct qk_
     return st == QK_OK ? qk__layout_copy(out_layout, &build->exec->forms[form].layout) : st;
 }
 
-qk_status qk__cpu_alias(struct qk__cpu_build *build, uint32_t from, const struct qk__layout *layout, uint32_t *out_form)
+qk_status qk__cpu_alias(struct qk__cpu_build *build, uint32_t from, const struct qk__layout *layout,
+                        uint32_t *out_form)
 {
     const struct qk__cpu_form *form = &build->exec->forms[from];
 
@@ -361,8 +386,8 @@ qk_status qk__cpu_alias(struct qk__cpu_build *build, uint32_t from, const struct
 }
 
 /* The plain form seen with other dimensions: weights with their groups as an axis. */
-static qk_status want_reshaped(struct qk__cpu_build *build, uint32_t value, const struct qk_shape *shape,
-                               uint32_t *out_form)
+static qk_status want_reshaped(struct qk__cpu_build *build, uint32_t value,
+                               const struct qk_shape *shape, uint32_t *out_form)
 {
     uint32_t  plain;
     qk_status st = want_plain(build, value, &plain);
@@ -387,7 +412,8 @@ qk_status qk__cpu_want(struct qk__cpu_build *build, uint32_t value, const struct
     *out_form = find_layout(exec, value, layout);
     if (*out_form != QK__NO_FORM)
         return QK_OK;
-    from = qk_shape_equal(shape, &qk__cpu_value(build, value)->shape) ? find_first(exec, value) : QK__NO_FORM;
+    from = qk_shape_equal(shape, &qk__cpu_value(build, value)->shape) ? find_first(exec, value)
+                                                                      : QK__NO_FORM;
     st = from == QK__NO_FORM ? want_reshaped(build, value, shape, &from) : QK_OK;
     if (st != QK_OK)
         return st;
@@ -399,12 +425,14 @@ qk_status qk__cpu_want(struct qk__cpu_build *build, uint32_t value, const struct
         return reorder_form(build, from, value, layout, false, out_form);
     st = pack(build, value, from, layout, &bytes);
     if (st == QK_OK)
-        st = add_storage(build, &(struct qk__cpu_storage){.where = QK__CPU_CONSTANT, .bytes = bytes}, &storage);
+        st = add_storage(
+            build, &(struct qk__cpu_storage){.where = QK__CPU_CONSTANT, .bytes = bytes}, &storage);
     return st == QK_OK ? add_form(build, value, layout, false, storage, out_form) : st;
 }
 
 qk_status qk__cpu_pack(struct qk__cpu_build *build, uint32_t value, const struct qk_shape *shape,
-                       const struct qk__layout *from, const struct qk__layout *to, uint32_t *out_form)
+                       const struct qk__layout *from, const struct qk__layout *to,
+                       uint32_t *out_form)
 {
     uint32_t  dense, seen, storage;
     void     *bytes;
@@ -415,27 +443,30 @@ qk_status qk__cpu_pack(struct qk__cpu_build *build, uint32_t value, const struct
     if (st == QK_OK)
         st = pack(build, value, seen, to, &bytes);
     if (st == QK_OK)
-        st = add_storage(build, &(struct qk__cpu_storage){.where = QK__CPU_CONSTANT, .bytes = bytes}, &storage);
+        st = add_storage(
+            build, &(struct qk__cpu_storage){.where = QK__CPU_CONSTANT, .bytes = bytes}, &storage);
     return st == QK_OK ? add_form(build, value, to, false, storage, out_form) : st;
 }
 
 static bool is_plain_layout(const struct qk__plan_value *value, const struct qk__layout *layout)
 {
     struct qk__layout plain;
-    const bool        is_plain = plain_layout(value, &value->shape, &plain) == QK_OK && plain.is_set &&
+    const bool is_plain = plain_layout(value, &value->shape, &plain) == QK_OK && plain.is_set &&
                           qk__layout_equal(&plain, layout);
 
     qk__layout_fini(&plain);
     return is_plain;
 }
 
-qk_status qk__cpu_make(struct qk__cpu_build *build, uint32_t value, const struct qk__layout *layout, uint32_t *out_form)
+qk_status qk__cpu_make(struct qk__cpu_build *build, uint32_t value, const struct qk__layout *layout,
+                       uint32_t *out_form)
 {
     const struct qk__plan_value *made = qk__cpu_value(build, value);
     uint32_t                     storage;
     qk_status                    st;
 
-    st = add_arena_storage(build, layout != NULL ? qk__layout_bytes(layout) : made->size_bytes, &storage);
+    st = add_arena_storage(build, layout != NULL ? qk__layout_bytes(layout) : made->size_bytes,
+                           &storage);
     if (st != QK_OK)
         return st;
     if (layout == NULL)
@@ -454,7 +485,8 @@ bool qk__cpu_post(const struct qk__step *step, struct qk__dnnl_post *out_post)
 
 /* ---- steps the plain way ---- */
 
-static qk_status alloc_plain(struct qk__cpu_build *build, struct qk__cpu_work *work, const struct qk__step *step)
+static qk_status alloc_plain(struct qk__cpu_build *build, struct qk__cpu_work *work,
+                             const struct qk__step *step)
 {
     struct qk__pool *pool = &build->exec->pool;
 
@@ -462,7 +494,8 @@ static qk_status alloc_plain(struct qk__cpu_build *build, struct qk__cpu_work *w
     work->output_forms = qk__pool_array(pool, step->output_count, sizeof *work->output_forms);
     work->inputs = qk__pool_array(pool, step->input_count, sizeof *work->inputs);
     work->outputs = qk__pool_array(pool, step->output_count, sizeof *work->outputs);
-    return work->input_forms != NULL && work->output_forms != NULL && work->inputs != NULL && work->outputs != NULL
+    return work->input_forms != NULL && work->output_forms != NULL && work->inputs != NULL &&
+                   work->outputs != NULL
                ? QK_OK
                : no_memory(build);
 }
@@ -473,7 +506,8 @@ static void describe(const struct qk__cpu_build *build, uint32_t value, qk_tenso
     out->shape = qk__cpu_value(build, value)->shape;
 }
 
-static qk_status plain_inputs(struct qk__cpu_build *build, struct qk__cpu_work *work, const struct qk__step *step)
+static qk_status plain_inputs(struct qk__cpu_build *build, struct qk__cpu_work *work,
+                              const struct qk__step *step)
 {
     qk_status st = QK_OK;
 
@@ -489,7 +523,8 @@ static qk_status plain_inputs(struct qk__cpu_build *build, struct qk__cpu_work *
     return st;
 }
 
-static qk_status plain_outputs(struct qk__cpu_build *build, struct qk__cpu_work *work, const struct qk__step *step)
+static qk_status plain_outputs(struct qk__cpu_build *build, struct qk__cpu_work *work,
+                               const struct qk__step *step)
 {
     qk_status st = QK_OK;
 
@@ -510,7 +545,7 @@ static qk_status add_plain_step(struct qk__cpu_build *build, const struct qk__st
     qk_status            st = alloc_plain(build, &work, step);
 
     if (st == QK_OK)
-        st = plain_inputs(build, &work, step);    /* may add reorders before it */
+        st = plain_inputs(build, &work, step); /* may add reorders before it */
     if (st == QK_OK && RESERVE(exec->works, exec->work_count, exec->work_capacity) != QK_OK)
         st = no_memory(build);
     if (st == QK_OK)
@@ -542,7 +577,8 @@ static qk_status add_step(struct qk__cpu_build *build, const struct qk__step *st
     return st;
 }
 
-/* The plain form of each output; the first to claim a place in the arena has it written to the caller's memory instead. */
+/* The plain form of each output; the first to claim a place in the arena has it written to the
+ * caller's memory instead. */
 static qk_status add_outputs(struct qk__cpu_build *build)
 {
     struct qk__cpu_exec *exec = build->exec;
@@ -553,7 +589,7 @@ static qk_status add_outputs(struct qk__cpu_build *build)
         return no_memory(build);
     for (uint32_t i = 0; i < count; i++) {
         struct qk__cpu_storage *storage;
-        qk_status               st = want_plain(build, exec->plan->outputs[i], &exec->output_forms[i]);
+        qk_status st = want_plain(build, exec->plan->outputs[i], &exec->output_forms[i]);
 
         if (st != QK_OK)
             return st;
@@ -584,7 +620,8 @@ static qk_status place_arena(struct qk__cpu_build *build)
     count = 0;
     for (size_t i = 0; i < exec->storage_count && st == QK_OK; i++) {
         if (exec->storages[i].where == QK__CPU_ARENA)
-            exec->storages[i].bytes = (char *)qk__buffer_host_mem(exec->arena) + extents[count++].offset;
+            exec->storages[i].bytes =
+                (char *)qk__buffer_host_mem(exec->arena) + extents[count++].offset;
     }
     qk__free(extents);
     return st;
@@ -599,7 +636,8 @@ static qk_status bind_memories(struct qk__cpu_build *build)
         const struct qk__cpu_form *form = &exec->forms[i];
 
         if (form->memory != NULL && exec->storages[form->storage].bytes != NULL &&
-            dnnl_memory_set_data_handle(form->memory, exec->storages[form->storage].bytes) != dnnl_success)
+            dnnl_memory_set_data_handle(form->memory, exec->storages[form->storage].bytes) !=
+                dnnl_success)
             return qk_error_set(build->error, QK_INTERNAL, "oneDNN refused memory");
     }
     return QK_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dnnl.c - see dnnl.h. Version 2 describes an operation first and holds descriptors by value; version 3 makes the
- * primitive descriptor at once and holds descriptors by pointer.
+ * dnnl.c - see dnnl.h. Version 2 describes an operation first and holds descriptors by value;
+ * version 3 makes the primitive descriptor at once and holds descriptors by pointer.
  */
 #include "kernels/cpu/dnnl.h"
 
@@ -15,10 +15,10 @@
 
 #if IS_V3
 typedef const_dnnl_memory_desc_t md_ref;
-#define REF(layout)     ((layout)->md)
+#define REF(layout) ((layout)->md)
 #else
 typedef const dnnl_memory_desc_t *md_ref;
-#define REF(layout)     (&(layout)->md)
+#define REF(layout) (&(layout)->md)
 #endif
 
 qk_status qk__dnnl_status(dnnl_status_t status)
@@ -26,7 +26,8 @@ qk_status qk__dnnl_status(dnnl_status_t status)
     switch (status) {
     case dnnl_success: return QK_OK;
     case dnnl_out_of_memory: return QK_NO_MEMORY;
-    case dnnl_unimplemented: case dnnl_invalid_arguments: return QK_UNIMPLEMENTED;
+    case dnnl_unimplemented:
+    case dnnl_invalid_arguments: return QK_UNIMPLEMENTED;
     default: return QK_INTERNAL;
     }
 }
@@ -41,7 +42,8 @@ static int to_dims(const struct qk_shape *shape, dnnl_dims_t dims)
     return shape->rank > 0 ? (int)shape->rank : 1;
 }
 
-static dnnl_status_t set_strided(struct qk__layout *layout, int rank, const dnnl_dims_t dims, const dnnl_dims_t strides)
+static dnnl_status_t set_strided(struct qk__layout *layout, int rank, const dnnl_dims_t dims,
+                                 const dnnl_dims_t strides)
 {
 #if IS_V3
     return dnnl_memory_desc_create_with_strides(&layout->md, rank, dims, dnnl_f32, strides);
@@ -50,7 +52,8 @@ static dnnl_status_t set_strided(struct qk__layout *layout, int rank, const dnnl
 #endif
 }
 
-qk_status qk__layout_strided(struct qk__layout *layout, const struct qk_shape *shape, const int64_t *strides)
+qk_status qk__layout_strided(struct qk__layout *layout, const struct qk_shape *shape,
+                             const int64_t *strides)
 {
     dnnl_dims_t dims, steps = {1};
     const int   rank = to_dims(shape, dims);
@@ -78,9 +81,11 @@ static qk_status layout_any(struct qk__layout *layout, const struct qk_shape *sh
     qk_status   st;
 
 #if IS_V3
-    st = qk__dnnl_status(dnnl_memory_desc_create_with_tag(&layout->md, rank, dims, dnnl_f32, dnnl_format_tag_any));
+    st = qk__dnnl_status(
+        dnnl_memory_desc_create_with_tag(&layout->md, rank, dims, dnnl_f32, dnnl_format_tag_any));
 #else
-    st = qk__dnnl_status(dnnl_memory_desc_init_by_tag(&layout->md, rank, dims, dnnl_f32, dnnl_format_tag_any));
+    st = qk__dnnl_status(
+        dnnl_memory_desc_init_by_tag(&layout->md, rank, dims, dnnl_f32, dnnl_format_tag_any));
 #endif
     layout->is_set = st == QK_OK;
     return st;
@@ -124,9 +129,11 @@ size_t qk__layout_bytes(const struct qk__layout *layout)
     return dnnl_memory_desc_get_size(REF(layout));
 }
 
-qk_status qk__dnnl_memory(dnnl_engine_t engine, const struct qk__layout *layout, void *bytes, dnnl_memory_t *out_memory)
+qk_status qk__dnnl_memory(dnnl_engine_t engine, const struct qk__layout *layout, void *bytes,
+                          dnnl_memory_t *out_memory)
 {
-    return qk__dnnl_status(dnnl_memory_create(out_memory, REF(layout), engine, bytes != NULL ? bytes : DNNL_MEMORY_NONE));
+    return qk__dnnl_status(dnnl_memory_create(out_memory, REF(layout), engine,
+                                              bytes != NULL ? bytes : DNNL_MEMORY_NONE));
 }
 
 /* ---- from descriptor to primitive ---- */
@@ -154,7 +161,8 @@ static qk_status finish(dnnl_primitive_desc_t pd, bool has_weights, struct qk__d
     if (st == QK_OK)
         st = copy_ref(&made->dst, dnnl_primitive_desc_query_md(pd, dnnl_query_dst_md, 0));
     if (st == QK_OK)
-        st = copy_ref(&made->scratch, dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
+        st =
+            copy_ref(&made->scratch, dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0));
     dnnl_primitive_desc_destroy(pd);
     if (st != QK_OK)
         qk__dnnl_made_fini(made);
@@ -179,10 +187,12 @@ static bool find_activation(const struct qk__unary_params *params, struct activa
     case QK__UNARY_SIGMOID: *out = (struct activation){dnnl_eltwise_logistic, 0, 0}; return true;
     case QK__UNARY_TANH: *out = (struct activation){dnnl_eltwise_tanh, 0, 0}; return true;
     case QK__UNARY_HARD_SWISH:
-        *out = (struct activation){dnnl_eltwise_hardswish, IS_V3 ? 1.0f / 6.0f : 0, IS_V3 ? 0.5f : 0};
+        *out =
+            (struct activation){dnnl_eltwise_hardswish, IS_V3 ? 1.0f / 6.0f : 0, IS_V3 ? 0.5f : 0};
         return true;
     case QK__UNARY_CLIP:
-        *out = (struct activation){dnnl_eltwise_clip, alpha > -FLT_MAX ? alpha : -FLT_MAX, beta < FLT_MAX ? beta : FLT_MAX};
+        *out = (struct activation){dnnl_eltwise_clip, alpha > -FLT_MAX ? alpha : -FLT_MAX,
+                                   beta < FLT_MAX ? beta : FLT_MAX};
         return out->alpha <= out->beta;
     default: return false;
     }
@@ -225,7 +235,8 @@ static dnnl_status_t append_post(dnnl_primitive_attr_t attr, const struct qk__dn
     return st;
 }
 
-/* Every primitive takes its scratch memory from us, so that it is planned and counted like the rest. */
+/* Every primitive takes its scratch memory from us, so that it is planned and counted like the
+ * rest. */
 static qk_status make_attr(const struct qk__dnnl_post *post, dnnl_primitive_attr_t *out_attr)
 {
     dnnl_status_t st = dnnl_primitive_attr_create(out_attr);
@@ -244,8 +255,8 @@ static qk_status make_attr(const struct qk__dnnl_post *post, dnnl_primitive_attr
 
 #if !IS_V3
 /* The second step of version 2, for any operation descriptor. */
-static dnnl_status_t describe(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const void *operation,
-                              dnnl_primitive_attr_t attr)
+static dnnl_status_t describe(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                              const void *operation, dnnl_primitive_attr_t attr)
 {
     return dnnl_primitive_desc_create(pd, operation, attr, engine, NULL);
 }
@@ -262,8 +273,9 @@ static void copy_list(dnnl_dims_t to, const int64_t *from, uint32_t count)
         to[i] = from[i];
 }
 
-static dnnl_status_t describe_conv(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const struct qk__conv_params *params,
-                                   md_ref src, md_ref weights, md_ref bias, md_ref dst, dnnl_primitive_attr_t attr)
+static dnnl_status_t describe_conv(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                   const struct qk__conv_params *params, md_ref src, md_ref weights,
+                                   md_ref bias, md_ref dst, dnnl_primitive_attr_t attr)
 {
     struct lists lists = {0};
 
@@ -273,23 +285,23 @@ static dnnl_status_t describe_conv(dnnl_primitive_desc_t *pd, dnnl_engine_t engi
     for (uint32_t i = 0; i < params->spatial; i++)
         lists.dilates[i] = params->dilations[i] - 1;
 #if IS_V3
-    return dnnl_convolution_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, dnnl_convolution_direct,
-                                                          src, weights, bias, dst, lists.strides, lists.dilates,
-                                                          lists.before, lists.after, attr);
+    return dnnl_convolution_forward_primitive_desc_create(
+        pd, engine, dnnl_forward_inference, dnnl_convolution_direct, src, weights, bias, dst,
+        lists.strides, lists.dilates, lists.before, lists.after, attr);
 #else
     dnnl_convolution_desc_t operation;
     dnnl_status_t           st = dnnl_dilated_convolution_forward_desc_init(
-        &operation, dnnl_forward_inference, dnnl_convolution_direct, src, weights, bias, dst, lists.strides, lists.dilates,
-        lists.before, lists.after);
+                  &operation, dnnl_forward_inference, dnnl_convolution_direct, src, weights, bias, dst,
+                  lists.strides, lists.dilates, lists.before, lists.after);
 
     return st == dnnl_success ? describe(pd, engine, &operation, attr) : st;
 #endif
 }
 
-qk_status qk__dnnl_conv(dnnl_engine_t engine, const struct qk__conv_params *params, const struct qk_shape *src,
-                        const struct qk_shape *weights, bool has_bias, const struct qk_shape *dst,
-                        const struct qk__layout *dst_layout, const struct qk__dnnl_post *post,
-                        struct qk__dnnl_made *out_made)
+qk_status qk__dnnl_conv(dnnl_engine_t engine, const struct qk__conv_params *params,
+                        const struct qk_shape *src, const struct qk_shape *weights, bool has_bias,
+                        const struct qk_shape *dst, const struct qk__layout *dst_layout,
+                        const struct qk__dnnl_post *post, struct qk__dnnl_made *out_made)
 {
     struct qk__layout     any_src = {0}, any_weights = {0}, any_dst = {0}, bias = {0};
     const struct qk_shape channels = {.rank = 1, .dims = {dst->dims[1]}};
@@ -319,33 +331,36 @@ qk_status qk__dnnl_conv(dnnl_engine_t engine, const struct qk__conv_params *para
     return st;
 }
 
-static dnnl_status_t describe_pool(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const struct qk__pool_params *params,
-                                   const int64_t *pads_end, md_ref src, md_ref dst, dnnl_primitive_attr_t attr)
+static dnnl_status_t describe_pool(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                   const struct qk__pool_params *params, const int64_t *pads_end,
+                                   md_ref src, md_ref dst, dnnl_primitive_attr_t attr)
 {
-    const dnnl_alg_kind_t kind = params->kind == QK__POOL_MAX      ? dnnl_pooling_max
-                                 : params->count_include_pad ? dnnl_pooling_avg_include_padding
-                                                             : dnnl_pooling_avg_exclude_padding;
-    struct lists lists = {0};
+    const dnnl_alg_kind_t kind = params->kind == QK__POOL_MAX ? dnnl_pooling_max
+                                 : params->count_include_pad  ? dnnl_pooling_avg_include_padding
+                                                              : dnnl_pooling_avg_exclude_padding;
+    struct lists          lists = {0};
 
     copy_list(lists.kernel, params->kernel, params->spatial);
     copy_list(lists.strides, params->strides, params->spatial);
     copy_list(lists.before, params->pads_begin, params->spatial);
     copy_list(lists.after, pads_end, params->spatial);
 #if IS_V3
-    return dnnl_pooling_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, kind, src, dst,
-                                                      lists.strides, lists.kernel, lists.dilates, lists.before,
-                                                      lists.after, attr);
+    return dnnl_pooling_forward_primitive_desc_create(
+        pd, engine, dnnl_forward_inference, kind, src, dst, lists.strides, lists.kernel,
+        lists.dilates, lists.before, lists.after, attr);
 #else
     dnnl_pooling_desc_t operation;
-    dnnl_status_t st = dnnl_pooling_forward_desc_init(&operation, dnnl_forward_inference, kind, src, dst, lists.strides,
-                                                      lists.kernel, lists.before, lists.after);
+    dnnl_status_t       st =
+        dnnl_pooling_forward_desc_init(&operation, dnnl_forward_inference, kind, src, dst,
+                                       lists.strides, lists.kernel, lists.before, lists.after);
 
     return st == dnnl_success ? describe(pd, engine, &operation, attr) : st;
 #endif
 }
 
-qk_status qk__dnnl_pool(dnnl_engine_t engine, const struct qk__pool_params *params, const int64_t *pads_end,
-                        const struct qk__layout *src, const struct qk_shape *dst, struct qk__dnnl_made *out_made)
+qk_status qk__dnnl_pool(dnnl_engine_t engine, const struct qk__pool_params *params,
+                        const int64_t *pads_end, const struct qk__layout *src,
+                        const struct qk_shape *dst, struct qk__dnnl_made *out_made)
 {
     struct qk__layout     any_dst = {0};
     dnnl_primitive_attr_t attr;
@@ -356,7 +371,8 @@ qk_status qk__dnnl_pool(dnnl_engine_t engine, const struct qk__pool_params *para
         return st;
     st = layout_any(&any_dst, dst);
     if (st == QK_OK)
-        st = qk__dnnl_status(describe_pool(&pd, engine, params, pads_end, REF(src), REF(&any_dst), attr));
+        st = qk__dnnl_status(
+            describe_pool(&pd, engine, params, pads_end, REF(src), REF(&any_dst), attr));
     if (st == QK_OK)
         st = finish(pd, false, out_made);
     qk__layout_fini(&any_dst);
@@ -364,8 +380,9 @@ qk_status qk__dnnl_pool(dnnl_engine_t engine, const struct qk__pool_params *para
     return st;
 }
 
-static dnnl_status_t describe_matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, md_ref src, md_ref weights,
-                                     md_ref bias, md_ref dst, dnnl_primitive_attr_t attr)
+static dnnl_status_t describe_matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, md_ref src,
+                                     md_ref weights, md_ref bias, md_ref dst,
+                                     dnnl_primitive_attr_t attr)
 {
 #if IS_V3
     return dnnl_matmul_primitive_desc_create(pd, engine, src, weights, bias, dst, attr);
@@ -377,11 +394,13 @@ static dnnl_status_t describe_matmul(dnnl_primitive_desc_t *pd, dnnl_engine_t en
 #endif
 }
 
-qk_status qk__dnnl_matmul(dnnl_engine_t engine, const struct qk__layout *src, const struct qk_shape *weights_shape,
-                          const struct qk__layout *weights, bool has_bias, const struct qk__layout *dst,
+qk_status qk__dnnl_matmul(dnnl_engine_t engine, const struct qk__layout *src,
+                          const struct qk_shape *weights_shape, const struct qk__layout *weights,
+                          bool has_bias, const struct qk__layout *dst,
                           const struct qk__dnnl_post *post, struct qk__dnnl_made *out_made)
 {
-    const struct qk_shape row = {.rank = 2, .dims = {1, weights_shape->dims[weights_shape->rank - 1]}};
+    const struct qk_shape row = {.rank = 2,
+                                 .dims = {1, weights_shape->dims[weights_shape->rank - 1]}};
     struct qk__layout     given = {0}, bias = {0};
     dnnl_primitive_attr_t attr;
     dnnl_primitive_desc_t pd;
@@ -393,8 +412,8 @@ qk_status qk__dnnl_matmul(dnnl_engine_t engine, const struct qk__layout *src, co
     if (st == QK_OK && has_bias)
         st = qk__layout_plain(&bias, &row);
     if (st == QK_OK)
-        st = qk__dnnl_status(describe_matmul(&pd, engine, REF(src), REF(&given), has_bias ? REF(&bias) : NULL,
-                                             REF(dst), attr));
+        st = qk__dnnl_status(describe_matmul(&pd, engine, REF(src), REF(&given),
+                                             has_bias ? REF(&bias) : NULL, REF(dst), attr));
     if (st == QK_OK)
         st = finish(pd, true, out_made);
     qk__layout_fini(&bias);
@@ -403,22 +422,25 @@ qk_status qk__dnnl_matmul(dnnl_engine_t engine, const struct qk__layout *src, co
     return st;
 }
 
-static dnnl_status_t describe_softmax(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, md_ref layout, int axis, bool is_log,
+static dnnl_status_t describe_softmax(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                      md_ref layout, int axis, bool is_log,
                                       dnnl_primitive_attr_t attr)
 {
     const dnnl_alg_kind_t kind = is_log ? dnnl_softmax_log : dnnl_softmax_accurate;
 #if IS_V3
-    return dnnl_softmax_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, kind, layout, layout, axis, attr);
+    return dnnl_softmax_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, kind,
+                                                      layout, layout, axis, attr);
 #else
     dnnl_softmax_v2_desc_t operation;
-    dnnl_status_t st = dnnl_softmax_v2_forward_desc_init(&operation, dnnl_forward_inference, kind, layout, layout, axis);
+    dnnl_status_t st = dnnl_softmax_v2_forward_desc_init(&operation, dnnl_forward_inference, kind,
+                                                         layout, layout, axis);
 
     return st == dnnl_success ? describe(pd, engine, &operation, attr) : st;
 #endif
 }
 
-qk_status qk__dnnl_softmax(dnnl_engine_t engine, const struct qk__layout *layout, int axis, bool is_log,
-                           struct qk__dnnl_made *out_made)
+qk_status qk__dnnl_softmax(dnnl_engine_t engine, const struct qk__layout *layout, int axis,
+                           bool is_log, struct qk__dnnl_made *out_made)
 {
     dnnl_primitive_attr_t attr;
     dnnl_primitive_desc_t pd;
@@ -433,16 +455,19 @@ qk_status qk__dnnl_softmax(dnnl_engine_t engine, const struct qk__layout *layout
     return st;
 }
 
-static dnnl_status_t describe_activation(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, md_ref layout,
-                                         const struct activation *activation, dnnl_primitive_attr_t attr)
+static dnnl_status_t describe_activation(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
+                                         md_ref layout, const struct activation *activation,
+                                         dnnl_primitive_attr_t attr)
 {
 #if IS_V3
-    return dnnl_eltwise_forward_primitive_desc_create(pd, engine, dnnl_forward_inference, activation->kind, layout, layout,
+    return dnnl_eltwise_forward_primitive_desc_create(pd, engine, dnnl_forward_inference,
+                                                      activation->kind, layout, layout,
                                                       activation->alpha, activation->beta, attr);
 #else
     dnnl_eltwise_desc_t operation;
-    dnnl_status_t st = dnnl_eltwise_forward_desc_init(&operation, dnnl_forward_inference, activation->kind, layout,
-                                                      activation->alpha, activation->beta);
+    dnnl_status_t       st =
+        dnnl_eltwise_forward_desc_init(&operation, dnnl_forward_inference, activation->kind, layout,
+                                       activation->alpha, activation->beta);
 
     return st == dnnl_success ? describe(pd, engine, &operation, attr) : st;
 #endif
@@ -468,8 +493,8 @@ qk_status qk__dnnl_activation(dnnl_engine_t engine, const struct qk__layout *lay
     return st;
 }
 
-static dnnl_status_t describe_add(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, md_ref a, md_ref b, md_ref dst,
-                                  dnnl_primitive_attr_t attr)
+static dnnl_status_t describe_add(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, md_ref a,
+                                  md_ref b, md_ref dst, dnnl_primitive_attr_t attr)
 {
 #if IS_V3
     return dnnl_binary_primitive_desc_create(pd, engine, dnnl_binary_add, a, b, dst, attr);
@@ -521,8 +546,8 @@ static dnnl_status_t describe_concat(dnnl_primitive_desc_t *pd, dnnl_engine_t en
     return st;
 }
 
-qk_status qk__dnnl_concat(dnnl_engine_t engine, const struct qk__layout *const *srcs, size_t count, int axis,
-                          struct qk__dnnl_made *out_made)
+qk_status qk__dnnl_concat(dnnl_engine_t engine, const struct qk__layout *const *srcs, size_t count,
+                          int axis, struct qk__dnnl_made *out_made)
 {
     dnnl_primitive_attr_t attr;
     dnnl_primitive_desc_t pd;
@@ -537,8 +562,8 @@ qk_status qk__dnnl_concat(dnnl_engine_t engine, const struct qk__layout *const *
     return st;
 }
 
-qk_status qk__dnnl_reorder(dnnl_engine_t engine, const struct qk__layout *from, const struct qk__layout *to,
-                           struct qk__dnnl_made *out_made)
+qk_status qk__dnnl_reorder(dnnl_engine_t engine, const struct qk__layout *from,
+                           const struct qk__layout *to, struct qk__dnnl_made *out_made)
 {
     dnnl_primitive_attr_t attr;
     dnnl_primitive_desc_t pd;
@@ -546,7 +571,8 @@ qk_status qk__dnnl_reorder(dnnl_engine_t engine, const struct qk__layout *from, 
 
     if (st != QK_OK)
         return st;
-    st = qk__dnnl_status(dnnl_reorder_primitive_desc_create(&pd, REF(from), engine, REF(to), engine, attr));
+    st = qk__dnnl_status(
+        dnnl_reorder_primitive_desc_create(&pd, REF(from), engine, REF(to), engine, attr));
     if (st == QK_OK)
         st = finish(pd, false, out_made);
     dnnl_primitive_attr_destroy(attr);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fill.c - results that follow from shapes and parameters; a plan computes them once, when it is made. */
+/* fill.c - results that follow from shapes and parameters; a plan computes them once, when it is
+ * made. */
 #include "kernels/cpu/cpu_op.h"
 #include "kernels/cpu/number.h"
 
@@ -9,7 +10,7 @@ static size_t bytes_of(const qk_tensor *tensor)
 {
     size_t bytes = 0;
 
-    (void)qk_tensor_size(tensor->dtype, &tensor->shape, &bytes);    /* settled: it fits */
+    (void)qk_tensor_size(tensor->dtype, &tensor->shape, &bytes); /* settled: it fits */
     return bytes;
 }
 
@@ -36,7 +37,9 @@ static qk_status run_dropout(const struct qk__cpu_args *args, struct qk_error *e
     (void)error;
     if (args->outputs[0].data != NULL)
         memcpy(args->outputs[0].data, args->inputs[0].data, bytes_of(&args->outputs[0]));
-    for (int64_t i = 0; args->output_count > 1 && args->outputs[1].data != NULL && i < count_of(&args->outputs[1]); i++)
+    for (int64_t i = 0;
+         args->output_count > 1 && args->outputs[1].data != NULL && i < count_of(&args->outputs[1]);
+         i++)
         qk__store_ints(&args->outputs[1], i, 1, 1, &one);
     return QK_OK;
 }
@@ -46,7 +49,8 @@ static qk_status run_shape(const struct qk__cpu_args *args, struct qk_error *err
     const struct qk__shape_params *params = args->params;
 
     (void)error;
-    memcpy(args->outputs[0].data, args->inputs[0].shape.dims + params->start, bytes_of(&args->outputs[0]));
+    memcpy(args->outputs[0].data, args->inputs[0].shape.dims + params->start,
+           bytes_of(&args->outputs[0]));
     return QK_OK;
 }
 
@@ -81,7 +85,8 @@ static qk_status run_range(const struct qk__cpu_args *args, struct qk_error *err
     (void)error;
     for (int64_t i = 0; i < count_of(&args->outputs[0]); i++) {
         const double  real = params->start + (double)i * params->step;
-        const int64_t whole = (int64_t)((uint64_t)params->int_start + (uint64_t)i * (uint64_t)params->int_step);
+        const int64_t whole =
+            (int64_t)((uint64_t)params->int_start + (uint64_t)i * (uint64_t)params->int_step);
 
         if (is_float)
             qk__store_doubles(&args->outputs[0], i, 1, 1, &real);

@@ -17,11 +17,13 @@ static int64_t span(const struct qk_shape *shape, uint32_t from, uint32_t to)
 }
 
 /* Index number `at`, counted from the front. */
-static qk_status read_index(const qk_tensor *indices, int64_t at, int64_t length, int64_t *out, struct qk_error *error)
+static qk_status read_index(const qk_tensor *indices, int64_t at, int64_t length, int64_t *out,
+                            struct qk_error *error)
 {
     qk__load_ints(indices, at, 1, 1, out);
     if (*out < -length || *out >= length)
-        return qk_error_set(error, QK_OUT_OF_RANGE, "index %" PRId64 " into %" PRId64 " elements", *out, length);
+        return qk_error_set(error, QK_OUT_OF_RANGE, "index %" PRId64 " into %" PRId64 " elements",
+                            *out, length);
     *out += *out < 0 ? length : 0;
     return QK_OK;
 }
@@ -32,7 +34,8 @@ static qk_status run_gather(const struct qk__cpu_args *args, struct qk_error *er
     const qk_tensor                *x = &args->inputs[0], *indices = &args->inputs[1];
     const int64_t outer = span(&x->shape, 0, params->axis), length = x->shape.dims[params->axis];
     const int64_t count = span(&indices->shape, 0, indices->shape.rank);
-    const size_t  row = (size_t)span(&x->shape, params->axis + 1, x->shape.rank) * qk_dtype_size(x->dtype);
+    const size_t  row =
+        (size_t)span(&x->shape, params->axis + 1, x->shape.rank) * qk_dtype_size(x->dtype);
 
     for (int64_t i = 0; i < count; i++) {
         int64_t   index;
@@ -48,7 +51,8 @@ static qk_status run_gather(const struct qk__cpu_args *args, struct qk_error *er
 }
 
 /* Where output element `at` would be read from, but for the gathered axis. */
-static int64_t base_offset(const struct qk_shape *out, const int64_t *strides, uint32_t axis, int64_t at)
+static int64_t base_offset(const struct qk_shape *out, const int64_t *strides, uint32_t axis,
+                           int64_t at)
 {
     int64_t offset = 0;
 
@@ -72,9 +76,10 @@ static qk_status run_gather_elements(const struct qk__cpu_args *args, struct qk_
 
         if (st != QK_OK)
             return st;
-        index = base_offset(&indices->shape, strides, params->axis, i) + index * strides[params->axis];
-        memcpy((char *)args->outputs[0].data + (size_t)i * element, (const char *)x->data + (size_t)index * element,
-               element);
+        index =
+            base_offset(&indices->shape, strides, params->axis, i) + index * strides[params->axis];
+        memcpy((char *)args->outputs[0].data + (size_t)i * element,
+               (const char *)x->data + (size_t)index * element, element);
     }
     return QK_OK;
 }
@@ -83,18 +88,21 @@ static qk_status run_gather_nd(const struct qk__cpu_args *args, struct qk_error 
 {
     const struct qk__gather_params *params = args->params;
     const qk_tensor                *x = &args->inputs[0], *indices = &args->inputs[1];
-    const uint32_t batch = params->batch_dims, depth = (uint32_t)indices->shape.dims[indices->shape.rank - 1];
-    const int64_t  batches = span(&x->shape, 0, batch);
-    const int64_t  each = span(&indices->shape, batch, indices->shape.rank - 1);
-    const size_t   row = (size_t)span(&x->shape, batch + depth, x->shape.rank) * qk_dtype_size(x->dtype);
-    const int64_t  rows = span(&x->shape, batch, batch + depth);
+    const uint32_t                  batch = params->batch_dims,
+                   depth = (uint32_t)indices->shape.dims[indices->shape.rank - 1];
+    const int64_t batches = span(&x->shape, 0, batch);
+    const int64_t each = span(&indices->shape, batch, indices->shape.rank - 1);
+    const size_t  row =
+        (size_t)span(&x->shape, batch + depth, x->shape.rank) * qk_dtype_size(x->dtype);
+    const int64_t rows = span(&x->shape, batch, batch + depth);
 
     for (int64_t i = 0; i < batches * each; i++) {
         int64_t at = 0;
 
         for (uint32_t d = 0; d < depth; d++) {
             int64_t   index;
-            qk_status st = read_index(indices, i * depth + d, x->shape.dims[batch + d], &index, error);
+            qk_status st =
+                read_index(indices, i * depth + d, x->shape.dims[batch + d], &index, error);
 
             if (st != QK_OK)
                 return st;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* move.c - elements go elsewhere, whatever they are: by strides where that can say it, else by maps of indices. */
+/* move.c - elements go elsewhere, whatever they are: by strides where that can say it, else by maps
+ * of indices. */
 #include "kernels/cpu/build.h"
 #include "kernels/cpu/number.h"
 #include "kernels/cpu/walk.h"
@@ -16,13 +17,15 @@ static int64_t span(const struct qk_shape *shape, uint32_t from, uint32_t to)
     return count;
 }
 
-/* Both ways between a whole and its parts along one axis: the part's rows lie in the whole at `at`. */
-static void copy_part(const qk_tensor *whole, const qk_tensor *part, uint32_t axis, int64_t at, bool to_whole)
+/* Both ways between a whole and its parts along one axis: the part's rows lie in the whole at `at`.
+ */
+static void copy_part(const qk_tensor *whole, const qk_tensor *part, uint32_t axis, int64_t at,
+                      bool to_whole)
 {
-    const size_t  element = qk_dtype_size(whole->dtype);
-    const size_t  row = (size_t)span(&part->shape, axis, part->shape.rank) * element;
-    const size_t  pitch = (size_t)span(&whole->shape, axis, whole->shape.rank) * element;
-    const size_t  offset = (size_t)(at * span(&whole->shape, axis + 1, whole->shape.rank)) * element;
+    const size_t element = qk_dtype_size(whole->dtype);
+    const size_t row = (size_t)span(&part->shape, axis, part->shape.rank) * element;
+    const size_t pitch = (size_t)span(&whole->shape, axis, whole->shape.rank) * element;
+    const size_t offset = (size_t)(at * span(&whole->shape, axis + 1, whole->shape.rank)) * element;
     const int64_t rows = span(&whole->shape, 0, axis);
 
     for (int64_t i = 0; i < rows; i++) {
@@ -75,12 +78,14 @@ static qk_status run_slice(const struct qk__cpu_args *args, struct qk_error *err
         walk.strides[0][i] = strides[i] * params->step[i];
         from += out->shape.dims[i] > 0 ? strides[i] * params->start[i] : 0;
     }
-    qk__walk_copy(&walk, out->data, (const char *)in->data + from * (int64_t)qk_dtype_size(in->dtype),
+    qk__walk_copy(&walk, out->data,
+                  (const char *)in->data + from * (int64_t)qk_dtype_size(in->dtype),
                   qk_dtype_size(in->dtype));
     return QK_OK;
 }
 
-static void transpose(const qk_tensor *in, const struct qk_shape *view, const uint32_t *perm, qk_tensor *out)
+static void transpose(const qk_tensor *in, const struct qk_shape *view, const uint32_t *perm,
+                      qk_tensor *out)
 {
     int64_t         strides[QK_TENSOR_MAX_DIMS];
     struct qk__walk walk = {.rank = view->rank};
@@ -118,7 +123,8 @@ static qk_status run_expand(const struct qk__cpu_args *args, struct qk_error *er
 
     (void)error;
     qk__walk_broadcast(&walk, &args->outputs[0].shape, shapes, 1);
-    qk__walk_copy(&walk, args->outputs[0].data, args->inputs[0].data, qk_dtype_size(args->inputs[0].dtype));
+    qk__walk_copy(&walk, args->outputs[0].data, args->inputs[0].data,
+                  qk_dtype_size(args->inputs[0].dtype));
     return QK_OK;
 }
 
@@ -136,7 +142,8 @@ static qk_status run_tile(const struct qk__cpu_args *args, struct qk_error *erro
         walk.dims[2 * i + 1] = in->dims[i];
         walk.strides[0][2 * i + 1] = strides[i];
     }
-    qk__walk_copy(&walk, args->outputs[0].data, args->inputs[0].data, qk_dtype_size(args->inputs[0].dtype));
+    qk__walk_copy(&walk, args->outputs[0].data, args->inputs[0].data,
+                  qk_dtype_size(args->inputs[0].dtype));
     return QK_OK;
 }
 
@@ -161,9 +168,10 @@ struct pad {
     const qk_tensor *in;
     const qk_tensor *out;
     size_t           element;
-    const int64_t   *maps[QK_TENSOR_MAX_DIMS];    /* by axis: input index of each output index, -1 for the value */
-    int64_t          strides[QK_TENSOR_MAX_DIMS];
-    char             value[8];
+    const int64_t
+        *maps[QK_TENSOR_MAX_DIMS]; /* by axis: input index of each output index, -1 for the value */
+    int64_t strides[QK_TENSOR_MAX_DIMS];
+    char    value[8];
 };
 
 static void pad_axis(const struct pad *pad, uint32_t axis, int64_t from, char **out)
@@ -176,7 +184,9 @@ static void pad_axis(const struct pad *pad, uint32_t axis, int64_t from, char **
             pad_axis(pad, axis + 1, next, out);
             continue;
         }
-        memcpy(*out, next < 0 ? pad->value : (const char *)pad->in->data + next * (int64_t)pad->element, pad->element);
+        memcpy(*out,
+               next < 0 ? pad->value : (const char *)pad->in->data + next * (int64_t)pad->element,
+               pad->element);
         *out += pad->element;
     }
 }
@@ -200,11 +210,12 @@ static int64_t *make_maps(struct pad *pad, const struct qk__pad_params *params)
 static qk_status run_pad(const struct qk__cpu_args *args, struct qk_error *error)
 {
     const struct qk__pad_params *params = args->params;
-    struct pad                   pad = {.in = &args->inputs[0], .out = &args->outputs[0],
+    struct pad                   pad = {.in = &args->inputs[0],
+                                        .out = &args->outputs[0],
                                         .element = qk_dtype_size(args->inputs[0].dtype)};
-    qk_tensor                    value = qk_tensor_view(pad.in->dtype, &(struct qk_shape){0}, pad.value);
-    int64_t                     *maps = make_maps(&pad, params);
-    char                        *out = args->outputs[0].data;
+    qk_tensor value = qk_tensor_view(pad.in->dtype, &(struct qk_shape){0}, pad.value);
+    int64_t  *maps = make_maps(&pad, params);
+    char     *out = args->outputs[0].data;
 
     if (maps == NULL)
         return qk_error_set(error, QK_NO_MEMORY, "no memory");
@@ -230,7 +241,8 @@ static qk_status run_trilu(const struct qk__cpu_args *args, struct qk_error *err
     (void)error;
     memcpy(out, args->inputs[0].data, (size_t)total * element);
     for (int64_t i = 0; i < total; i++) {
-        const int64_t right = i % columns - i / columns % rows;    /* how far right of the main diagonal */
+        const int64_t right =
+            i % columns - i / columns % rows; /* how far right of the main diagonal */
 
         if (params->is_upper ? right < params->k : right > params->k)
             memset(out + (size_t)i * element, 0, element);
@@ -238,9 +250,11 @@ static qk_status run_trilu(const struct qk__cpu_args *args, struct qk_error *err
     return QK_OK;
 }
 
-/* Concatenation of what lies in blocks goes block by block; of plain rows our own copy is as good. */
-static qk_status describe_concat(struct qk__cpu_build *build, const struct qk__step *step, struct qk__layout *layouts,
-                                 const struct qk__layout **list, bool *out_is_blocked)
+/* Concatenation of what lies in blocks goes block by block; of plain rows our own copy is as good.
+ */
+static qk_status describe_concat(struct qk__cpu_build *build, const struct qk__step *step,
+                                 struct qk__layout *layouts, const struct qk__layout **list,
+                                 bool *out_is_blocked)
 {
     qk_status st = QK_OK;
 
@@ -260,16 +274,17 @@ static qk_status describe_concat(struct qk__cpu_build *build, const struct qk__s
     return st;
 }
 
-static qk_status add_concat(struct qk__cpu_build *build, const struct qk__step *step, const struct qk__layout *layouts,
-                            struct qk__dnnl_made *made, struct qk__cpu_arg *args)
+static qk_status add_concat(struct qk__cpu_build *build, const struct qk__step *step,
+                            const struct qk__layout *layouts, struct qk__dnnl_made *made,
+                            struct qk__cpu_arg *args)
 {
     const uint32_t count = step->input_count;
     qk_status      st = QK_OK;
 
     for (uint32_t i = 0; i < count && st == QK_OK; i++) {
         args[i].id = DNNL_ARG_MULTIPLE_SRC + (int)i;
-        st = qk__cpu_want(build, step->inputs[i], &qk__cpu_value(build, step->inputs[i])->shape, &layouts[i],
-                          &args[i].form);
+        st = qk__cpu_want(build, step->inputs[i], &qk__cpu_value(build, step->inputs[i])->shape,
+                          &layouts[i], &args[i].form);
     }
     args[count].id = DNNL_ARG_DST;
     if (st == QK_OK)
@@ -277,7 +292,8 @@ static qk_status add_concat(struct qk__cpu_build *build, const struct qk__step *
     return st == QK_OK ? qk__cpu_add(build, made, args, count + 1) : st;
 }
 
-static qk_status prepare_concat(struct qk__cpu_build *build, const struct qk__step *step, struct qk_error *error)
+static qk_status prepare_concat(struct qk__cpu_build *build, const struct qk__step *step,
+                                struct qk_error *error)
 {
     const struct qk__concat_params *params = step->params;
     const uint32_t                  count = step->input_count;
@@ -307,17 +323,20 @@ static qk_status prepare_concat(struct qk__cpu_build *build, const struct qk__st
     return st;
 }
 
-/* A reorder into rows that are described by the input's axes: straight from oneDNN's blocks, without plain rows between. */
-static qk_status prepare_transpose(struct qk__cpu_build *build, const struct qk__step *step, struct qk_error *error)
+/* A reorder into rows that are described by the input's axes: straight from oneDNN's blocks,
+ * without plain rows between. */
+static qk_status prepare_transpose(struct qk__cpu_build *build, const struct qk__step *step,
+                                   struct qk_error *error)
 {
     const struct qk__transpose_params *params = step->params;
-    const struct qk__plan_value *x = qk__cpu_value(build, step->inputs[0]), *y = qk__cpu_value(build, step->outputs[0]);
-    struct qk__layout            src = {0}, dst = {0};
-    struct qk__dnnl_made         made = {0};
-    struct qk__cpu_arg           args[] = {{DNNL_ARG_FROM, 0}, {DNNL_ARG_TO, 0}};
-    int64_t                      rows[QK_TENSOR_MAX_DIMS], strides[QK_TENSOR_MAX_DIMS] = {0};
-    uint32_t                     plain;
-    qk_status                    st;
+    const struct qk__plan_value       *x = qk__cpu_value(build, step->inputs[0]),
+                                *y = qk__cpu_value(build, step->outputs[0]);
+    struct qk__layout    src = {0}, dst = {0};
+    struct qk__dnnl_made made = {0};
+    struct qk__cpu_arg   args[] = {{DNNL_ARG_FROM, 0}, {DNNL_ARG_TO, 0}};
+    int64_t              rows[QK_TENSOR_MAX_DIMS], strides[QK_TENSOR_MAX_DIMS] = {0};
+    uint32_t             plain;
+    qk_status            st;
 
     (void)error;
     if (x->dtype != QK_F32 || x->shape.rank < 2)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* norm.c - normalisations and softmax, plainly. Sums are double: a mean over many floats should not depend on their order. */
+/* norm.c - normalisations and softmax, plainly. Sums are double: a mean over many floats should not
+ * depend on their order. */
 #include "kernels/cpu/build.h"
 #include "kernels/graph/plan.h"
 
@@ -25,11 +26,13 @@ static qk_status run_batch_norm(const struct qk__cpu_args *args, struct qk_error
 {
     const struct qk__batch_norm_params *params = args->params;
     const struct qk_shape              *shape = &args->inputs[0].shape;
-    const int64_t samples = shape->rank > 0 ? shape->dims[0] : 1, channels = shape->rank > 1 ? shape->dims[1] : 1;
+    const int64_t                       samples = shape->rank > 0 ? shape->dims[0] : 1,
+                  channels = shape->rank > 1 ? shape->dims[1] : 1;
     const int64_t each = shape->rank > 2 ? span(shape, 2, shape->rank) : 1;
-    const float  *x = args->inputs[0].data, *scale = args->inputs[1].data, *bias = args->inputs[2].data;
-    const float  *mean = args->inputs[3].data, *variance = args->inputs[4].data;
-    float        *y = args->outputs[0].data;
+    const float  *x = args->inputs[0].data, *scale = args->inputs[1].data,
+                *bias = args->inputs[2].data;
+    const float *mean = args->inputs[3].data, *variance = args->inputs[4].data;
+    float       *y = args->outputs[0].data;
 
     (void)error;
     for (int64_t i = 0; i < samples * channels; i++) {
@@ -58,8 +61,9 @@ static qk_status run_instance_norm(const struct qk__cpu_args *args, struct qk_er
     const struct qk__instance_norm_params *params = args->params;
     const struct qk_shape                 *shape = &args->inputs[0].shape;
     const int64_t                          each = span(shape, 2, shape->rank);
-    const float *x = args->inputs[0].data, *scale = args->inputs[1].data, *bias = args->inputs[2].data;
-    float       *y = args->outputs[0].data;
+    const float                           *x = args->inputs[0].data, *scale = args->inputs[1].data,
+                *bias = args->inputs[2].data;
+    float *y = args->outputs[0].data;
 
     (void)error;
     for (int64_t i = 0; i < shape->dims[0] * shape->dims[1]; i++) {
@@ -93,10 +97,11 @@ static qk_status run_layer_norm(const struct qk__cpu_args *args, struct qk_error
 {
     const struct qk__layer_norm_params *params = args->params;
     const struct qk_shape              *shape = &args->inputs[0].shape;
-    const float *x = args->inputs[0].data, *scale = args->inputs[1].data;
-    const float *bias = args->input_count > 2 ? args->inputs[2].data : NULL;
-    float       *y = args->outputs[0].data, *means = floats_or_null(args, 1), *inverses = floats_or_null(args, 2);
-    int64_t      scale_strides[QK_TENSOR_MAX_DIMS], bias_strides[QK_TENSOR_MAX_DIMS];
+    const float                        *x = args->inputs[0].data, *scale = args->inputs[1].data;
+    const float                        *bias = args->input_count > 2 ? args->inputs[2].data : NULL;
+    float                              *y = args->outputs[0].data, *means = floats_or_null(args, 1),
+          *inverses = floats_or_null(args, 2);
+    int64_t scale_strides[QK_TENSOR_MAX_DIMS], bias_strides[QK_TENSOR_MAX_DIMS];
 
     (void)error;
     qk__broadcast_strides(&args->inputs[1].shape, shape, scale_strides);
@@ -108,12 +113,13 @@ static qk_status run_layer_norm(const struct qk__cpu_args *args, struct qk_error
 
         moments(x + from, params->inner, &mean, &variance);
         if (params->is_rms) {
-            variance += mean * mean;    /* the mean of squares */
+            variance += mean * mean; /* the mean of squares */
             mean = 0;
         }
         inverse = 1 / sqrt(variance + (double)params->epsilon);
         for (int64_t i = from; i < from + params->inner; i++) {
-            y[i] = (float)(((double)x[i] - mean) * inverse) * scale[broadcast_at(shape, scale_strides, i)];
+            y[i] = (float)(((double)x[i] - mean) * inverse) *
+                   scale[broadcast_at(shape, scale_strides, i)];
             if (bias != NULL)
                 y[i] += bias[broadcast_at(shape, bias_strides, i)];
         }
@@ -143,7 +149,8 @@ static qk_status run_lrn(const struct qk__cpu_args *args, struct qk_error *error
 
         for (int64_t k = first; k <= last; k++)
             squares += x[i + (k - c) * each] * x[i + (k - c) * each];
-        y[i] = x[i] / powf(params->bias + params->alpha / (float)params->size * squares, params->beta);
+        y[i] =
+            x[i] / powf(params->bias + params->alpha / (float)params->size * squares, params->beta);
     }
     return QK_OK;
 }
@@ -166,7 +173,8 @@ static qk_status run_lp_norm(const struct qk__cpu_args *args, struct qk_error *e
         }
         norm = params->p == 1 ? norm : sqrt(norm);
         for (int64_t k = 0; k < params->length; k++)
-            y[from + k * params->inner] = norm == 0 ? 0 : (float)((double)x[from + k * params->inner] / norm);
+            y[from + k * params->inner] =
+                norm == 0 ? 0 : (float)((double)x[from + k * params->inner] / norm);
     }
     return QK_OK;
 }
@@ -220,10 +228,12 @@ static qk_status run_softmax(const struct qk__cpu_args *args, struct qk_error *e
     return QK_OK;
 }
 
-static qk_status prepare_softmax(struct qk__cpu_build *build, const struct qk__step *step, struct qk_error *error)
+static qk_status prepare_softmax(struct qk__cpu_build *build, const struct qk__step *step,
+                                 struct qk_error *error)
 {
     const struct qk__softmax_params *params = step->params;
-    const struct qk_shape            seen = {.rank = 3, .dims = {params->outer, params->length, params->inner}};
+    const struct qk_shape            seen = {.rank = 3,
+                                             .dims = {params->outer, params->length, params->inner}};
     struct qk__layout                layout = {0};
     struct qk__dnnl_made             made = {0};
     struct qk__cpu_arg               args[] = {{DNNL_ARG_SRC, 0}, {DNNL_ARG_DST, 0}};
@@ -235,7 +245,8 @@ static qk_status prepare_softmax(struct qk__cpu_build *build, const struct qk__s
         return QK_UNIMPLEMENTED;
     st = qk__layout_plain(&layout, &seen);
     if (st == QK_OK)
-        st = qk__dnnl_softmax(qk__cpu_engine(build), &layout, 1, params->kind == QK__LOG_SOFTMAX, &made);
+        st = qk__dnnl_softmax(qk__cpu_engine(build), &layout, 1, params->kind == QK__LOG_SOFTMAX,
+                              &made);
     if (st == QK_OK)
         st = qk__cpu_want(build, step->inputs[0], &seen, NULL, &args[0].form);
     if (st == QK_OK)

@@ -11,27 +11,29 @@ bool qk__is_float(qk_dtype dtype)
     return dtype == QK_F32 || dtype == QK_F64 || dtype == QK_F16 || dtype == QK_BF16;
 }
 
-#define LOAD(type, expression)                                                                    \
-    for (int64_t i = 0; i < count; i++) {                                                         \
-        const type x = ((const type *)tensor->data)[from + i * step];                             \
-        out[i] = expression;                                                                      \
-    }                                                                                             \
+#define LOAD(type, expression)                                                                     \
+    for (int64_t i = 0; i < count; i++) {                                                          \
+        const type x = ((const type *)tensor->data)[from + i * step];                              \
+        out[i] = expression;                                                                       \
+    }                                                                                              \
     break
 
-#define STORE(type, expression)                                                                   \
-    for (int64_t i = 0; i < count; i++) {                                                         \
-        ((type *)tensor->data)[to + i * step] = (type)(expression);                               \
-    }                                                                                             \
+#define STORE(type, expression)                                                                    \
+    for (int64_t i = 0; i < count; i++) {                                                          \
+        ((type *)tensor->data)[to + i * step] = (type)(expression);                                \
+    }                                                                                              \
     break
 
-void qk__load_doubles(const qk_tensor *tensor, int64_t from, int64_t step, int64_t count, double *out)
+void qk__load_doubles(const qk_tensor *tensor, int64_t from, int64_t step, int64_t count,
+                      double *out)
 {
     switch (tensor->dtype) {
     case QK_F32: LOAD(float, (double)x);
     case QK_F64: LOAD(double, x);
     case QK_F16: LOAD(uint16_t, (double)qk__half_to_float(x));
     case QK_BF16: LOAD(uint16_t, (double)qk__bfloat_to_float(x));
-    case QK_U8: case QK_BOOL: LOAD(uint8_t, x);
+    case QK_U8:
+    case QK_BOOL: LOAD(uint8_t, x);
     case QK_I8: LOAD(int8_t, x);
     case QK_U16: LOAD(uint16_t, x);
     case QK_I16: LOAD(int16_t, x);
@@ -46,7 +48,8 @@ void qk__load_doubles(const qk_tensor *tensor, int64_t from, int64_t step, int64
 void qk__load_ints(const qk_tensor *tensor, int64_t from, int64_t step, int64_t count, int64_t *out)
 {
     switch (tensor->dtype) {
-    case QK_U8: case QK_BOOL: LOAD(uint8_t, x);
+    case QK_U8:
+    case QK_BOOL: LOAD(uint8_t, x);
     case QK_I8: LOAD(int8_t, x);
     case QK_U16: LOAD(uint16_t, x);
     case QK_I16: LOAD(int16_t, x);
@@ -67,7 +70,8 @@ static double held(double value, double low, double high)
 #define I64_HIGH 9223372036854774784.0
 #define U64_HIGH 18446744073709549568.0
 
-void qk__store_doubles(qk_tensor *tensor, int64_t to, int64_t step, int64_t count, const double *from)
+void qk__store_doubles(qk_tensor *tensor, int64_t to, int64_t step, int64_t count,
+                       const double *from)
 {
     switch (tensor->dtype) {
     case QK_F32: STORE(float, from[i]);

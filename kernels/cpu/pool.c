@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pool.c - the largest, the mean or the norm of each window: by oneDNN, or plainly for all types and options. */
+/* pool.c - the largest, the mean or the norm of each window: by oneDNN, or plainly for all types
+ * and options. */
 #include "kernels/cpu/build.h"
 #include "kernels/cpu/number.h"
 
@@ -11,7 +12,8 @@ struct plain {
     int64_t kernel[3], strides[3], dilations[3], before[3], after[3], in[3], out[3];
 };
 
-static struct plain see_as_3d(const struct qk__pool_params *params, const struct qk_shape *x, const struct qk_shape *y)
+static struct plain see_as_3d(const struct qk__pool_params *params, const struct qk_shape *x,
+                              const struct qk_shape *y)
 {
     const uint32_t skip = 3 - params->spatial;
     struct plain   p = {.params = params};
@@ -33,13 +35,14 @@ static struct plain see_as_3d(const struct qk__pool_params *params, const struct
 
 /* What one window came to. */
 struct window {
-    double  value;      /* maximum, or sum */
-    int64_t counted;    /* elements that count for a mean */
-    int64_t at;         /* of the maximum, in the channel */
+    double  value;   /* maximum, or sum */
+    int64_t counted; /* elements that count for a mean */
+    int64_t at;      /* of the maximum, in the channel */
 };
 
 /* Input index along one axis; *out_counts: it, or the padding there, counts for a mean over all. */
-static int64_t index_on(const struct plain *p, int axis, int64_t window, int64_t k, bool *out_counts)
+static int64_t index_on(const struct plain *p, int axis, int64_t window, int64_t k,
+                        bool *out_counts)
 {
     const int64_t index = window * p->strides[axis] + k * p->dilations[axis] - p->before[axis];
 
@@ -62,7 +65,8 @@ static void take(const struct plain *p, const qk_tensor *x, int64_t at, struct w
     }
 }
 
-static struct window look(const struct plain *p, const qk_tensor *x, int64_t channel, const int64_t out[3])
+static struct window look(const struct plain *p, const qk_tensor *x, int64_t channel,
+                          const int64_t out[3])
 {
     struct window window = {.at = -1};
 
@@ -71,9 +75,11 @@ static struct window look(const struct plain *p, const qk_tensor *x, int64_t cha
         const int64_t d = index_on(p, 0, out[0], k / p->kernel[2] / p->kernel[1], &counts[0]);
         const int64_t h = index_on(p, 1, out[1], k / p->kernel[2] % p->kernel[1], &counts[1]);
         const int64_t w = index_on(p, 2, out[2], k % p->kernel[2], &counts[2]);
-        const bool    is_inside = d >= 0 && d < p->in[0] && h >= 0 && h < p->in[1] && w >= 0 && w < p->in[2];
+        const bool    is_inside =
+            d >= 0 && d < p->in[0] && h >= 0 && h < p->in[1] && w >= 0 && w < p->in[2];
 
-        window.counted += p->params->count_include_pad ? counts[0] && counts[1] && counts[2] : is_inside;
+        window.counted +=
+            p->params->count_include_pad ? counts[0] && counts[1] && counts[2] : is_inside;
         if (is_inside)
             take(p, x, ((channel * p->in[0] + d) * p->in[1] + h) * p->in[2] + w, &window);
     }
@@ -90,11 +96,13 @@ static double result_of(const struct plain *p, const struct window *window)
     return window->at >= 0 ? window->value : -INFINITY;
 }
 
-/* The index that MaxPool tells: over the whole tensor; by columns the last axes of each channel change places. */
+/* The index that MaxPool tells: over the whole tensor; by columns the last axes of each channel
+ * change places. */
 static int64_t told_index(const struct plain *p, int64_t at, int64_t channel)
 {
     const int64_t volume = p->in[0] * p->in[1] * p->in[2], within = at - channel * volume;
-    const int64_t d = within / p->in[2] / p->in[1], h = within / p->in[2] % p->in[1], w = within % p->in[2];
+    const int64_t d = within / p->in[2] / p->in[1], h = within / p->in[2] % p->in[1],
+                  w = within % p->in[2];
 
     if (!p->params->column_major_indices)
         return at;
@@ -110,7 +118,8 @@ static qk_status run_pool(const struct qk__cpu_args *args, struct qk_error *erro
 
     (void)error;
     for (int64_t i = 0; i < shape->dims[0] * shape->dims[1] * volume; i++) {
-        const int64_t       out[3] = {i % volume / p.out[2] / p.out[1], i % volume / p.out[2] % p.out[1], i % p.out[2]};
+        const int64_t out[3] = {i % volume / p.out[2] / p.out[1], i % volume / p.out[2] % p.out[1],
+                                i % p.out[2]};
         const struct window window = look(&p, &args->inputs[0], i / volume, out);
         const double        result = result_of(&p, &window);
 
@@ -121,14 +130,16 @@ static qk_status run_pool(const struct qk__cpu_args *args, struct qk_error *erro
     return QK_OK;
 }
 
-/* oneDNN wants paddings that end exactly where the last window does; false for what it can't say. */
-static bool exact_pads(const struct qk__pool_params *params, const struct qk_shape *x, const struct qk_shape *y,
-                       int64_t *pads_end)
+/* oneDNN wants paddings that end exactly where the last window does; false for what it can't say.
+ */
+static bool exact_pads(const struct qk__pool_params *params, const struct qk_shape *x,
+                       const struct qk_shape *y, int64_t *pads_end)
 {
     for (uint32_t i = 0; i < params->spatial; i++) {
-        pads_end[i] = (y->dims[i + 2] - 1) * params->strides[i] + params->kernel[i] - x->dims[i + 2] -
-                      params->pads_begin[i];
-        if (params->dilations[i] != 1 || params->pads_begin[i] >= params->kernel[i] || pads_end[i] >= params->kernel[i])
+        pads_end[i] = (y->dims[i + 2] - 1) * params->strides[i] + params->kernel[i] -
+                      x->dims[i + 2] - params->pads_begin[i];
+        if (params->dilations[i] != 1 || params->pads_begin[i] >= params->kernel[i] ||
+            pads_end[i] >= params->kernel[i])
             return false;
         /* A window that hangs over the end of the padding would count it. */
         if (params->count_include_pad && pads_end[i] > params->pads_end[i])
@@ -137,14 +148,16 @@ static bool exact_pads(const struct qk__pool_params *params, const struct qk_sha
     return params->kind != QK__POOL_LP;
 }
 
-static qk_status prepare_pool(struct qk__cpu_build *build, const struct qk__step *step, struct qk_error *error)
+static qk_status prepare_pool(struct qk__cpu_build *build, const struct qk__step *step,
+                              struct qk_error *error)
 {
-    const struct qk__plan_value *x = qk__cpu_value(build, step->inputs[0]), *y = qk__cpu_value(build, step->outputs[0]);
-    int64_t                      pads_end[QK__MAX_SPATIAL];
-    struct qk__layout            src = {0};
-    struct qk__dnnl_made         made = {0};
-    struct qk__cpu_arg           args[] = {{DNNL_ARG_SRC, 0}, {DNNL_ARG_DST, 0}};
-    qk_status                    st;
+    const struct qk__plan_value *x = qk__cpu_value(build, step->inputs[0]),
+                                *y = qk__cpu_value(build, step->outputs[0]);
+    int64_t              pads_end[QK__MAX_SPATIAL];
+    struct qk__layout    src = {0};
+    struct qk__dnnl_made made = {0};
+    struct qk__cpu_arg   args[] = {{DNNL_ARG_SRC, 0}, {DNNL_ARG_DST, 0}};
+    qk_status            st;
 
     (void)error;
     if (x->dtype != QK_F32 || (step->output_count > 1 && step->outputs[1] != QK__NO_VALUE) ||

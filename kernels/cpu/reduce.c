@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reduce.c - many elements to one along axes. Floating point numbers are summed as double, integers as int64: one loop for all
- * types, and no sum loses what its type could have held.
+ * reduce.c - many elements to one along axes. Floating point numbers are summed as double, integers
+ * as int64: one loop for all types, and no sum loses what its type could have held.
  */
 #include "kernels/cpu/cpu_op.h"
 #include "kernels/cpu/number.h"
@@ -25,12 +25,15 @@ static double start_of(enum qk__reduce_kind kind)
 static double fold_double(enum qk__reduce_kind kind, double so_far, double x, double largest)
 {
     switch (kind) {
-    case QK__REDUCE_SUM: case QK__REDUCE_MEAN: case QK__REDUCE_LOG_SUM: return so_far + x;
+    case QK__REDUCE_SUM:
+    case QK__REDUCE_MEAN:
+    case QK__REDUCE_LOG_SUM: return so_far + x;
     case QK__REDUCE_MAX: return x > so_far || isnan(x) ? x : so_far;
     case QK__REDUCE_MIN: return x < so_far || isnan(x) ? x : so_far;
     case QK__REDUCE_PROD: return so_far * x;
     case QK__REDUCE_L1: return so_far + fabs(x);
-    case QK__REDUCE_L2: case QK__REDUCE_SUM_SQUARE: return so_far + x * x;
+    case QK__REDUCE_L2:
+    case QK__REDUCE_SUM_SQUARE: return so_far + x * x;
     case QK__REDUCE_LOG_SUM_EXP: return so_far + exp(x - largest);
     }
     return 0;
@@ -56,7 +59,8 @@ static int64_t fold_int(enum qk__reduce_kind kind, int64_t so_far, int64_t x)
     case QK__REDUCE_MIN: return x < so_far ? x : so_far;
     case QK__REDUCE_PROD: return (int64_t)(a * b);
     case QK__REDUCE_L1: return (int64_t)(a + (x < 0 ? 0 - b : b));
-    case QK__REDUCE_L2: case QK__REDUCE_SUM_SQUARE: return (int64_t)(a + b * b);
+    case QK__REDUCE_L2:
+    case QK__REDUCE_SUM_SQUARE: return (int64_t)(a + b * b);
     default: return (int64_t)(a + b);
     }
 }
@@ -74,12 +78,12 @@ union number {
 };
 
 struct reduce {
-    const qk_tensor      *in;
-    enum qk__reduce_kind  kind;
-    bool                  is_exact;
-    union number         *sums;       /* by output element */
-    double               *largest;    /* LOG_SUM_EXP only: what the exponents are taken relative to */
-    struct qk__walk       walk;       /* tensor 0 the input, tensor 1 the output */
+    const qk_tensor     *in;
+    enum qk__reduce_kind kind;
+    bool                 is_exact;
+    union number        *sums;    /* by output element */
+    double              *largest; /* LOG_SUM_EXP only: what the exponents are taken relative to */
+    struct qk__walk      walk;    /* tensor 0 the input, tensor 1 the output */
 };
 
 static void fold_run(struct reduce *r, enum qk__reduce_kind kind, union number *sums)
@@ -96,15 +100,17 @@ static void fold_run(struct reduce *r, enum qk__reduce_kind kind, union number *
         if (r->is_exact)
             qk__load_ints(r->in, from + at * r->walk.steps[0], r->walk.steps[0], some, block.ints);
         else
-            qk__load_doubles(r->in, from + at * r->walk.steps[0], r->walk.steps[0], some, block.doubles);
+            qk__load_doubles(r->in, from + at * r->walk.steps[0], r->walk.steps[0], some,
+                             block.doubles);
         for (int64_t i = 0; i < some; i++) {
             const int64_t o = to + (at + i) * step;
 
             if (r->is_exact)
                 sums[o].whole = fold_int(kind, sums[o].whole, block.ints[i]);
             else
-                sums[o].real = fold_double(kind, sums[o].real, block.doubles[i],
-                                           r->largest != NULL && isfinite(r->largest[o]) ? r->largest[o] : 0);
+                sums[o].real =
+                    fold_double(kind, sums[o].real, block.doubles[i],
+                                r->largest != NULL && isfinite(r->largest[o]) ? r->largest[o] : 0);
         }
     }
 }
@@ -117,8 +123,9 @@ static void fold_all(struct reduce *r, enum qk__reduce_kind kind, int64_t count)
         if (!r->is_exact)
             r->sums[i].real = start_of(kind);
         else
-            r->sums[i].whole = kind == QK__REDUCE_MAX ? INT64_MIN : kind == QK__REDUCE_MIN ? INT64_MAX
-                                                                  : kind == QK__REDUCE_PROD;
+            r->sums[i].whole = kind == QK__REDUCE_MAX   ? INT64_MIN
+                               : kind == QK__REDUCE_MIN ? INT64_MAX
+                                                        : kind == QK__REDUCE_PROD;
     }
     for (qk__walk_begin(&r->walk); !r->walk.is_done; qk__walk_next(&r->walk))
         fold_run(r, kind, r->sums);
@@ -129,7 +136,8 @@ static void store(const struct reduce *r, qk_tensor *out, int64_t count, double 
 {
     for (int64_t i = 0; i < count; i++) {
         const double largest = r->largest != NULL && isfinite(r->largest[i]) ? r->largest[i] : 0;
-        const double real = r->is_exact ? 0 : finish_double(r->kind, r->sums[i].real, largest, per_output);
+        const double real =
+            r->is_exact ? 0 : finish_double(r->kind, r->sums[i].real, largest, per_output);
 
         if (r->is_exact)
             qk__store_ints(out, i, 1, 1, &r->sums[i].whole);
@@ -155,15 +163,18 @@ static void set_walk(struct reduce *r, const bool *is_reduced)
 static qk_status run_reduce(const struct qk__cpu_args *args, struct qk_error *error)
 {
     const struct qk__reduce_params *params = args->params;
-    struct reduce r = {.in = &args->inputs[0], .kind = params->kind,
-                       .is_exact = is_exact(params->kind, args->inputs[0].dtype)};
-    int64_t       count, in_count;
-    bool          has_memory;
+    struct reduce                   r = {.in = &args->inputs[0],
+                                         .kind = params->kind,
+                                         .is_exact = is_exact(params->kind, args->inputs[0].dtype)};
+    int64_t                         count, in_count;
+    bool                            has_memory;
 
     qk_shape_count(&args->outputs[0].shape, &count);
     qk_shape_count(&r.in->shape, &in_count);
     r.sums = qk__alloc_array((size_t)count, sizeof r.sums[0]);
-    r.largest = params->kind == QK__REDUCE_LOG_SUM_EXP ? qk__alloc_array((size_t)count, sizeof(double)) : NULL;
+    r.largest = params->kind == QK__REDUCE_LOG_SUM_EXP
+                    ? qk__alloc_array((size_t)count, sizeof(double))
+                    : NULL;
     has_memory = r.sums != NULL && (r.largest != NULL || params->kind != QK__REDUCE_LOG_SUM_EXP);
     if (has_memory) {
         set_walk(&r, params->is_reduced);
@@ -181,8 +192,8 @@ static qk_status run_reduce(const struct qk__cpu_args *args, struct qk_error *er
 }
 
 /* Whether candidate `x` takes the place of `best`. */
-static bool is_better(const struct qk__arg_params *params, double x, double best, int64_t whole, int64_t best_whole,
-                      bool is_float)
+static bool is_better(const struct qk__arg_params *params, double x, double best, int64_t whole,
+                      int64_t best_whole, bool is_float)
 {
     const bool beats = is_float ? (params->is_min ? x < best : x > best)
                                 : (params->is_min ? whole < best_whole : whole > best_whole);
@@ -234,7 +245,8 @@ static qk_status run_cumsum(const struct qk__cpu_args *args, struct qk_error *er
         int64_t       whole = 0, whole_sum = 0;
 
         for (int64_t k = 0; k < params->length; k++) {
-            const int64_t at = from + (params->is_reverse ? params->length - 1 - k : k) * params->inner;
+            const int64_t at =
+                from + (params->is_reverse ? params->length - 1 - k : k) * params->inner;
 
             if (is_float)
                 qk__load_doubles(in, at, 1, 1, &x);

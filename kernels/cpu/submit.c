@@ -2,11 +2,13 @@
 /*
  * submit.c - see submit.h.
  *
- * On the CPU itself a run is one piece of work on the compute queue: inputs are read and outputs written where the caller has them.
- * A device that plays at having its own memory gets copies on the upload queue before and on the download queue after; then one
- * run has the plan's input and output memory at a time, and the next one's upload waits for it.
+ * On the CPU itself a run is one piece of work on the compute queue: inputs are read and outputs
+ * written where the caller has them. A device that plays at having its own memory gets copies on
+ * the upload queue before and on the download queue after; then one run has the plan's input and
+ * output memory at a time, and the next one's upload waits for it.
  *
- * The compute queue is in order, so the arena and the memory objects of a plan serve one run after the other without locks.
+ * The compute queue is in order, so the arena and the memory objects of a plan serve one run after
+ * the other without locks.
  */
 #include "kernels/cpu/submit.h"
 
@@ -19,10 +21,10 @@
 #include <pthread.h>
 
 struct qk__cpu_io {
-    pthread_mutex_t lock;       /* own memory: submissions one by one; guards `last` */
-    qk__buffer     *buffer;     /* own memory: all inputs, then all outputs; else NULL */
-    size_t         *offsets;    /* of them, in that order */
-    qk__event      *last;       /* end of the run before */
+    pthread_mutex_t lock;    /* own memory: submissions one by one; guards `last` */
+    qk__buffer     *buffer;  /* own memory: all inputs, then all outputs; else NULL */
+    size_t         *offsets; /* of them, in that order */
+    qk__event      *last;    /* end of the run before */
 };
 
 struct run {
@@ -40,8 +42,8 @@ static size_t io_bytes(const struct qk__cpu_exec *exec, size_t *offsets)
     size_t                  total = 0;
 
     for (uint32_t i = 0; i < graph->input_count + graph->output_count; i++) {
-        const uint32_t value =
-            i < graph->input_count ? exec->plan->inputs[i] : exec->plan->outputs[i - graph->input_count];
+        const uint32_t value = i < graph->input_count ? exec->plan->inputs[i]
+                                                      : exec->plan->outputs[i - graph->input_count];
 
         offsets[i] = total;
         total += (exec->plan->values[value].size_bytes + 63) & ~(size_t)63;
@@ -86,7 +88,9 @@ static void *input_bytes(const struct run *run, uint32_t index)
 {
     if (run->exec->io->buffer != NULL)
         return io_at(run->exec, index);
-    return run->inference->inputs[index].kind == QK__INPUT_TENSOR ? run->inference->inputs[index].tensor->data : NULL;
+    return run->inference->inputs[index].kind == QK__INPUT_TENSOR
+               ? run->inference->inputs[index].tensor->data
+               : NULL;
 }
 
 static void *output_bytes(const struct run *run, uint32_t index)
@@ -115,7 +119,8 @@ static qk_status bind(const struct run *run)
         const struct qk__cpu_form    *form = &exec->forms[i];
         const struct qk__cpu_storage *storage = &exec->storages[form->storage];
 
-        if (form->memory != NULL && (storage->where == QK__CPU_INPUT || storage->where == QK__CPU_OUTPUT) &&
+        if (form->memory != NULL &&
+            (storage->where == QK__CPU_INPUT || storage->where == QK__CPU_OUTPUT) &&
             dnnl_memory_set_data_handle(form->memory, storage->bytes) != dnnl_success)
             return QK_INTERNAL;
     }
@@ -140,11 +145,15 @@ static void apply_epilogue(const struct qk__cpu_exec *exec, const struct qk__cpu
         qk__unary_f32(&work->step->epilogue.activation, out, out, count);
 }
 
-static qk_status run_plain(const struct qk__cpu_exec *exec, struct qk__cpu_work *work, struct qk_error *error)
+static qk_status run_plain(const struct qk__cpu_exec *exec, struct qk__cpu_work *work,
+                           struct qk_error *error)
 {
     const struct qk__step    *step = work->step;
-    const struct qk__cpu_args args = {.op = step->op, .params = step->params, .inputs = work->inputs,
-                                      .outputs = work->outputs, .input_count = step->input_count,
+    const struct qk__cpu_args args = {.op = step->op,
+                                      .params = step->params,
+                                      .inputs = work->inputs,
+                                      .outputs = work->outputs,
+                                      .input_count = step->input_count,
                                       .output_count = step->output_count};
     qk_status                 st;
 
@@ -169,10 +178,12 @@ static qk_status run_works(struct qk__cpu_exec *exec, struct qk_error *error)
         if (work->primitive == NULL)
             st = run_plain(exec, work, error);
         else
-            st = qk__dnnl_status(
-                dnnl_primitive_execute(work->primitive, exec->state->stream, (int)work->arg_count, work->args));
+            st = qk__dnnl_status(dnnl_primitive_execute(work->primitive, exec->state->stream,
+                                                        (int)work->arg_count, work->args));
         if (st != QK_OK)
-            return work->primitive == NULL ? st : qk_error_set(error, QK_INTERNAL, "oneDNN failed in work %zu", i);
+            return work->primitive == NULL
+                       ? st
+                       : qk_error_set(error, QK_INTERNAL, "oneDNN failed in work %zu", i);
     }
     return dnnl_stream_wait(exec->state->stream) == dnnl_success
                ? QK_OK
@@ -194,7 +205,8 @@ static qk_status cut_pictures(const struct run *run, void **out_made, struct qk_
             bytes = out_made[i] = qk__alloc(exec->plan->values[exec->plan->inputs[i]].size_bytes);
         if (bytes == NULL)
             return qk_error_set(error, QK_NO_MEMORY, "no memory to cut the picture into");
-        qk__image_transform(input->image, input->regions, input->region_count, input->transform, bytes);
+        qk__image_transform(input->image, input->regions, input->region_count, input->transform,
+                            bytes);
         for (size_t s = 0; s < exec->storage_count; s++) {
             if (exec->storages[s].where == QK__CPU_INPUT && exec->storages[s].index == i)
                 exec->storages[s].bytes = bytes;
@@ -203,7 +215,8 @@ static qk_status cut_pictures(const struct run *run, void **out_made, struct qk_
     return QK_OK;
 }
 
-/* Outputs that are no step's own memory: an input or a constant passed through, or one value twice. */
+/* Outputs that are no step's own memory: an input or a constant passed through, or one value twice.
+ */
 static void copy_outputs(const struct run *run)
 {
     const struct qk__cpu_exec *exec = run->exec;
@@ -226,7 +239,8 @@ static bool has_pictures(const struct qk__inference *inference)
     return false;
 }
 
-/* With pictures the input memory is made first, and pointed at before the memory objects are bound. */
+/* With pictures the input memory is made first, and pointed at before the memory objects are bound.
+ */
 static qk_status compute_with_pictures(struct run *run, struct qk_error *error)
 {
     const uint32_t count = run->exec->plan->graph->input_count;
@@ -254,10 +268,10 @@ static qk_status compute_with_pictures(struct run *run, struct qk_error *error)
 
 static qk_status compute(void *arg)
 {
-    struct run           *run = arg;
-    struct qk__inference *inference = run->inference;
+    struct run             *run = arg;
+    struct qk__inference   *inference = run->inference;
     const struct qk__clock *clock = qk__clock_system();
-    qk_status             st;
+    qk_status               st;
 
     inference->times.started_ns = qk__clock_now_ns(clock);
     qk__cpu_use_threads(run->exec->state);
@@ -282,7 +296,8 @@ static void drop_outputs(struct qk__inference *inference)
         qk_tensor_fini(&inference->outputs[i]);
 }
 
-static qk_status make_outputs(const struct qk__cpu_exec *exec, struct qk__inference *inference, struct qk_error *error)
+static qk_status make_outputs(const struct qk__cpu_exec *exec, struct qk__inference *inference,
+                              struct qk_error *error)
 {
     for (size_t i = 0; i < inference->output_count; i++) {
         const struct qk__plan_value *value = &exec->plan->values[exec->plan->outputs[i]];
@@ -311,8 +326,8 @@ static void run_ended(void *arg, qk_status status)
     if (status != QK_OK) {
         drop_outputs(inference);
         if (inference->error.text[0] == '\0')
-            qk_error_set(&inference->error, status, "device %s: %s", qk__device_info(run->exec->state->device)->id,
-                         qk_status_text(status));
+            qk_error_set(&inference->error, status, "device %s: %s",
+                         qk__device_info(run->exec->state->device)->id, qk_status_text(status));
         inference->error.status = status;
     }
     destroy_run(run);
@@ -326,14 +341,16 @@ static qk_status check_pictures(const struct qk__inference *inference, struct qk
         qk_status               st = QK_OK;
 
         if (input->kind == QK__INPUT_IMAGE)
-            st = qk__image_transform_check(input->image, input->regions, input->region_count, input->transform, error);
+            st = qk__image_transform_check(input->image, input->regions, input->region_count,
+                                           input->transform, error);
         if (st != QK_OK)
             return st;
     }
     return QK_OK;
 }
 
-static qk_status upload(struct run *run, struct qk__waits after, qk__event **out_uploaded, struct qk_error *error)
+static qk_status upload(struct run *run, struct qk__waits after, qk__event **out_uploaded,
+                        struct qk_error *error)
 {
     struct qk__cpu_exec *exec = run->exec;
     qk_status            st = QK_OK;
@@ -342,8 +359,9 @@ static qk_status upload(struct run *run, struct qk__waits after, qk__event **out
         const size_t bytes = exec->plan->values[exec->plan->inputs[i]].size_bytes;
 
         if (run->inference->inputs[i].kind == QK__INPUT_TENSOR && bytes > 0)
-            st = qk__device_write(exec->state->device, QK_QUEUE_UPLOAD, exec->io->buffer, exec->io->offsets[i],
-                                  run->inference->inputs[i].tensor->data, bytes, after, NULL, error);
+            st = qk__device_write(exec->state->device, QK_QUEUE_UPLOAD, exec->io->buffer,
+                                  exec->io->offsets[i], run->inference->inputs[i].tensor->data,
+                                  bytes, after, NULL, error);
     }
     if (st == QK_OK)
         st = qk__device_marker(exec->state->device, QK_QUEUE_UPLOAD, after, out_uploaded, error);
@@ -361,15 +379,17 @@ static qk_status download(struct run *run, struct qk_error *error)
         const size_t bytes = exec->plan->values[exec->plan->outputs[i]].size_bytes;
 
         if (bytes > 0)
-            st = qk__device_read(exec->state->device, QK_QUEUE_DOWNLOAD, exec->io->buffer, exec->io->offsets[inputs + i],
-                                 run->inference->outputs[i].data, bytes, after, NULL, error);
+            st = qk__device_read(exec->state->device, QK_QUEUE_DOWNLOAD, exec->io->buffer,
+                                 exec->io->offsets[inputs + i], run->inference->outputs[i].data,
+                                 bytes, after, NULL, error);
     }
     if (st == QK_OK)
         st = qk__device_marker(exec->state->device, QK_QUEUE_DOWNLOAD, after, &run->ended, error);
     return st;
 }
 
-/* What was queued before a failure still uses the caller's memory: nothing is answered before that is over. */
+/* What was queued before a failure still uses the caller's memory: nothing is answered before that
+ * is over. */
 static void drain(qk__device *device)
 {
     static const enum qk_queue queues[] = {QK_QUEUE_UPLOAD, QK_QUEUE_COMPUTE, QK_QUEUE_DOWNLOAD};
@@ -391,8 +411,8 @@ static qk_status enqueue_copies(struct run *run, struct qk_error *error)
     qk_status              st = upload(run, after, &uploaded, error);
 
     if (st == QK_OK)
-        st = qk__device_run(exec->state->device, QK_QUEUE_COMPUTE, compute, run, (struct qk__waits){&uploaded, 1},
-                            &run->computed, error);
+        st = qk__device_run(exec->state->device, QK_QUEUE_COMPUTE, compute, run,
+                            (struct qk__waits){&uploaded, 1}, &run->computed, error);
     if (st == QK_OK)
         st = download(run, error);
     qk__event_release(uploaded);
@@ -405,7 +425,8 @@ static qk_status enqueue(struct run *run, struct qk_error *error)
     qk_status          st;
 
     if (io->buffer == NULL)
-        return qk__device_run(run->exec->state->device, QK_QUEUE_COMPUTE, compute, run, QK__NO_WAITS, &run->ended, error);
+        return qk__device_run(run->exec->state->device, QK_QUEUE_COMPUTE, compute, run,
+                              QK__NO_WAITS, &run->ended, error);
     pthread_mutex_lock(&io->lock);
     st = enqueue_copies(run, error);
     if (st == QK_OK) {
@@ -434,7 +455,8 @@ static qk_status start(struct run *run, struct qk_error *error)
 }
 
 qk_status qk__cpu_submit(void *opaque, struct qk__inference *inference,
-                         void (*done)(struct qk__inference *inference, qk_status status), struct qk_error *error)
+                         void (*done)(struct qk__inference *inference, qk_status status),
+                         struct qk_error *error)
 {
     struct qk__cpu_exec *exec = opaque;
     struct run          *run;

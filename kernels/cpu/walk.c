@@ -18,7 +18,7 @@ static bool can_merge(const struct qk__walk *walk, uint32_t outer, uint32_t inne
 /* From the innermost axis outwards; axes of one element vanish. */
 static void merge_axes(struct qk__walk *walk)
 {
-    uint32_t kept = QK__WALK_MAX_DIMS;    /* the merged axes gather at the end */
+    uint32_t kept = QK__WALK_MAX_DIMS; /* the merged axes gather at the end */
 
     for (uint32_t i = walk->rank; i-- > 0;) {
         if (walk->dims[i] == 1)
@@ -68,8 +68,8 @@ void qk__walk_next(struct qk__walk *walk)
     walk->is_done = true;
 }
 
-void qk__walk_broadcast(struct qk__walk *walk, const struct qk_shape *out, const struct qk_shape *const *shapes,
-                        uint32_t count)
+void qk__walk_broadcast(struct qk__walk *walk, const struct qk_shape *out,
+                        const struct qk_shape *const *shapes, uint32_t count)
 {
     walk->rank = out->rank;
     walk->tensors = count;
@@ -78,21 +78,23 @@ void qk__walk_broadcast(struct qk__walk *walk, const struct qk_shape *out, const
         qk__broadcast_strides(shapes[t], out, walk->strides[t]);
 }
 
-#define COPY_AS(type)                                                                             \
-    do {                                                                                          \
-        const type *from = (const type *)in + walk->offsets[0];                                   \
-        type       *to = (type *)out + done;                                                      \
-        for (int64_t i = 0; i < walk->length; i++)                                                \
-            to[i] = from[i * step];                                                               \
+#define COPY_AS(type)                                                                              \
+    do {                                                                                           \
+        const type *from = (const type *)in + walk->offsets[0];                                    \
+        type       *to = (type *)out + done;                                                       \
+        for (int64_t i = 0; i < walk->length; i++)                                                 \
+            to[i] = from[i * step];                                                                \
     } while (0)
 
-static void copy_run(const struct qk__walk *walk, void *out, int64_t done, const void *in, size_t element_bytes)
+static void copy_run(const struct qk__walk *walk, void *out, int64_t done, const void *in,
+                     size_t element_bytes)
 {
     const int64_t step = walk->steps[0];
 
     if (step == 1 || walk->length == 1)
         memcpy((char *)out + (size_t)done * element_bytes,
-               (const char *)in + walk->offsets[0] * (int64_t)element_bytes, (size_t)walk->length * element_bytes);
+               (const char *)in + walk->offsets[0] * (int64_t)element_bytes,
+               (size_t)walk->length * element_bytes);
     else if (element_bytes == 4)
         COPY_AS(uint32_t);
     else if (element_bytes == 8)

@@ -2,8 +2,8 @@
 /*
  * extents.c - memory shared by what is never alive together; see qk__extents_place() in plan.h.
  *
- * Largest first into the lowest gap between those that overlap it in time (greedy by size: TensorFlow Lite and others
- * found it within a few per cent of the best).
+ * Largest first into the lowest gap between those that overlap it in time (greedy by size:
+ * TensorFlow Lite and others found it within a few per cent of the best).
  */
 #include "kernels/graph/plan.h"
 
@@ -11,11 +11,12 @@
 
 static int by_size_down(const void *a, const void *b)
 {
-    const struct qk__extent *left = *(struct qk__extent *const *)a, *right = *(struct qk__extent *const *)b;
+    const struct qk__extent *left = *(struct qk__extent *const *)a,
+                            *right = *(struct qk__extent *const *)b;
 
     if (left->size_bytes != right->size_bytes)
         return left->size_bytes < right->size_bytes ? 1 : -1;
-    return left < right ? -1 : 1;    /* the same on every machine */
+    return left < right ? -1 : 1; /* the same on every machine */
 }
 
 static bool meet_in_time(const struct qk__extent *a, const struct qk__extent *b)
@@ -24,7 +25,8 @@ static bool meet_in_time(const struct qk__extent *a, const struct qk__extent *b)
 }
 
 /* The lowest offset at which `extent` fits among the placed ones, which stand sorted by offset. */
-static size_t lowest_gap(struct qk__extent *const *placed, size_t count, const struct qk__extent *extent)
+static size_t lowest_gap(struct qk__extent *const *placed, size_t count,
+                         const struct qk__extent *extent)
 {
     size_t offset = 0;
 
@@ -48,7 +50,8 @@ static void insert_by_offset(struct qk__extent **placed, size_t count, struct qk
     placed[at] = extent;
 }
 
-qk_status qk__extents_place(struct qk__extent *extents, size_t count, size_t align, size_t *out_total_bytes)
+qk_status qk__extents_place(struct qk__extent *extents, size_t count, size_t align,
+                            size_t *out_total_bytes)
 {
     struct qk__extent **order = qk__alloc_array(count, sizeof *order);
     struct qk__extent **placed = qk__alloc_array(count, sizeof *placed);

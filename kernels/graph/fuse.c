@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuse.c - see fuse.h. One pass in order: a step that can ride on the producer of its input gives it its work and its
- * output, so that the next one finds the producer again and rides too (convolution, sum, activation).
+ * fuse.c - see fuse.h. One pass in order: a step that can ride on the producer of its input gives
+ * it its work and its output, so that the next one finds the producer again and rides too
+ * (convolution, sum, activation).
  */
 #include "kernels/graph/fuse.h"
 
@@ -10,9 +11,9 @@
 struct fuse {
     struct qk__plan *plan;
     unsigned         fusions;
-    uint32_t        *use_counts;    /* by root value: reads by steps, and one for an output of the model */
-    uint32_t        *producers;     /* by root value: step, or QK__NO_NODE */
-    bool            *is_gone;       /* by step */
+    uint32_t *use_counts; /* by root value: reads by steps, and one for an output of the model */
+    uint32_t *producers;  /* by root value: step, or QK__NO_NODE */
+    bool     *is_gone;    /* by step */
 };
 
 static void count(struct fuse *fuse)
@@ -35,18 +36,19 @@ static void count(struct fuse *fuse)
     }
 }
 
-/* The step that makes `value` for the one reader that asks, under the very shape; NULL when it can't take anything on. */
+/* The step that makes `value` for the one reader that asks, under the very shape; NULL when it
+ * can't take anything on. */
 static struct qk__step *carrier(const struct fuse *fuse, uint32_t value, unsigned needed_flag)
 {
     const struct qk__plan *plan = fuse->plan;
     struct qk__step       *step;
 
-    if (value == QK__NO_VALUE || plan->values[value].root != value || fuse->producers[value] == QK__NO_NODE ||
-        fuse->use_counts[value] != 1)
+    if (value == QK__NO_VALUE || plan->values[value].root != value ||
+        fuse->producers[value] == QK__NO_NODE || fuse->use_counts[value] != 1)
         return NULL;
     step = &plan->steps[fuse->producers[value]];
-    if ((step->op->flags & needed_flag) == 0 || step->outputs[0] != value || step->epilogue.has_activation ||
-        plan->values[value].dtype != QK_F32)
+    if ((step->op->flags & needed_flag) == 0 || step->outputs[0] != value ||
+        step->epilogue.has_activation || plan->values[value].dtype != QK_F32)
         return NULL;
     return step;
 }
@@ -68,9 +70,9 @@ static bool take_over(struct fuse *fuse, struct qk__step *step, uint32_t rider)
 
 static bool fuse_activation(struct fuse *fuse, uint32_t rider)
 {
-    const struct qk__step *step = &fuse->plan->steps[rider];
+    const struct qk__step         *step = &fuse->plan->steps[rider];
     const struct qk__unary_params *params = step->params;
-    struct qk__step       *onto;
+    struct qk__step               *onto;
 
     if ((fuse->fusions & QK__FUSE_ACTIVATION) == 0 || (step->op->flags & QK__OP_ACTIVATION) == 0 ||
         params->has_limit_inputs)
@@ -96,11 +98,11 @@ static bool fuse_residual(struct fuse *fuse, uint32_t rider)
     const struct qk__step *step = &fuse->plan->steps[rider];
     const struct qk__plan *plan = fuse->plan;
 
-    if ((fuse->fusions & QK__FUSE_RESIDUAL) == 0 || (step->op->flags & QK__OP_ADD) == 0 || step->input_count != 2 ||
-        plan->values[step->inputs[0]].dtype != QK_F32 ||
+    if ((fuse->fusions & QK__FUSE_RESIDUAL) == 0 || (step->op->flags & QK__OP_ADD) == 0 ||
+        step->input_count != 2 || plan->values[step->inputs[0]].dtype != QK_F32 ||
         !qk_shape_equal(&plan->values[step->inputs[0]].shape, &plan->values[step->inputs[1]].shape))
         return true;
-    for (uint32_t i = 2; i-- > 0;) {    /* the second is more often the later one */
+    for (uint32_t i = 2; i-- > 0;) { /* the second is more often the later one */
         struct qk__step *onto = carrier(fuse, step->inputs[i], QK__OP_CONV);
         const uint32_t   other = step->inputs[1 - i];
 
@@ -128,17 +130,19 @@ static bool fuse_bias(struct fuse *fuse, uint32_t rider)
     const struct qk__step *step = &fuse->plan->steps[rider];
     const struct qk__plan *plan = fuse->plan;
 
-    if ((fuse->fusions & QK__FUSE_BIAS) == 0 || (step->op->flags & QK__OP_ADD) == 0 || step->input_count != 2)
+    if ((fuse->fusions & QK__FUSE_BIAS) == 0 || (step->op->flags & QK__OP_ADD) == 0 ||
+        step->input_count != 2)
         return true;
     for (uint32_t i = 0; i < 2; i++) {
-        struct qk__step               *onto = carrier(fuse, step->inputs[i], QK__OP_TAKES_BIAS);
-        const struct qk__plan_value   *row = &plan->values[step->inputs[1 - i]];
-        const struct qk__plan_value   *product = &plan->values[step->inputs[i]];
-        uint32_t                      *inputs;
+        struct qk__step             *onto = carrier(fuse, step->inputs[i], QK__OP_TAKES_BIAS);
+        const struct qk__plan_value *row = &plan->values[step->inputs[1 - i]];
+        const struct qk__plan_value *product = &plan->values[step->inputs[i]];
+        uint32_t                    *inputs;
 
         if (onto == NULL || (onto->op->flags & QK__OP_CONV) != 0 || onto->op->max_inputs != 2 ||
             onto->input_count != 2 || row->home != QK__HOME_CONSTANT || row->dtype != QK_F32 ||
-            product->shape.rank < 2 || plan->values[onto->inputs[1]].shape.rank < 2 || row->shape.rank > product->shape.rank ||
+            product->shape.rank < 2 || plan->values[onto->inputs[1]].shape.rank < 2 ||
+            row->shape.rank > product->shape.rank ||
             !is_row(row, product->shape.dims[product->shape.rank - 1]))
             continue;
         inputs = qk__pool_array(&fuse->plan->pool, 3, sizeof *inputs);

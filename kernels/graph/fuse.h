@@ -5,7 +5,8 @@
 
 #include "kernels/graph/plan.h"
 
-/* Does the fusions asked for (bits of enum qk__fusion) and takes the steps out that became part of others. */
+/* Does the fusions asked for (bits of enum qk__fusion) and takes the steps out that became part of
+ * others. */
 qk_status qk__plan_fuse(struct qk__plan *plan, unsigned fusions);
 
 #endif

@@ -23,7 +23,8 @@ static float of_bits(uint32_t bits)
 
 float qk__half_to_float(uint16_t bits)
 {
-    const uint32_t sign = (uint32_t)(bits & 0x8000u) << 16, exponent = bits >> 10 & 0x1fu, mantissa = bits & 0x3ffu;
+    const uint32_t sign = (uint32_t)(bits & 0x8000u) << 16, exponent = bits >> 10 & 0x1fu,
+                   mantissa = bits & 0x3ffu;
 
     if (exponent == 0x1f)
         return of_bits(sign | 0x7f800000u | mantissa << 13);
@@ -39,11 +40,14 @@ uint16_t qk__half_from_float(float value)
 
     if (magnitude > 0x7f800000u)
         return (uint16_t)(sign | 0x7e00u);
-    if (magnitude >= 0x477ff000u)    /* rounds to 65536 or more */
+    if (magnitude >= 0x477ff000u) /* rounds to 65536 or more */
         return (uint16_t)(sign | 0x7c00u);
-    if (magnitude < 0x38800000u)    /* below the smallest normal: count in steps of 2^-24, nearest even */
+    if (magnitude <
+        0x38800000u) /* below the smallest normal: count in steps of 2^-24, nearest even */
         return (uint16_t)(sign | (uint16_t)nearbyintf(ldexpf(of_bits(magnitude), 24)));
-    return (uint16_t)(sign | (uint16_t)((magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1u)) >> 13));
+    return (
+        uint16_t)(sign |
+                  (uint16_t)((magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1u)) >> 13));
 }
 
 float qk__bfloat_to_float(uint16_t bits)

@@ -27,7 +27,8 @@ void *qk__infer_params(struct qk__infer *infer, size_t size_bytes)
     return params;
 }
 
-void qk__infer_output(struct qk__infer *infer, uint32_t index, qk_dtype dtype, const struct qk_shape *shape)
+void qk__infer_output(struct qk__infer *infer, uint32_t index, qk_dtype dtype,
+                      const struct qk_shape *shape)
 {
     infer->outputs[index] = (qk_tensor){.dtype = dtype, .shape = *shape};
 }
@@ -49,7 +50,8 @@ qk_status qk__infer_same_types(struct qk__infer *infer)
 
         if (input != NULL && input->dtype != infer->inputs[0].dtype)
             return qk__infer_wrong(infer, "input %" PRIu32 " is %s, input 0 %s", i,
-                                   qk_dtype_name(input->dtype), qk_dtype_name(infer->inputs[0].dtype));
+                                   qk_dtype_name(input->dtype),
+                                   qk_dtype_name(infer->inputs[0].dtype));
     }
     return QK_OK;
 }
@@ -78,8 +80,8 @@ qk_status qk__infer_axes(struct qk__infer *infer, const int64_t *axes, size_t co
     return QK_OK;
 }
 
-qk_status qk__infer_int_input(struct qk__infer *infer, uint32_t index, int64_t *out, size_t capacity,
-                              size_t *out_count)
+qk_status qk__infer_int_input(struct qk__infer *infer, uint32_t index, int64_t *out,
+                              size_t capacity, size_t *out_count)
 {
     const qk_tensor *input = qk__infer_input(infer, index);
     int64_t          count;
@@ -88,24 +90,29 @@ qk_status qk__infer_int_input(struct qk__infer *infer, uint32_t index, int64_t *
     if (input == NULL)
         return QK_OK;
     if (input->dtype != QK_I64 && input->dtype != QK_I32)
-        return qk__infer_wrong(infer, "input %" PRIu32 " is %s, not int64", index, qk_dtype_name(input->dtype));
+        return qk__infer_wrong(infer, "input %" PRIu32 " is %s, not int64", index,
+                               qk_dtype_name(input->dtype));
     if (input->data == NULL)
         return qk__infer_cannot(infer, "input %" PRIu32 " is known only while running", index);
-    if (input->shape.rank > 1 || !qk_shape_count(&input->shape, &count) || (uint64_t)count > capacity)
-        return qk__infer_wrong(infer, "input %" PRIu32 " is not a vector of at most %zu", index, capacity);
+    if (input->shape.rank > 1 || !qk_shape_count(&input->shape, &count) ||
+        (uint64_t)count > capacity)
+        return qk__infer_wrong(infer, "input %" PRIu32 " is not a vector of at most %zu", index,
+                               capacity);
     for (int64_t i = 0; i < count; i++)
-        out[i] = input->dtype == QK_I64 ? ((const int64_t *)input->data)[i] : ((const int32_t *)input->data)[i];
+        out[i] = input->dtype == QK_I64 ? ((const int64_t *)input->data)[i]
+                                        : ((const int32_t *)input->data)[i];
     *out_count = (size_t)count;
     return QK_OK;
 }
 
-qk_status qk__infer_int_attr(struct qk__infer *infer, const char *name, int64_t *out, size_t capacity,
-                             size_t *out_count)
+qk_status qk__infer_int_attr(struct qk__infer *infer, const char *name, int64_t *out,
+                             size_t capacity, size_t *out_count)
 {
     const int64_t *ints = qk__attr_ints(infer->node, name, out_count);
 
     if (*out_count > capacity)
-        return qk__infer_wrong(infer, "attribute %s has %zu numbers, more than %zu", name, *out_count, capacity);
+        return qk__infer_wrong(infer, "attribute %s has %zu numbers, more than %zu", name,
+                               *out_count, capacity);
     for (size_t i = 0; i < *out_count; i++)
         out[i] = ints[i];
     return QK_OK;
@@ -143,7 +150,8 @@ double qk__tensor_number(const qk_tensor *tensor, size_t index)
     switch (tensor->dtype) {
     case QK_F32: return ((const float *)data)[index];
     case QK_F64: return ((const double *)data)[index];
-    case QK_U8: case QK_BOOL: return ((const uint8_t *)data)[index];
+    case QK_U8:
+    case QK_BOOL: return ((const uint8_t *)data)[index];
     case QK_I8: return ((const int8_t *)data)[index];
     case QK_U16: return ((const uint16_t *)data)[index];
     case QK_I16: return ((const int16_t *)data)[index];

@@ -38,15 +38,17 @@ static void read_unary_attrs(const struct qk__infer *infer, struct qk__unary_par
 
         if (row->kind != params->kind)
             continue;
-        params->alpha = (double)qk__attr_float(infer->node, row->alpha, selu_default(infer, false, row->alpha_default));
+        params->alpha = (double)qk__attr_float(infer->node, row->alpha,
+                                               selu_default(infer, false, row->alpha_default));
         if (row->beta != NULL)
-            params->beta = (double)qk__attr_float(infer->node, row->beta, selu_default(infer, true, row->beta_default));
+            params->beta = (double)qk__attr_float(infer->node, row->beta,
+                                                  selu_default(infer, true, row->beta_default));
     }
 }
 
 qk_status qk__infer_unary(struct qk__infer *infer)
 {
-    struct qk__unary_params *params = qk__infer_params(infer, sizeof *params);
+    struct qk__unary_params  *params = qk__infer_params(infer, sizeof *params);
     const enum qk__unary_kind kind = (enum qk__unary_kind)infer->node->op->kind;
     const bool                is_question = kind == QK__UNARY_IS_NAN || kind == QK__UNARY_NOT;
 
@@ -54,7 +56,8 @@ qk_status qk__infer_unary(struct qk__infer *infer)
         return QK_NO_MEMORY;
     params->kind = kind;
     read_unary_attrs(infer, params);
-    qk__infer_output(infer, 0, is_question ? QK_BOOL : infer->inputs[0].dtype, &infer->inputs[0].shape);
+    qk__infer_output(infer, 0, is_question ? QK_BOOL : infer->inputs[0].dtype,
+                     &infer->inputs[0].shape);
     return QK_OK;
 }
 
@@ -73,7 +76,8 @@ qk_status qk__infer_gelu(struct qk__infer *infer)
 }
 
 /* A limit from input `index`: its number where it is known, `otherwise` where there is none. */
-static qk_status clip_limit(struct qk__infer *infer, uint32_t index, struct qk__unary_params *params, double *limit)
+static qk_status clip_limit(struct qk__infer *infer, uint32_t index,
+                            struct qk__unary_params *params, double *limit)
 {
     const qk_tensor *input = qk__infer_input(infer, index);
     int64_t          count;
@@ -121,13 +125,14 @@ qk_status qk__infer_is_inf(struct qk__infer *infer)
     return QK_OK;
 }
 
-/* Opset 6 and before: b lines up with a from `axis` on. Later, PRelu apart, shapes line up at their ends. */
+/* Opset 6 and before: b lines up with a from `axis` on. Later, PRelu apart, shapes line up at their
+ * ends. */
 static qk_status align_b(struct qk__infer *infer, const struct qk_shape *a, struct qk_shape *b)
 {
     const struct qk__attr *attr = qk__attr_find(infer->node, "axis");
-    const bool is_channel_slope = infer->node->op->kind == QK__BINARY_PRELU && infer->node->opset < 7 &&
-                                  b->rank == 1 && a->rank > 1;
-    uint32_t   axis = 1;
+    const bool             is_channel_slope = infer->node->op->kind == QK__BINARY_PRELU &&
+                                  infer->node->opset < 7 && b->rank == 1 && a->rank > 1;
+    uint32_t axis = 1;
 
     if (attr == NULL && !is_channel_slope)
         return QK_OK;
@@ -156,7 +161,8 @@ qk_status qk__infer_binary(struct qk__infer *infer)
     params->kind = (enum qk__binary_kind)infer->node->op->kind;
     if (params->kind == QK__BINARY_MOD && qk__attr_int(infer->node, "fmod", 0) != 0)
         params->kind = QK__BINARY_FMOD;
-    else if (params->kind == QK__BINARY_MOD && (QK__TYPES_FLOAT >> infer->inputs[0].dtype & 1u) != 0)
+    else if (params->kind == QK__BINARY_MOD &&
+             (QK__TYPES_FLOAT >> infer->inputs[0].dtype & 1u) != 0)
         return qk__infer_wrong(infer, "Mod of floating point numbers needs fmod=1");
     if (params->kind == QK__BINARY_POW ? qk__infer_types(infer, 1, QK__TYPES_NUMBER) != QK_OK
                                        : qk__infer_same_types(infer) != QK_OK)
@@ -168,7 +174,8 @@ qk_status qk__infer_binary(struct qk__infer *infer)
         return qk__infer_wrong(infer, "the inputs' shapes do not broadcast");
     if (params->kind == QK__BINARY_PRELU && !qk_shape_equal(a, &out))
         return qk__infer_wrong(infer, "the slope does not broadcast to the input");
-    qk__infer_output(infer, 0, is_comparison(params->kind) ? QK_BOOL : infer->inputs[0].dtype, &out);
+    qk__infer_output(infer, 0, is_comparison(params->kind) ? QK_BOOL : infer->inputs[0].dtype,
+                     &out);
     return QK_OK;
 }
 
@@ -227,7 +234,8 @@ qk_status qk__infer_cast(struct qk__infer *infer)
     const int64_t to = qk__attr_int(infer->node, "to", 0);
 
     if (to <= 0 || to > 31 || (QK__TYPES_ALL >> to & 1u) == 0)
-        return qk__infer_cannot(infer, "a cast to type number %lld is not supported", (long long)to);
+        return qk__infer_cannot(infer, "a cast to type number %lld is not supported",
+                                (long long)to);
     qk__infer_output(infer, 0, (qk_dtype)to, &infer->inputs[0].shape);
     return QK_OK;
 }
@@ -238,9 +246,9 @@ qk_status qk__infer_cast_by_name(struct qk__infer *infer)
     static const struct {
         const char *name;
         qk_dtype    dtype;
-    } rows[] = {{"FLOAT", QK_F32},   {"UINT8", QK_U8},   {"INT8", QK_I8},     {"UINT16", QK_U16},
-                {"INT16", QK_I16},   {"INT32", QK_I32},  {"INT64", QK_I64},   {"BOOL", QK_BOOL},
-                {"FLOAT16", QK_F16}, {"DOUBLE", QK_F64}, {"UINT32", QK_U32},  {"UINT64", QK_U64}};
+    } rows[] = {{"FLOAT", QK_F32},   {"UINT8", QK_U8},   {"INT8", QK_I8},    {"UINT16", QK_U16},
+                {"INT16", QK_I16},   {"INT32", QK_I32},  {"INT64", QK_I64},  {"BOOL", QK_BOOL},
+                {"FLOAT16", QK_F16}, {"DOUBLE", QK_F64}, {"UINT32", QK_U32}, {"UINT64", QK_U64}};
     const char *to = qk__attr_string(infer->node, "to", "");
 
     for (size_t i = 0; i < QK__COUNT_OF(rows); i++) {

@@ -21,7 +21,8 @@ qk_status qk__infer_gather(struct qk__infer *infer)
     if (st != QK_OK)
         return st;
     if (x->rank - 1 + indices->rank > QK_TENSOR_MAX_DIMS)
-        return qk__infer_cannot(infer, "more than %d dimensions are not supported", QK_TENSOR_MAX_DIMS);
+        return qk__infer_cannot(infer, "more than %d dimensions are not supported",
+                                QK_TENSOR_MAX_DIMS);
     for (uint32_t i = 0; i < params->axis; i++)
         out.dims[out.rank++] = x->dims[i];
     for (uint32_t i = 0; i < indices->rank; i++)
@@ -46,7 +47,8 @@ qk_status qk__infer_gather_elements(struct qk__infer *infer)
     if (st != QK_OK)
         return st;
     if (x->rank != indices->rank)
-        return qk__infer_wrong(infer, "indices of rank %" PRIu32 " into rank %" PRIu32, indices->rank, x->rank);
+        return qk__infer_wrong(infer, "indices of rank %" PRIu32 " into rank %" PRIu32,
+                               indices->rank, x->rank);
     for (uint32_t i = 0; i < x->rank; i++) {
         if (i != params->axis && indices->dims[i] > x->dims[i])
             return qk__infer_wrong(infer, "more indices than elements on axis %" PRIu32, i);
@@ -67,13 +69,16 @@ qk_status qk__infer_gather_nd(struct qk__infer *infer)
         return QK_NO_MEMORY;
     if (qk__infer_types(infer, 1, QK__TYPE(QK_I64)) != QK_OK)
         return QK_UNIMPLEMENTED;
-    if (x->rank == 0 || indices->rank == 0 || batch < 0 || batch >= indices->rank || batch >= x->rank)
+    if (x->rank == 0 || indices->rank == 0 || batch < 0 || batch >= indices->rank ||
+        batch >= x->rank)
         return qk__infer_wrong(infer, "batch_dims is %" PRId64, batch);
     depth = indices->dims[indices->rank - 1];
     if (depth < 1 || depth > (int64_t)x->rank - batch)
-        return qk__infer_wrong(infer, "indices of %" PRId64 " numbers into rank %" PRIu32, depth, x->rank);
+        return qk__infer_wrong(infer, "indices of %" PRId64 " numbers into rank %" PRIu32, depth,
+                               x->rank);
     if (indices->rank - 1 + (x->rank - (uint32_t)batch - (uint32_t)depth) > QK_TENSOR_MAX_DIMS)
-        return qk__infer_cannot(infer, "more than %d dimensions are not supported", QK_TENSOR_MAX_DIMS);
+        return qk__infer_cannot(infer, "more than %d dimensions are not supported",
+                                QK_TENSOR_MAX_DIMS);
     for (uint32_t i = 0; i < (uint32_t)batch; i++) {
         if (x->dims[i] != indices->dims[i])
             return qk__infer_wrong(infer, "batches of the inputs differ on axis %" PRIu32, i);
@@ -100,10 +105,12 @@ qk_status qk__infer_one_hot(struct qk__infer *infer)
         return QK_NO_MEMORY;
     if (depth->data == NULL)
         return qk__infer_cannot(infer, "the depth is known only while running");
-    if (!qk_shape_count(&depth->shape, &count) || count != 1 || values->shape.rank != 1 || values->shape.dims[0] != 2)
+    if (!qk_shape_count(&depth->shape, &count) || count != 1 || values->shape.rank != 1 ||
+        values->shape.dims[0] != 2)
         return qk__infer_wrong(infer, "depth is not a scalar, or values are not two");
     if (out.rank > QK_TENSOR_MAX_DIMS)
-        return qk__infer_cannot(infer, "more than %d dimensions are not supported", QK_TENSOR_MAX_DIMS);
+        return qk__infer_cannot(infer, "more than %d dimensions are not supported",
+                                QK_TENSOR_MAX_DIMS);
     if (qk__infer_axis(infer, qk__attr_int(infer->node, "axis", -1), out.rank, &axis) != QK_OK)
         return QK_INVALID_ARGUMENT;
     if (!(qk__tensor_number(depth, 0) >= 0 && qk__tensor_number(depth, 0) < 1e15))

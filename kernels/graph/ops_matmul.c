@@ -24,7 +24,8 @@ static struct qk_shape as_matrix(const struct qk_shape *shape, bool is_left)
 }
 
 /* The output's shape: batch, then m and n, each only where the input was no vector. */
-static struct qk_shape product_shape(const struct qk__matmul_params *params, bool has_rows, bool has_columns)
+static struct qk_shape product_shape(const struct qk__matmul_params *params, bool has_rows,
+                                     bool has_columns)
 {
     struct qk_shape out = params->batch;
 
@@ -57,8 +58,9 @@ qk_status qk__infer_matmul(struct qk__infer *infer)
     params->n = b.dims[b.rank - 1];
     params->alpha = params->beta = 1;
     if (b.dims[b.rank - 2] != params->k)
-        return qk__infer_wrong(infer, "%" PRId64 " columns of input 0 meet %" PRId64 " rows of input 1", params->k,
-                               b.dims[b.rank - 2]);
+        return qk__infer_wrong(infer,
+                               "%" PRId64 " columns of input 0 meet %" PRId64 " rows of input 1",
+                               params->k, b.dims[b.rank - 2]);
     if (!qk__shape_broadcast(&params->a_batch, &params->b_batch, &params->batch))
         return qk__infer_wrong(infer, "the inputs' batches do not broadcast");
     out = product_shape(params, in_a->rank > 1, in_b->rank > 1);
@@ -78,7 +80,8 @@ qk_status qk__infer_gemm(struct qk__infer *infer)
     if (qk__infer_same_types(infer) != QK_OK)
         return QK_INVALID_ARGUMENT;
     if (a->rank != 2 || b->rank != 2)
-        return qk__infer_wrong(infer, "inputs of rank %" PRIu32 " and %" PRIu32 " are no matrices", a->rank, b->rank);
+        return qk__infer_wrong(infer, "inputs of rank %" PRIu32 " and %" PRIu32 " are no matrices",
+                               a->rank, b->rank);
     params->trans_a = qk__attr_int(infer->node, "transA", 0) != 0;
     params->trans_b = qk__attr_int(infer->node, "transB", 0) != 0;
     params->alpha = qk__attr_float(infer->node, "alpha", 1);
@@ -87,10 +90,11 @@ qk_status qk__infer_gemm(struct qk__infer *infer)
     params->k = a->dims[params->trans_a ? 0 : 1];
     params->n = b->dims[params->trans_b ? 0 : 1];
     if (b->dims[params->trans_b ? 1 : 0] != params->k)
-        return qk__infer_wrong(infer, "%" PRId64 " columns of A meet %" PRId64 " rows of B", params->k,
-                               b->dims[params->trans_b ? 1 : 0]);
+        return qk__infer_wrong(infer, "%" PRId64 " columns of A meet %" PRId64 " rows of B",
+                               params->k, b->dims[params->trans_b ? 1 : 0]);
     out = (struct qk_shape){.rank = 2, .dims = {params->m, params->n}};
-    if (c != NULL && (!qk__shape_broadcast(&out, &c->shape, &whole) || !qk_shape_equal(&out, &whole)))
+    if (c != NULL &&
+        (!qk__shape_broadcast(&out, &c->shape, &whole) || !qk_shape_equal(&out, &whole)))
         return qk__infer_wrong(infer, "C does not broadcast to the product");
     qk__infer_output(infer, 0, infer->inputs[0].dtype, &out);
     return QK_OK;

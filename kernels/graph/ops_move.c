@@ -16,7 +16,8 @@ qk_status qk__infer_concat(struct qk__infer *infer)
         return QK_NO_MEMORY;
     if (infer->node->opset >= 4 && qk__attr_find(infer->node, "axis") == NULL)
         return qk__infer_wrong(infer, "axis is missing");
-    if (qk__infer_axis(infer, qk__attr_int(infer->node, "axis", 1), first->rank, &params->axis) != QK_OK)
+    if (qk__infer_axis(infer, qk__attr_int(infer->node, "axis", 1), first->rank, &params->axis) !=
+        QK_OK)
         return QK_INVALID_ARGUMENT;
     if (qk__infer_same_types(infer) != QK_OK)
         return QK_INVALID_ARGUMENT;
@@ -28,8 +29,9 @@ qk_status qk__infer_concat(struct qk__infer *infer)
         if (other.rank == first->rank)
             other.dims[params->axis] = first->dims[params->axis];
         if (qk__infer_input(infer, i) == NULL || !qk_shape_equal(first, &other))
-            return qk__infer_wrong(infer, "input %" PRIu32 " differs from the first in more than axis %" PRIu32, i,
-                                   params->axis);
+            return qk__infer_wrong(
+                infer, "input %" PRIu32 " differs from the first in more than axis %" PRIu32, i,
+                params->axis);
         if (__builtin_add_overflow(out.dims[params->axis], length, &out.dims[params->axis]))
             return qk__infer_wrong(infer, "the result is too large");
     }
@@ -55,24 +57,27 @@ static qk_status split_sizes(struct qk__infer *infer, int64_t length, int64_t *s
     if (given != 0 && given != count)
         return qk__infer_wrong(infer, "%zu sizes for %" PRIu32 " outputs", given, count);
     if (given == 0 && infer->node->opset < 18 && length % count != 0)
-        return qk__infer_wrong(infer, "%" PRId64 " elements do not split into %" PRIu32 " equal parts", length, count);
+        return qk__infer_wrong(
+            infer, "%" PRId64 " elements do not split into %" PRIu32 " equal parts", length, count);
     for (uint32_t i = 0; i < count; i++) {
         if (given == 0)
             sizes[i] = left < each ? left : each;
         if (sizes[i] < 0 || sizes[i] > left)
-            return qk__infer_wrong(infer, "a part of %" PRId64 " of %" PRId64 " elements", sizes[i], length);
+            return qk__infer_wrong(infer, "a part of %" PRId64 " of %" PRId64 " elements", sizes[i],
+                                   length);
         left -= sizes[i];
     }
-    return left == 0 ? QK_OK : qk__infer_wrong(infer, "the parts leave %" PRId64 " elements over", left);
+    return left == 0 ? QK_OK
+                     : qk__infer_wrong(infer, "the parts leave %" PRId64 " elements over", left);
 }
 
 qk_status qk__infer_split(struct qk__infer *infer)
 {
     const struct qk_shape   *x = &infer->inputs[0].shape;
     struct qk__split_params *params = qk__infer_params(infer, sizeof *params);
-    int64_t                 *sizes = qk__pool_array(infer->pool, infer->node->output_count, sizeof *sizes);
-    struct qk_shape          out = *x;
-    qk_status                st;
+    int64_t        *sizes = qk__pool_array(infer->pool, infer->node->output_count, sizeof *sizes);
+    struct qk_shape out = *x;
+    qk_status       st;
 
     if (params == NULL || sizes == NULL)
         return qk_error_set(infer->error, QK_NO_MEMORY, "no memory");
@@ -87,8 +92,9 @@ qk_status qk__infer_split(struct qk__infer *infer)
 }
 
 struct slice_lists {
-    int64_t starts[QK_TENSOR_MAX_DIMS], ends[QK_TENSOR_MAX_DIMS], axes[QK_TENSOR_MAX_DIMS], steps[QK_TENSOR_MAX_DIMS];
-    size_t  count;
+    int64_t starts[QK_TENSOR_MAX_DIMS], ends[QK_TENSOR_MAX_DIMS], axes[QK_TENSOR_MAX_DIMS],
+        steps[QK_TENSOR_MAX_DIMS];
+    size_t count;
 };
 
 /* Until opset 9 starts, ends and axes are attributes, and there are no steps. */
@@ -110,7 +116,8 @@ static qk_status read_slice(struct qk__infer *infer, struct slice_lists *lists)
             return st;
     }
     lists->count = count[0];
-    if (count[1] != count[0] || (count[2] != 0 && count[2] != count[0]) || (count[3] != 0 && count[3] != count[0]))
+    if (count[1] != count[0] || (count[2] != 0 && count[2] != count[0]) ||
+        (count[3] != 0 && count[3] != count[0]))
         return qk__infer_wrong(infer, "starts, ends, axes and steps are not equally many");
     for (size_t i = 0; i < lists->count; i++) {
         lists->axes[i] = count[2] != 0 ? lists->axes[i] : (int64_t)i;
@@ -124,8 +131,10 @@ static int64_t clamp(int64_t value, int64_t low, int64_t high)
     return value < low ? low : value > high ? high : value;
 }
 
-/* One axis as numpy slices it: negative positions count from the end, and all are held within the axis. */
-static void slice_axis(int64_t length, int64_t start, int64_t end, int64_t step, int64_t *out_start, int64_t *out_count)
+/* One axis as numpy slices it: negative positions count from the end, and all are held within the
+ * axis. */
+static void slice_axis(int64_t length, int64_t start, int64_t end, int64_t step, int64_t *out_start,
+                       int64_t *out_count)
 {
     start += start < 0 ? length : 0;
     end += end < 0 ? length : 0;
@@ -157,13 +166,14 @@ qk_status qk__infer_slice(struct qk__infer *infer)
     if (st == QK_OK)
         st = qk__infer_axes(infer, lists.axes, lists.count, x->rank, is_cut);
     for (size_t i = 0; i < lists.count && st == QK_OK; i++) {
-        const uint32_t axis = (uint32_t)(lists.axes[i] + (lists.axes[i] < 0 ? (int64_t)x->rank : 0));
+        const uint32_t axis =
+            (uint32_t)(lists.axes[i] + (lists.axes[i] < 0 ? (int64_t)x->rank : 0));
 
         if (lists.steps[i] == 0)
             return qk__infer_wrong(infer, "a step of 0");
         params->step[axis] = clamp(lists.steps[i], -INT32_MAX, INT32_MAX);
-        slice_axis(x->dims[axis], lists.starts[i], lists.ends[i], params->step[axis], &params->start[axis],
-                   &out.dims[axis]);
+        slice_axis(x->dims[axis], lists.starts[i], lists.ends[i], params->step[axis],
+                   &params->start[axis], &out.dims[axis]);
     }
     qk__infer_output(infer, 0, infer->inputs[0].dtype, &out);
     return st;
@@ -209,7 +219,8 @@ static qk_status read_pad_mode(struct qk__infer *infer, enum qk__pad_mode *out)
     return qk__infer_wrong(infer, "mode '%s' is not known", name);
 }
 
-/* Paddings came as an attribute ("paddings" in opset 1), from 11 on as input 1; the value as input 2; axes as input 3. */
+/* Paddings came as an attribute ("paddings" in opset 1), from 11 on as input 1; the value as input
+ * 2; axes as input 3. */
 static qk_status read_pads(struct qk__infer *infer, uint32_t rank, struct qk__pad_params *params)
 {
     int64_t   pads[2 * QK_TENSOR_MAX_DIMS] = {0}, axes[QK_TENSOR_MAX_DIMS];
@@ -220,7 +231,8 @@ static qk_status read_pads(struct qk__infer *infer, uint32_t rank, struct qk__pa
     if (infer->node->opset >= 11)
         st = qk__infer_int_input(infer, 1, pads, QK__COUNT_OF(pads), &count);
     else
-        st = qk__infer_int_attr(infer, infer->node->opset < 2 ? "paddings" : "pads", pads, QK__COUNT_OF(pads), &count);
+        st = qk__infer_int_attr(infer, infer->node->opset < 2 ? "paddings" : "pads", pads,
+                                QK__COUNT_OF(pads), &count);
     if (st == QK_OK)
         st = qk__infer_int_input(infer, 3, axes, QK__COUNT_OF(axes), &axis_count);
     if (st != QK_OK)
@@ -273,12 +285,14 @@ qk_status qk__infer_pad(struct qk__infer *infer)
         return st;
     for (uint32_t i = 0; i < x->rank; i++) {
         const int64_t before = params->before[i], after = params->after[i], length = x->dims[i];
-        const bool    is_far = before > INT32_MAX || after > INT32_MAX || before < -length || after < -length;
+        const bool    is_far =
+            before > INT32_MAX || after > INT32_MAX || before < -length || after < -length;
 
         out.dims[i] = is_far ? -1 : length + before + after;
         if (out.dims[i] < 0)
-            return qk__infer_wrong(infer, "paddings %" PRId64 " and %" PRId64 " on %" PRId64 " elements", before, after,
-                                   length);
+            return qk__infer_wrong(infer,
+                                   "paddings %" PRId64 " and %" PRId64 " on %" PRId64 " elements",
+                                   before, after, length);
         if (params->mode != QK__PAD_CONSTANT && length == 0 && out.dims[i] > 0)
             return qk__infer_wrong(infer, "nothing to repeat on axis %" PRIu32, i);
     }
@@ -297,7 +311,8 @@ qk_status qk__infer_expand(struct qk__infer *infer)
     asked.rank = (uint32_t)rank;
     for (uint32_t i = 0; i < asked.rank; i++) {
         if (asked.dims[i] < 0)
-            return qk__infer_wrong(infer, "the shape asked for has dimension %" PRId64, asked.dims[i]);
+            return qk__infer_wrong(infer, "the shape asked for has dimension %" PRId64,
+                                   asked.dims[i]);
     }
     if (!qk__shape_broadcast(&infer->inputs[0].shape, &asked, &out))
         return qk__infer_wrong(infer, "the input does not broadcast to the shape asked for");
@@ -355,12 +370,12 @@ static qk_status read_block(struct qk__infer *infer, int64_t *out)
 
 qk_status qk__infer_depth_to_space(struct qk__infer *infer)
 {
-    static const uint32_t           dcr[] = {0, 3, 4, 1, 5, 2}, crd[] = {0, 1, 4, 2, 5, 3};
-    const int64_t                  *dims = infer->inputs[0].shape.dims;
-    const char                     *mode = qk__attr_string(infer->node, "mode", "DCR");
-    const bool                      is_crd = strcmp(mode, "CRD") == 0;
+    static const uint32_t            dcr[] = {0, 3, 4, 1, 5, 2}, crd[] = {0, 1, 4, 2, 5, 3};
+    const int64_t                   *dims = infer->inputs[0].shape.dims;
+    const char                      *mode = qk__attr_string(infer->node, "mode", "DCR");
+    const bool                       is_crd = strcmp(mode, "CRD") == 0;
     struct qk__block_shuffle_params *params = qk__infer_params(infer, sizeof *params);
-    int64_t                         b;
+    int64_t                          b;
 
     if (params == NULL)
         return QK_NO_MEMORY;
@@ -369,7 +384,8 @@ qk_status qk__infer_depth_to_space(struct qk__infer *infer)
     if (!is_crd && strcmp(mode, "DCR") != 0)
         return qk__infer_wrong(infer, "mode '%s' is not known", mode);
     if (dims[1] % (b * b) != 0)
-        return qk__infer_wrong(infer, "%" PRId64 " channels do not fill blocks of %" PRId64, dims[1], b);
+        return qk__infer_wrong(infer, "%" PRId64 " channels do not fill blocks of %" PRId64,
+                               dims[1], b);
     if (is_crd)
         params->view = (struct qk_shape){6, {dims[0], dims[1] / (b * b), b, b, dims[2], dims[3]}};
     else
@@ -382,18 +398,19 @@ qk_status qk__infer_depth_to_space(struct qk__infer *infer)
 
 qk_status qk__infer_space_to_depth(struct qk__infer *infer)
 {
-    static const uint32_t           perm[] = {0, 3, 5, 1, 2, 4};
-    const int64_t                  *dims = infer->inputs[0].shape.dims;
+    static const uint32_t            perm[] = {0, 3, 5, 1, 2, 4};
+    const int64_t                   *dims = infer->inputs[0].shape.dims;
     struct qk__block_shuffle_params *params = qk__infer_params(infer, sizeof *params);
-    int64_t                         b;
+    int64_t                          b;
 
     if (params == NULL)
         return QK_NO_MEMORY;
     if (read_block(infer, &b) != QK_OK)
         return QK_INVALID_ARGUMENT;
     if (dims[2] % b != 0 || dims[3] % b != 0)
-        return qk__infer_wrong(infer, "%" PRId64 "x%" PRId64 " does not split into blocks of %" PRId64, dims[2],
-                               dims[3], b);
+        return qk__infer_wrong(infer,
+                               "%" PRId64 "x%" PRId64 " does not split into blocks of %" PRId64,
+                               dims[2], dims[3], b);
     params->view = (struct qk_shape){6, {dims[0], dims[1], dims[2] / b, b, dims[3] / b, b}};
     memcpy(params->perm, perm, sizeof perm);
     qk__infer_output(infer, 0, infer->inputs[0].dtype,

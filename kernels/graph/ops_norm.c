@@ -14,8 +14,9 @@ static qk_status check_by_channel(struct qk__infer *infer, uint32_t from, uint32
         const struct qk_shape *shape = &infer->inputs[i].shape;
 
         if (shape->rank != 1 || shape->dims[0] != channels)
-            return qk__infer_wrong(infer, "input %" PRIu32 " is not one number for each of %" PRId64 " channels", i,
-                                   channels);
+            return qk__infer_wrong(
+                infer, "input %" PRIu32 " is not one number for each of %" PRId64 " channels", i,
+                channels);
     }
     return QK_OK;
 }
@@ -73,7 +74,8 @@ static qk_status check_broadcast_to_x(struct qk__infer *infer, uint32_t index)
     const qk_tensor       *input = qk__infer_input(infer, index);
     struct qk_shape        whole;
 
-    if (input == NULL || (qk__shape_broadcast(x, &input->shape, &whole) && qk_shape_equal(x, &whole)))
+    if (input == NULL ||
+        (qk__shape_broadcast(x, &input->shape, &whole) && qk_shape_equal(x, &whole)))
         return QK_OK;
     return qk__infer_wrong(infer, "input %" PRIu32 " does not broadcast to input 0", index);
 }

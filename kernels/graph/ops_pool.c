@@ -15,8 +15,8 @@ static double read_p(const struct qk__infer *infer)
     return attr->type == QK__ATTR_FLOAT ? (double)attr->f : (double)attr->i;
 }
 
-static void finish_pool(struct qk__infer *infer, const struct qk__window *window, struct qk__pool_params *params,
-                        const int64_t *out_dims)
+static void finish_pool(struct qk__infer *infer, const struct qk__window *window,
+                        struct qk__pool_params *params, const int64_t *out_dims)
 {
     const struct qk_shape *x = &infer->inputs[0].shape;
     struct qk_shape        out = {.rank = x->rank, .dims = {x->dims[0], x->dims[1]}};
@@ -68,7 +68,8 @@ qk_status qk__infer_global_pool(struct qk__infer *infer)
     if (params == NULL)
         return QK_NO_MEMORY;
     if (x->rank < 3 || x->rank > 2 + QK__MAX_SPATIAL)
-        return qk__infer_cannot(infer, "input of rank %u: only one to three spatial axes are supported", x->rank);
+        return qk__infer_cannot(
+            infer, "input of rank %u: only one to three spatial axes are supported", x->rank);
     window.spatial = x->rank - 2;
     for (uint32_t i = 0; i < window.spatial; i++) {
         window.kernel[i] = x->dims[i + 2];

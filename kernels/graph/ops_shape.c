@@ -22,7 +22,8 @@ static qk_status fill_open_dim(struct qk__infer *infer, struct qk_shape *out, in
         if (out->dims[i] == -1 && open == NULL)
             open = &out->dims[i];
         else if (out->dims[i] < 0)
-            return qk__infer_wrong(infer, "the shape asked for has dimension %" PRId64, out->dims[i]);
+            return qk__infer_wrong(infer, "the shape asked for has dimension %" PRId64,
+                                   out->dims[i]);
         else if (__builtin_mul_overflow(known, out->dims[i], &known))
             return qk__infer_wrong(infer, "the shape asked for is too large");
     }
@@ -31,7 +32,8 @@ static qk_status fill_open_dim(struct qk__infer *infer, struct qk_shape *out, in
     else if (open != NULL && known == 0 && count == 0)
         *open = 0;
     else if (open != NULL || known != count)
-        return qk__infer_wrong(infer, "%" PRId64 " elements do not make the shape asked for", count);
+        return qk__infer_wrong(infer, "%" PRId64 " elements do not make the shape asked for",
+                               count);
     return QK_OK;
 }
 
@@ -52,7 +54,8 @@ qk_status qk__infer_reshape(struct qk__infer *infer)
     out.rank = (uint32_t)rank;
     for (uint32_t i = 0; i < out.rank && zero_copies; i++) {
         if (out.dims[i] == 0 && i >= x->rank)
-            return qk__infer_wrong(infer, "dimension %" PRIu32 " is to be copied from an input that has none", i);
+            return qk__infer_wrong(
+                infer, "dimension %" PRIu32 " is to be copied from an input that has none", i);
         if (out.dims[i] == 0)
             out.dims[i] = x->dims[i];
     }
@@ -68,7 +71,8 @@ qk_status qk__infer_flatten(struct qk__infer *infer)
     struct qk_shape        out = {.rank = 2};
 
     if (axis < -(int64_t)x->rank || axis > (int64_t)x->rank)
-        return qk__infer_wrong(infer, "axis %" PRId64 " of a tensor of rank %" PRIu32, axis, x->rank);
+        return qk__infer_wrong(infer, "axis %" PRId64 " of a tensor of rank %" PRIu32, axis,
+                               x->rank);
     axis += axis < 0 ? (int64_t)x->rank : 0;
     out.dims[0] = qk__shape_span(x, 0, (uint32_t)axis);
     out.dims[1] = qk__shape_span(x, (uint32_t)axis, x->rank);
@@ -99,7 +103,8 @@ qk_status qk__infer_squeeze(struct qk__infer *infer)
         return st;
     for (uint32_t i = 0; i < x->rank; i++) {
         if (is_dropped[i] && x->dims[i] != 1)
-            return qk__infer_wrong(infer, "axis %" PRIu32 " has %" PRId64 " elements, not 1", i, x->dims[i]);
+            return qk__infer_wrong(infer, "axis %" PRIu32 " has %" PRId64 " elements, not 1", i,
+                                   x->dims[i]);
         if (!is_dropped[i] && !(count == 0 && x->dims[i] == 1))
             out.dims[out.rank++] = x->dims[i];
     }
@@ -120,7 +125,8 @@ qk_status qk__infer_unsqueeze(struct qk__infer *infer)
     if (st != QK_OK)
         return st;
     if (x->rank + count > QK_TENSOR_MAX_DIMS)
-        return qk__infer_cannot(infer, "more than %d dimensions are not supported", QK_TENSOR_MAX_DIMS);
+        return qk__infer_cannot(infer, "more than %d dimensions are not supported",
+                                QK_TENSOR_MAX_DIMS);
     out = (struct qk_shape){.rank = x->rank + (uint32_t)count};
     st = qk__infer_axes(infer, axes, count, out.rank, is_new);
     for (uint32_t i = 0; i < out.rank && st == QK_OK; i++)
@@ -131,11 +137,11 @@ qk_status qk__infer_unsqueeze(struct qk__infer *infer)
 
 qk_status qk__infer_shape(struct qk__infer *infer)
 {
-    const int64_t           rank = infer->inputs[0].shape.rank;
-    int64_t                 start = qk__attr_int(infer->node, "start", 0);
-    int64_t                 end = qk__attr_int(infer->node, "end", rank);
+    const int64_t            rank = infer->inputs[0].shape.rank;
+    int64_t                  start = qk__attr_int(infer->node, "start", 0);
+    int64_t                  end = qk__attr_int(infer->node, "end", rank);
     struct qk__shape_params *params = qk__infer_params(infer, sizeof *params);
-    struct qk_shape         out = {.rank = 1};
+    struct qk_shape          out = {.rank = 1};
 
     if (params == NULL)
         return QK_NO_MEMORY;
@@ -168,9 +174,11 @@ static qk_status find_constant(struct qk__infer *infer, qk_tensor *out)
     if (attr->type == QK__ATTR_TENSOR)
         *out = attr->tensor;
     else if (attr->type == QK__ATTR_INTS || attr->type == QK__ATTR_FLOATS)
-        *out = (qk_tensor){.dtype = attr->type == QK__ATTR_INTS ? QK_I64 : QK_F32, .shape = vector,
-                           .data = (void *)(uintptr_t)(attr->type == QK__ATTR_INTS ? (const void *)attr->ints
-                                                                                    : (const void *)attr->floats)};
+        *out = (qk_tensor){.dtype = attr->type == QK__ATTR_INTS ? QK_I64 : QK_F32,
+                           .shape = vector,
+                           .data = (void *)(uintptr_t)(attr->type == QK__ATTR_INTS
+                                                           ? (const void *)attr->ints
+                                                           : (const void *)attr->floats)};
     else if (bytes == NULL)
         return qk_error_set(infer->error, QK_NO_MEMORY, "no memory");
     else if (attr->type == QK__ATTR_INT)
@@ -241,7 +249,8 @@ qk_status qk__infer_range(struct qk__infer *infer)
     }
     count = ceil((number[1] - number[0]) / number[2]);
     if (number[2] == 0 || !(count < 1e15))
-        return qk__infer_wrong(infer, "from %g to %g by %g is no range", number[0], number[1], number[2]);
+        return qk__infer_wrong(infer, "from %g to %g by %g is no range", number[0], number[1],
+                               number[2]);
     params->start = number[0];
     params->step = number[2];
     params->int_start = fabs(number[0]) < 1e18 ? (int64_t)number[0] : 0;

@@ -12,7 +12,7 @@ qk_status qk__infer_softmax(struct qk__infer *infer)
 
     if (params == NULL)
         return QK_NO_MEMORY;
-    if (flattens && given == (int64_t)x->rank)    /* the matrix [all, 1] */
+    if (flattens && given == (int64_t)x->rank) /* the matrix [all, 1] */
         axis = x->rank;
     else if (qk__infer_axis(infer, given, x->rank, &axis) != QK_OK)
         return QK_INVALID_ARGUMENT;

@@ -24,7 +24,8 @@ static qk_status no_memory(struct planner *planner)
     return qk_error_set(planner->error, QK_NO_MEMORY, "no memory for the plan");
 }
 
-static void set_constant(struct qk__plan_value *value, const qk_tensor *tensor, uint32_t graph_value)
+static void set_constant(struct qk__plan_value *value, const qk_tensor *tensor,
+                         uint32_t graph_value)
 {
     value->home = QK__HOME_CONSTANT;
     value->constant = tensor->data;
@@ -58,8 +59,8 @@ static qk_status set_input(struct planner *planner, uint32_t index, const qk_ten
 
     snprintf(what, sizeof what, "input '%.80s'", declared->name);
     if (declared->dtype != QK_DTYPE_NONE && declared->dtype != given->dtype)
-        return qk_error_set(planner->error, QK_INVALID_ARGUMENT, "%s is %s, the model takes %s", what,
-                            qk_dtype_name(given->dtype), qk_dtype_name(declared->dtype));
+        return qk_error_set(planner->error, QK_INVALID_ARGUMENT, "%s is %s, the model takes %s",
+                            what, qk_dtype_name(given->dtype), qk_dtype_name(declared->dtype));
     st = qk__tensor_check_size(graph, given->dtype, &given->shape, what, planner->error);
     if (st != QK_OK)
         return st;
@@ -81,8 +82,11 @@ static qk_status init_values(struct planner *planner, const qk_tensor *inputs)
     const struct qk__graph *graph = plan->graph;
 
     for (uint32_t i = 0; i < graph->value_count; i++) {
-        plan->values[i] = (struct qk__plan_value){.name = graph->values[i].name, .home = QK__HOME_COMPUTED, .root = i,
-                                                  .graph_value = QK__NO_VALUE, .first_step = QK__NO_NODE};
+        plan->values[i] = (struct qk__plan_value){.name = graph->values[i].name,
+                                                  .home = QK__HOME_COMPUTED,
+                                                  .root = i,
+                                                  .graph_value = QK__NO_VALUE,
+                                                  .first_step = QK__NO_NODE};
         if (graph->values[i].initial.data == NULL)
             continue;
         set_shape(&plan->values[i], &graph->values[i].initial);
@@ -100,8 +104,10 @@ static qk_status init_values(struct planner *planner, const qk_tensor *inputs)
 /* What inference sees of a value: bytes only where they are constant. */
 static qk_tensor describe(const struct qk__plan_value *value)
 {
-    return (qk_tensor){.dtype = value->dtype, .shape = value->shape,
-                       .data = value->home == QK__HOME_CONSTANT ? (void *)(uintptr_t)value->constant : NULL};
+    return (qk_tensor){.dtype = value->dtype,
+                       .shape = value->shape,
+                       .data = value->home == QK__HOME_CONSTANT ? (void *)(uintptr_t)value->constant
+                                                                : NULL};
 }
 
 static uint64_t wanted_outputs(const struct qk__node *node, uint32_t from)
@@ -116,7 +122,8 @@ static uint64_t wanted_outputs(const struct qk__node *node, uint32_t from)
 /* Computes outputs of the node now: they become constants of the plan. */
 static qk_status fold_node(struct planner *planner, const struct qk__node *node, uint64_t wanted)
 {
-    qk_status st = qk__settle_evaluate(&planner->settle, node, wanted, &planner->folded_bytes, planner->error);
+    qk_status st =
+        qk__settle_evaluate(&planner->settle, node, wanted, &planner->folded_bytes, planner->error);
 
     for (uint32_t i = 0; i < node->output_count && st == QK_OK; i++) {
         if (planner->settle.outputs[i].data != NULL)
@@ -125,7 +132,8 @@ static qk_status fold_node(struct planner *planner, const struct qk__node *node,
     return st;
 }
 
-/* Output 0 is input 0 under another shape; the others, a mask of Dropout, follow from the shape alone. */
+/* Output 0 is input 0 under another shape; the others, a mask of Dropout, follow from the shape
+ * alone. */
 static qk_status view_node(struct planner *planner, const struct qk__node *node)
 {
     struct qk__plan_value *values = planner->plan->values;
@@ -182,17 +190,22 @@ static void add_step(struct planner *planner, const struct qk__node *node)
         if (node->outputs[i] != QK__NO_VALUE)
             set_shape(&plan->values[node->outputs[i]], &planner->settle.outputs[i]);
     }
-    plan->steps[plan->step_count++] =
-        (struct qk__step){.node = node, .op = node->op, .inputs = node->inputs, .outputs = node->outputs,
-                          .input_count = node->input_count, .output_count = node->output_count,
-                          .params = planner->settle.params, .epilogue = {.residual = QK__NO_VALUE}};
+    plan->steps[plan->step_count++] = (struct qk__step){.node = node,
+                                                        .op = node->op,
+                                                        .inputs = node->inputs,
+                                                        .outputs = node->outputs,
+                                                        .input_count = node->input_count,
+                                                        .output_count = node->output_count,
+                                                        .params = planner->settle.params,
+                                                        .epilogue = {.residual = QK__NO_VALUE}};
 }
 
 static qk_status plan_node(struct planner *planner, const struct qk__node *node)
 {
     qk_status st;
 
-    memset(planner->settle.inputs, 0, planner->settle.input_capacity * sizeof planner->settle.inputs[0]);
+    memset(planner->settle.inputs, 0,
+           planner->settle.input_capacity * sizeof planner->settle.inputs[0]);
     for (uint32_t i = 0; i < node->input_count; i++) {
         if (node->inputs[i] != QK__NO_VALUE)
             planner->settle.inputs[i] = describe(&planner->plan->values[node->inputs[i]]);
@@ -221,8 +234,9 @@ static qk_status check_outputs(struct planner *planner)
         struct qk__plan_value  *value = &planner->plan->values[graph->outputs[i]];
 
         if (declared->dtype != QK_DTYPE_NONE && declared->dtype != value->dtype)
-            return qk_error_set(planner->error, QK_INVALID_ARGUMENT, "output '%s' is declared %s but is %s",
-                                declared->name, qk_dtype_name(declared->dtype), qk_dtype_name(value->dtype));
+            return qk_error_set(planner->error, QK_INVALID_ARGUMENT,
+                                "output '%s' is declared %s but is %s", declared->name,
+                                qk_dtype_name(declared->dtype), qk_dtype_name(value->dtype));
         planner->plan->values[value->root].is_output = true;
     }
     return QK_OK;
@@ -248,7 +262,7 @@ static qk_status drop_unneeded(struct planner *planner)
         return no_memory(planner);
     for (uint32_t i = 0; i < plan->value_count; i++)
         is_needed[i] = plan->values[i].is_output;
-    for (uint32_t s = plan->step_count; s-- > 0;) {    /* needed ones gather at the end */
+    for (uint32_t s = plan->step_count; s-- > 0;) { /* needed ones gather at the end */
         if (!is_step_needed(&plan->steps[s], is_needed))
             continue;
         for (uint32_t i = 0; i < plan->steps[s].input_count; i++) {
@@ -328,14 +342,16 @@ static bool reserve(struct qk__plan *plan)
 qk_status qk__plan_create(const struct qk__graph *graph, const qk_tensor *inputs, unsigned fusions,
                           struct qk__plan **out_plan, struct qk_error *error)
 {
-    struct planner planner = {.plan = qk__alloc_zero(sizeof *planner.plan), .folded_bytes = graph->folded_bytes,
+    struct planner planner = {.plan = qk__alloc_zero(sizeof *planner.plan),
+                              .folded_bytes = graph->folded_bytes,
                               .error = error};
     qk_status      st;
 
     if (planner.plan == NULL)
         return no_memory(&planner);
     planner.plan->graph = graph;
-    if (!reserve(planner.plan) || qk__settle_init(&planner.settle, graph, &planner.plan->pool) != QK_OK)
+    if (!reserve(planner.plan) ||
+        qk__settle_init(&planner.settle, graph, &planner.plan->pool) != QK_OK)
         st = no_memory(&planner);
     else
         st = fill_plan(&planner, inputs, fusions);

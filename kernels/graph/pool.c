@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pool.c - see pool.h. Blocks are chained, newest first; a large request gets a block of its own. */
+/* pool.c - see pool.h. Blocks are chained, newest first; a large request gets a block of its own.
+ */
 #include "kernels/graph/pool.h"
 
 #include "base/memory.h"
@@ -52,7 +53,8 @@ void *qk__pool_array(struct qk__pool *pool, size_t count, size_t element_bytes)
 {
     size_t size_bytes;
 
-    return qk__size_mul(count, element_bytes, &size_bytes) ? qk__pool_alloc(pool, size_bytes) : NULL;
+    return qk__size_mul(count, element_bytes, &size_bytes) ? qk__pool_alloc(pool, size_bytes)
+                                                           : NULL;
 }
 
 char *qk__pool_strndup(struct qk__pool *pool, const char *text, size_t length)
@@ -60,7 +62,7 @@ char *qk__pool_strndup(struct qk__pool *pool, const char *text, size_t length)
     char *copy = length < SIZE_MAX ? qk__pool_alloc(pool, length + 1) : NULL;
 
     if (copy != NULL)
-        memcpy(copy, text, length);    /* the pool is zeroed: ended already */
+        memcpy(copy, text, length); /* the pool is zeroed: ended already */
     return copy;
 }
 

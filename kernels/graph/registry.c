@@ -2,8 +2,9 @@
 /*
  * registry.c - every operator, one row for each range of versions with one meaning.
  *
- * Columns: name, domain, since, until, inputs (least, most), outputs (least, most), attributes, types of input 0, flags, inputs
- * needed by value, kind, inference, CPU, OpenCL (NULL: that back end can't).
+ * Columns: name, domain, since, until, inputs (least, most), outputs (least, most), attributes,
+ * types of input 0, flags, inputs needed by value, kind, inference, CPU, OpenCL (NULL: that back
+ * end can't).
  */
 #include "kernels/cpu/cpu_op.h"
 #include "kernels/graph/ops.h"
@@ -11,25 +12,45 @@
 
 #include "base/memory.h"
 
-#define NEWEST   QK__OPSET_NEWEST
+#define NEWEST QK__OPSET_NEWEST
 #define VARIADIC QK__OP_VARIADIC
 
 /* Families in which many operators differ only by kind; types and flags without their prefixes. */
-#define UNARY(name, since, attrs, types, flags, kind)                                             \
-    {name, "", since, NEWEST, 1, 1, 1, 1, attrs, QK__TYPES_##types, flags, 0, QK__UNARY_##kind,   \
-     qk__infer_unary, &qk__cpu_unary, &qk__opencl_unary}
-#define BINARY_ROW(name, since, until, attrs, types, flags, kind)                                 \
-    {name, "", since, until, 2, 2, 1, 1, attrs, types, flags, 0, QK__BINARY_##kind,               \
-     qk__infer_binary, &qk__cpu_binary, &qk__opencl_binary}
-#define BINARY(name, since, types, flags, kind)                                                   \
+#define UNARY(name, since, attrs, types, flags, kind)                                              \
+    {                                                                                              \
+        name, "", since, NEWEST, 1, 1, 1, 1, attrs, QK__TYPES_##types, flags, 0, QK__UNARY_##kind, \
+            qk__infer_unary, &qk__cpu_unary, &qk__opencl_unary                                     \
+    }
+#define BINARY_ROW(name, since, until, attrs, types, flags, kind)                                  \
+    {                                                                                              \
+        name, "", since, until, 2, 2, 1, 1, attrs, types, flags, 0, QK__BINARY_##kind,             \
+            qk__infer_binary, &qk__cpu_binary, &qk__opencl_binary                                  \
+    }
+#define BINARY(name, since, types, flags, kind)                                                    \
     BINARY_ROW(name, since, NEWEST, "", types, flags, kind)
-#define BINARY_TO_6(name, types, flags, kind)                                                     \
+#define BINARY_TO_6(name, types, flags, kind)                                                      \
     BINARY_ROW(name, 1, 6, "axis:i broadcast:i", types, flags, kind)
-#define REDUCE(name, kind)                                                                        \
-    {name, "", 1, 17, 1, 1, 1, 1, "axes:I keepdims:i", QK__TYPES_NUMBER, 0, 0, QK__REDUCE_##kind, \
-     qk__infer_reduce, &qk__cpu_reduce, &qk__opencl_reduce},                                      \
-    {name, "", 18, NEWEST, 1, 2, 1, 1, "keepdims:i noop_with_empty_axes:i", QK__TYPES_NUMBER, 0,  \
-     2, QK__REDUCE_##kind, qk__infer_reduce, &qk__cpu_reduce, &qk__opencl_reduce}
+#define REDUCE(name, kind)                                                                         \
+    {name,                                                                                         \
+     "",                                                                                           \
+     1,                                                                                            \
+     17,                                                                                           \
+     1,                                                                                            \
+     1,                                                                                            \
+     1,                                                                                            \
+     1,                                                                                            \
+     "axes:I keepdims:i",                                                                          \
+     QK__TYPES_NUMBER,                                                                             \
+     0,                                                                                            \
+     0,                                                                                            \
+     QK__REDUCE_##kind,                                                                            \
+     qk__infer_reduce,                                                                             \
+     &qk__cpu_reduce,                                                                              \
+     &qk__opencl_reduce},                                                                          \
+    {                                                                                              \
+        name, "", 18, NEWEST, 1, 2, 1, 1, "keepdims:i noop_with_empty_axes:i", QK__TYPES_NUMBER,   \
+            0, 2, QK__REDUCE_##kind, qk__infer_reduce, &qk__cpu_reduce, &qk__opencl_reduce         \
+    }
 
 static const struct qk__op rows[] = {
     UNARY("Abs", 1, "", NUMBER, 0, ABS),
@@ -125,10 +146,12 @@ static const struct qk__op rows[] = {
      qk__infer_cast_like, &qk__cpu_cast, &qk__opencl_cast},
 
     {"Conv", "", 1, NEWEST, 2, 3, 1, 1,
-     "auto_pad:s dilations:I group:i kernel_shape:I pads:I strides:I", QK__TYPES_F32, QK__OP_CONV |
-     QK__OP_TAKES_ACTIVATION | QK__OP_TAKES_BIAS, 0, 0, qk__infer_conv, &qk__cpu_conv, &qk__opencl_conv},
+     "auto_pad:s dilations:I group:i kernel_shape:I pads:I strides:I", QK__TYPES_F32,
+     QK__OP_CONV | QK__OP_TAKES_ACTIVATION | QK__OP_TAKES_BIAS, 0, 0, qk__infer_conv, &qk__cpu_conv,
+     &qk__opencl_conv},
     {"ConvTranspose", "", 1, NEWEST, 2, 3, 1, 1,
-     "auto_pad:s dilations:I group:i kernel_shape:I output_padding:I output_shape:I pads:I strides:I",
+     "auto_pad:s dilations:I group:i kernel_shape:I output_padding:I output_shape:I pads:I "
+     "strides:I",
      QK__TYPES_F32, QK__OP_TAKES_BIAS, 0, 0, qk__infer_conv_transpose, &qk__cpu_conv_transpose,
      &qk__opencl_conv},
     {"MaxPool", "", 1, NEWEST, 1, 1, 1, 2,
@@ -150,8 +173,9 @@ static const struct qk__op rows[] = {
      qk__infer_global_pool, &qk__cpu_pool, &qk__opencl_pool},
     {"GlobalLpPool", "", 2, NEWEST, 1, 1, 1, 1, "p:i", QK__TYPES_F32, 0, 0, QK__POOL_LP,
      qk__infer_global_pool, &qk__cpu_pool, &qk__opencl_pool},
-    {"MatMul", "", 1, NEWEST, 2, 2, 1, 1, "", QK__TYPES_FLOAT, QK__OP_TAKES_ACTIVATION |
-     QK__OP_TAKES_BIAS, 0, 0, qk__infer_matmul, &qk__cpu_matmul, &qk__opencl_matmul},
+    {"MatMul", "", 1, NEWEST, 2, 2, 1, 1, "", QK__TYPES_FLOAT,
+     QK__OP_TAKES_ACTIVATION | QK__OP_TAKES_BIAS, 0, 0, qk__infer_matmul, &qk__cpu_matmul,
+     &qk__opencl_matmul},
     {"Gemm", "", 1, 6, 3, 3, 1, 1, "alpha:f beta:f broadcast:i transA:i transB:i", QK__TYPES_FLOAT,
      QK__OP_TAKES_ACTIVATION, 0, 0, qk__infer_gemm, &qk__cpu_matmul, &qk__opencl_matmul},
     {"Gemm", "", 7, 10, 3, 3, 1, 1, "alpha:f beta:f transA:i transB:i", QK__TYPES_FLOAT,
@@ -160,13 +184,15 @@ static const struct qk__op rows[] = {
      QK__OP_TAKES_ACTIVATION, 0, 0, qk__infer_gemm, &qk__cpu_matmul, &qk__opencl_matmul},
 
     {"BatchNormalization", "", 1, 6, 5, 5, 1, 5, "epsilon:f is_test:i momentum:f spatial:i",
-     QK__TYPES_F32, QK__OP_BATCH_NORM, 0, 0, qk__infer_batch_norm, &qk__cpu_batch_norm, &qk__opencl_batch_norm},
+     QK__TYPES_F32, QK__OP_BATCH_NORM, 0, 0, qk__infer_batch_norm, &qk__cpu_batch_norm,
+     &qk__opencl_batch_norm},
     {"BatchNormalization", "", 7, 8, 5, 5, 1, 5, "epsilon:f momentum:f spatial:i", QK__TYPES_F32,
      QK__OP_BATCH_NORM, 0, 0, qk__infer_batch_norm, &qk__cpu_batch_norm, &qk__opencl_batch_norm},
     {"BatchNormalization", "", 9, 13, 5, 5, 1, 5, "epsilon:f momentum:f", QK__TYPES_F32,
      QK__OP_BATCH_NORM, 0, 0, qk__infer_batch_norm, &qk__cpu_batch_norm, &qk__opencl_batch_norm},
     {"BatchNormalization", "", 14, NEWEST, 5, 5, 1, 3, "epsilon:f momentum:f training_mode:i",
-     QK__TYPES_F32, QK__OP_BATCH_NORM, 0, 0, qk__infer_batch_norm, &qk__cpu_batch_norm, &qk__opencl_batch_norm},
+     QK__TYPES_F32, QK__OP_BATCH_NORM, 0, 0, qk__infer_batch_norm, &qk__cpu_batch_norm,
+     &qk__opencl_batch_norm},
     {"InstanceNormalization", "", 1, NEWEST, 3, 3, 1, 1, "epsilon:f", QK__TYPES_F32, 0, 0, 0,
      qk__infer_instance_norm, &qk__cpu_instance_norm, &qk__opencl_instance_norm},
     {"LayerNormalization", "", 17, NEWEST, 2, 3, 1, 3, "axis:i epsilon:f stash_type:i",
@@ -284,7 +310,8 @@ const struct qk__op *qk__op_rows(size_t *out_count)
     return rows;
 }
 
-const struct qk__op *qk__op_find(const char *domain, const char *name, int version, struct qk_error *error)
+const struct qk__op *qk__op_find(const char *domain, const char *name, int version,
+                                 struct qk_error *error)
 {
     bool is_known = false;
 
@@ -295,8 +322,9 @@ const struct qk__op *qk__op_find(const char *domain, const char *name, int versi
             return &rows[i];
         is_known = true;
     }
-    qk_error_set(error, QK_UNIMPLEMENTED, is_known ? "operator %s%s%s of version %d is not supported"
-                                                   : "operator %s%s%s is not supported",
+    qk_error_set(error, QK_UNIMPLEMENTED,
+                 is_known ? "operator %s%s%s of version %d is not supported"
+                          : "operator %s%s%s is not supported",
                  domain, domain[0] != '\0' ? "." : "", name, version);
     return NULL;
 }

@@ -2,7 +2,8 @@
 /*
  * simplify.c - see qk__graph_simplify() in graph.h.
  *
- * Nodes are dropped by leaving them out of the compacted array; values stay where they are, so that indices hold.
+ * Nodes are dropped by leaving them out of the compacted array; values stay where they are, so that
+ * indices hold.
  */
 #include "kernels/graph/settle.h"
 
@@ -12,8 +13,8 @@
 
 struct simplify {
     struct qk__graph *graph;
-    bool             *is_dropped;    /* by node */
-    uint32_t         *readers;       /* by value of the file: the last node that reads it */
+    bool             *is_dropped; /* by node */
+    uint32_t         *readers;    /* by value of the file: the last node that reads it */
     uint32_t          reader_count;
     struct qk_error  *error;
 };
@@ -102,26 +103,30 @@ static qk_status fold_constants(struct simplify *s)
     return QK_OK;
 }
 
-/* The node that alone reads output 0 of node `n`; QK__NO_NODE when there is none or the value leaves the graph. */
+/* The node that alone reads output 0 of node `n`; QK__NO_NODE when there is none or the value
+ * leaves the graph. */
 static uint32_t only_reader(const struct simplify *s, uint32_t n)
 {
     const uint32_t output = s->graph->nodes[n].outputs[0];
 
-    if (output == QK__NO_VALUE || s->graph->values[output].use_count != 1 || s->graph->values[output].is_output)
+    if (output == QK__NO_VALUE || s->graph->values[output].use_count != 1 ||
+        s->graph->values[output].is_output)
         return QK__NO_NODE;
     return s->readers[output];
 }
 
 /* A new float constant of the graph, zeroed; its index, or QK__NO_VALUE without memory. */
-static uint32_t add_constant(struct qk__graph *graph, const char *name, const struct qk_shape *shape)
+static uint32_t add_constant(struct qk__graph *graph, const char *name,
+                             const struct qk_shape *shape)
 {
     struct qk__value *value;
 
-    if (qk__array_reserve((void **)&graph->values, &graph->value_capacity, (size_t)graph->value_count + 1,
-                          sizeof graph->values[0]) != QK_OK)
+    if (qk__array_reserve((void **)&graph->values, &graph->value_capacity,
+                          (size_t)graph->value_count + 1, sizeof graph->values[0]) != QK_OK)
         return QK__NO_VALUE;
     value = &graph->values[graph->value_count];
-    *value = (struct qk__value){.name = name, .dtype = QK_F32, .producer = QK__NO_NODE, .use_count = 1};
+    *value =
+        (struct qk__value){.name = name, .dtype = QK_F32, .producer = QK__NO_NODE, .use_count = 1};
     if (qk_tensor_create(QK_F32, shape, &value->initial) != QK_OK)
         return QK__NO_VALUE;
     return graph->value_count++;
@@ -130,9 +135,9 @@ static uint32_t add_constant(struct qk__graph *graph, const char *name, const st
 /* Gives a convolution weights and bias of its own, for folding into; the old ones may be shared. */
 static bool own_weights(struct simplify *s, struct qk__node *conv, bool with_weights)
 {
-    struct qk__graph *graph = s->graph;
-    const uint32_t    old_weights = conv->inputs[1];
-    const uint32_t    old_bias = conv->input_count > 2 ? conv->inputs[2] : QK__NO_VALUE;
+    struct qk__graph     *graph = s->graph;
+    const uint32_t        old_weights = conv->inputs[1];
+    const uint32_t        old_bias = conv->input_count > 2 ? conv->inputs[2] : QK__NO_VALUE;
     const struct qk_shape shape = graph->values[old_weights].initial.shape;
     const struct qk_shape channels = {.rank = 1, .dims = {shape.dims[0]}};
     uint32_t             *inputs = qk__pool_array(&graph->pool, 3, sizeof *inputs);
@@ -141,13 +146,15 @@ static bool own_weights(struct simplify *s, struct qk__node *conv, bool with_wei
     if (inputs == NULL)
         return false;
     inputs[0] = conv->inputs[0];
-    inputs[1] = with_weights ? add_constant(graph, graph->values[old_weights].name, &shape) : old_weights;
+    inputs[1] =
+        with_weights ? add_constant(graph, graph->values[old_weights].name, &shape) : old_weights;
     inputs[2] = add_constant(graph, conv->name, &channels);
     if (inputs[1] == QK__NO_VALUE || inputs[2] == QK__NO_VALUE)
         return false;
     qk_tensor_size(QK_F32, &shape, &size_bytes);
     if (with_weights)
-        memcpy(graph->values[inputs[1]].initial.data, graph->values[old_weights].initial.data, size_bytes);
+        memcpy(graph->values[inputs[1]].initial.data, graph->values[old_weights].initial.data,
+               size_bytes);
     if (old_bias != QK__NO_VALUE)
         memcpy(graph->values[inputs[2]].initial.data, graph->values[old_bias].initial.data,
                (size_t)shape.dims[0] * sizeof(float));
@@ -162,13 +169,17 @@ static bool can_fold_into(const struct qk__graph *graph, const struct qk__node *
            graph->values[conv->inputs[1]].initial.shape.rank > 0 &&
            graph->values[conv->inputs[1]].initial.dtype == QK_F32 &&
            (conv->input_count < 3 || conv->inputs[2] == QK__NO_VALUE ||
-            (is_constant(graph, conv->inputs[2]) && graph->values[conv->inputs[2]].initial.dtype == QK_F32 &&
-             qk_shape_equal(&graph->values[conv->inputs[2]].initial.shape,
-                            &(struct qk_shape){1, {graph->values[conv->inputs[1]].initial.shape.dims[0]}})));
+            (is_constant(graph, conv->inputs[2]) &&
+             graph->values[conv->inputs[2]].initial.dtype == QK_F32 &&
+             qk_shape_equal(
+                 &graph->values[conv->inputs[2]].initial.shape,
+                 &(struct qk_shape){1, {graph->values[conv->inputs[1]].initial.shape.dims[0]}})));
 }
 
-/* Normalisation by channel with constants: scale each channel's weights, and its bias with the mean taken out. */
-static bool is_foldable_norm(const struct qk__graph *graph, const struct qk__node *norm, int64_t channels)
+/* Normalisation by channel with constants: scale each channel's weights, and its bias with the mean
+ * taken out. */
+static bool is_foldable_norm(const struct qk__graph *graph, const struct qk__node *norm,
+                             int64_t channels)
 {
     if ((norm->op->flags & QK__OP_BATCH_NORM) == 0 || qk__attr_int(norm, "training_mode", 0) != 0 ||
         qk__attr_int(norm, "spatial", 1) == 0)
@@ -192,15 +203,18 @@ static const float *floats_of(const struct qk__graph *graph, uint32_t value)
     return graph->values[value].initial.data;
 }
 
-static void scale_conv(const struct qk__graph *graph, const struct qk__node *conv, const struct qk__node *norm)
+static void scale_conv(const struct qk__graph *graph, const struct qk__node *conv,
+                       const struct qk__node *norm)
 {
     const qk_tensor *weights = &graph->values[conv->inputs[1]].initial;
     const int64_t    channels = weights->shape.dims[0];
-    const float     *scale = floats_of(graph, norm->inputs[1]), *shift = floats_of(graph, norm->inputs[2]);
-    const float     *mean = floats_of(graph, norm->inputs[3]), *variance = floats_of(graph, norm->inputs[4]);
-    const float      epsilon = qk__attr_float(norm, "epsilon", 1e-5f);
-    float           *w = weights->data, *b = graph->values[conv->inputs[2]].initial.data;
-    int64_t          count, each;
+    const float     *scale = floats_of(graph, norm->inputs[1]),
+                *shift = floats_of(graph, norm->inputs[2]);
+    const float *mean = floats_of(graph, norm->inputs[3]),
+                *variance = floats_of(graph, norm->inputs[4]);
+    const float epsilon = qk__attr_float(norm, "epsilon", 1e-5f);
+    float      *w = weights->data, *b = graph->values[conv->inputs[2]].initial.data;
+    int64_t     count, each;
 
     qk_shape_count(&weights->shape, &count);
     each = channels > 0 ? count / channels : 0;
@@ -213,7 +227,8 @@ static void scale_conv(const struct qk__graph *graph, const struct qk__node *con
     }
 }
 
-/* Whether `shape` is one number for each channel of an output of `rank` axes: [c, 1, 1] or [1, c, 1, 1]. */
+/* Whether `shape` is one number for each channel of an output of `rank` axes: [c, 1, 1] or [1, c,
+ * 1, 1]. */
 static bool is_by_channel(const struct qk_shape *shape, uint32_t rank, int64_t channels)
 {
     if (shape->rank > rank || shape->rank + 1 < rank)
@@ -225,7 +240,8 @@ static bool is_by_channel(const struct qk_shape *shape, uint32_t rank, int64_t c
     return true;
 }
 
-/* The constant that `add` adds to the convolution's output, when it is one number for each channel. */
+/* The constant that `add` adds to the convolution's output, when it is one number for each channel.
+ */
 static const qk_tensor *added_constant(const struct qk__graph *graph, const struct qk__node *add,
                                        const struct qk__node *conv)
 {
@@ -239,7 +255,8 @@ static const qk_tensor *added_constant(const struct qk__graph *graph, const stru
     return &graph->values[other].initial;
 }
 
-static void add_to_bias(const struct qk__graph *graph, const struct qk__node *conv, const struct qk__node *add)
+static void add_to_bias(const struct qk__graph *graph, const struct qk__node *conv,
+                        const struct qk__node *add)
 {
     const float  *added = added_constant(graph, add, conv)->data;
     float        *bias = graph->values[conv->inputs[2]].initial.data;
@@ -362,7 +379,8 @@ static void find_inputs_by_value(struct qk__graph *graph)
         bool                   is_needed = false;
 
         for (uint32_t i = 0; i < node->output_count; i++)
-            is_needed |= node->outputs[i] != QK__NO_VALUE && graph->values[node->outputs[i]].by_value;
+            is_needed |=
+                node->outputs[i] != QK__NO_VALUE && graph->values[node->outputs[i]].by_value;
         for (uint32_t i = 0; i < node->input_count; i++) {
             if ((i < 32 && (node->op->value_inputs >> i & 1u) != 0) ||
                 (is_needed && (node->op->flags & QK__OP_SHAPE_ONLY) == 0))

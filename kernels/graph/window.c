@@ -19,8 +19,10 @@ static qk_status read_auto_pad(struct qk__infer *infer, enum qk__auto_pad *out)
     return qk__infer_wrong(infer, "auto_pad '%s' is not known", name);
 }
 
-/* `count` numbers of at least `min` from an attribute; the array keeps what it has where the node has none. */
-static qk_status read_sizes(struct qk__infer *infer, const char *name, uint32_t count, int64_t min, int64_t *inout)
+/* `count` numbers of at least `min` from an attribute; the array keeps what it has where the node
+ * has none. */
+static qk_status read_sizes(struct qk__infer *infer, const char *name, uint32_t count, int64_t min,
+                            int64_t *inout)
 {
     size_t         given;
     const int64_t *ints = qk__attr_ints(infer->node, name, &given);
@@ -37,14 +39,16 @@ static qk_status read_sizes(struct qk__infer *infer, const char *name, uint32_t 
     return QK_OK;
 }
 
-qk_status qk__window_read(struct qk__infer *infer, const struct qk_shape *x, struct qk__window *window)
+qk_status qk__window_read(struct qk__infer *infer, const struct qk_shape *x,
+                          struct qk__window *window)
 {
     int64_t   pads[2 * QK__MAX_SPATIAL] = {0};
     qk_status st;
 
     if (x->rank < 3 || x->rank > 2 + QK__MAX_SPATIAL)
-        return qk__infer_cannot(infer, "input of rank %" PRIu32 ": only one to three spatial axes are supported",
-                                x->rank);
+        return qk__infer_cannot(
+            infer, "input of rank %" PRIu32 ": only one to three spatial axes are supported",
+            x->rank);
     window->spatial = x->rank - 2;
     for (uint32_t i = 0; i < window->spatial; i++)
         window->strides[i] = window->dilations[i] = 1;
@@ -69,14 +73,16 @@ static int64_t divide_up(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
-/* SAME: as many windows as strides fit, and the padding that this takes; the odd one goes to the side that is named. */
+/* SAME: as many windows as strides fit, and the padding that this takes; the odd one goes to the
+ * side that is named. */
 static int64_t fit_same(struct qk__window *window, uint32_t axis, int64_t in, int64_t reach)
 {
     const int64_t out = divide_up(in, window->strides[axis]);
     const int64_t needed = (out - 1) * window->strides[axis] + reach - in;
     const int64_t total = needed > 0 ? needed : 0;
 
-    window->pads_begin[axis] = window->auto_pad == QK__AUTO_PAD_SAME_UPPER ? total / 2 : total - total / 2;
+    window->pads_begin[axis] =
+        window->auto_pad == QK__AUTO_PAD_SAME_UPPER ? total / 2 : total - total / 2;
     window->pads_end[axis] = total - window->pads_begin[axis];
     return out;
 }
@@ -96,8 +102,8 @@ static int64_t fit_padded(const struct qk__window *window, uint32_t axis, int64_
     return out;
 }
 
-qk_status qk__window_fit(struct qk__infer *infer, const struct qk_shape *x, struct qk__window *window,
-                         int64_t out_dims[QK__MAX_SPATIAL])
+qk_status qk__window_fit(struct qk__infer *infer, const struct qk_shape *x,
+                         struct qk__window *window, int64_t out_dims[QK__MAX_SPATIAL])
 {
     for (uint32_t i = 0; i < window->spatial; i++) {
         const int64_t in = x->dims[i + 2];
@@ -110,8 +116,9 @@ qk_status qk__window_fit(struct qk__infer *infer, const struct qk_shape *x, stru
         else
             out_dims[i] = fit_padded(window, i, in, reach);
         if (out_dims[i] <= 0)
-            return qk__infer_wrong(infer, "a window of %" PRId64 " does not fit %" PRId64 " elements on axis %" PRIu32,
-                                   reach, in, i + 2);
+            return qk__infer_wrong(
+                infer, "a window of %" PRId64 " does not fit %" PRId64 " elements on axis %" PRIu32,
+                reach, in, i + 2);
     }
     return QK_OK;
 }

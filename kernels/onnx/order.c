@@ -9,18 +9,19 @@
 
 struct order {
     const Onnx__GraphProto *graph;
-    struct qk__map          producers;    /* value name -> node + 1, as a pointer */
-    size_t                 *first;        /* by node: where its edges begin in `to`; one more than nodes */
-    uint32_t               *to;           /* by edge: the node that reads */
-    uint32_t               *waits_for;    /* by node: edges into it that are still open */
+    struct qk__map          producers; /* value name -> node + 1, as a pointer */
+    size_t                 *first; /* by node: where its edges begin in `to`; one more than nodes */
+    uint32_t               *to;    /* by edge: the node that reads */
+    uint32_t               *waits_for; /* by node: edges into it that are still open */
     uint32_t               *order;
 };
 
-/* The node that produces input `i` of node `n`; false when none does: an input, an initialiser, or nothing. */
+/* The node that produces input `i` of node `n`; false when none does: an input, an initialiser, or
+ * nothing. */
 static bool find_producer(const struct order *order, size_t n, size_t i, size_t *out_node)
 {
     const char *name = order->graph->node[n]->input[i];
-    void       *found = name != NULL && name[0] != '\0' ? qk__map_get(&order->producers, name) : NULL;
+    void *found = name != NULL && name[0] != '\0' ? qk__map_get(&order->producers, name) : NULL;
 
     *out_node = (size_t)(uintptr_t)found - 1;
     return found != NULL;
@@ -83,7 +84,8 @@ static bool list_edges(struct order *order)
     return next != NULL && order->to != NULL;
 }
 
-/* `order` is the queue as well: nodes behind `taken` wait for their readers to be told. Returns how many were reached. */
+/* `order` is the queue as well: nodes behind `taken` wait for their readers to be told. Returns how
+ * many were reached. */
 static size_t sort(struct order *order)
 {
     size_t added = 0;
@@ -109,9 +111,10 @@ static qk_status name_cycle(const struct order *order, struct qk_error *error)
 
     while (order->waits_for[n] == 0)
         n++;
-    return qk_error_set(error, QK_INVALID_ARGUMENT, "node %zu '%.80s' (%.40s) depends on itself in a cycle", n,
-                        order->graph->node[n]->name != NULL ? order->graph->node[n]->name : "",
-                        order->graph->node[n]->op_type != NULL ? order->graph->node[n]->op_type : "?");
+    return qk_error_set(
+        error, QK_INVALID_ARGUMENT, "node %zu '%.80s' (%.40s) depends on itself in a cycle", n,
+        order->graph->node[n]->name != NULL ? order->graph->node[n]->name : "",
+        order->graph->node[n]->op_type != NULL ? order->graph->node[n]->op_type : "?");
 }
 
 static qk_status find_order(struct order *order, struct qk_error *error)
@@ -121,7 +124,8 @@ static qk_status find_order(struct order *order, struct qk_error *error)
     order->first = qk__alloc_array(count + 1, sizeof *order->first);
     order->waits_for = qk__alloc_array(count, sizeof *order->waits_for);
     order->order = qk__alloc_array(count, sizeof *order->order);
-    if (order->first == NULL || order->waits_for == NULL || order->order == NULL || find_producers(order) != QK_OK)
+    if (order->first == NULL || order->waits_for == NULL || order->order == NULL ||
+        find_producers(order) != QK_OK)
         return qk_error_set(error, QK_NO_MEMORY, "no memory for the graph");
     if (count_edges(order)) {
         for (size_t n = 0; n < count; n++)
@@ -133,7 +137,8 @@ static qk_status find_order(struct order *order, struct qk_error *error)
     return sort(order) == count ? QK_OK : name_cycle(order, error);
 }
 
-qk_status qk__onnx_order(const Onnx__GraphProto *graph, uint32_t **out_order, struct qk_error *error)
+qk_status qk__onnx_order(const Onnx__GraphProto *graph, uint32_t **out_order,
+                         struct qk_error *error)
 {
     struct order order = {.graph = graph};
     qk_status    st;

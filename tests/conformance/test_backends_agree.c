@@ -56,12 +56,14 @@ static void run_on(qk__model *model, qk__device *device, const qk_tensor *input,
     struct qk_error error;
 
     if (qk__residence_create(model, device, "test", &residence, &error) != QK_OK ||
-        qk__residence_run(residence, input, 1, outputs, qk__model_output_count(model), &error) != QK_OK)
+        qk__residence_run(residence, input, 1, outputs, qk__model_output_count(model), &error) !=
+            QK_OK)
         fail_msg("%s", error.text);
     qk__residence_destroy(residence);
 }
 
-/* Within 1e-4 of the largest number of the output: what is added up in another order differs in the last digits. */
+/* Within 1e-4 of the largest number of the output: what is added up in another order differs in the
+ * last digits. */
 static void expect_same(const qk_tensor *a, const qk_tensor *b)
 {
     const float *x = a->data, *y = b->data;
@@ -95,7 +97,8 @@ static void compare(const struct rig *rig, const char *file, float low, float hi
     if (data != NULL)
         snprintf(path, sizeof path, "%s/models/%s", data, file);
     else
-        snprintf(path, sizeof path, "%s/../shared/data/models/%s", source != NULL ? source : ".", file);
+        snprintf(path, sizeof path, "%s/../shared/data/models/%s", source != NULL ? source : ".",
+                 file);
     if (access(path, R_OK) != 0 && (getenv("CI") == NULL || strcmp(getenv("CI"), "true") != 0))
         skip();
     if (find_opencl(rig) == NULL)

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_conformance.c - the ONNX backend tests and real models against their stored answers, on one kind of device.
+ * test_conformance.c - the ONNX backend tests and real models against their stored answers, on one
+ * kind of device.
  *
  *     test_conformance cpu|opencl [quick]
  *
- * Quick leaves out the cases of single operators: on OpenCL each builds programs of its own, minutes in all.
- * What fails is printed and is a failure; what is not supported is counted. Data: folders of QUARK_DATA_DIR, and what the
- * distribution's package libonnx-testdata brings. 77 where there are no data, or no such device.
+ * Quick leaves out the cases of single operators: on OpenCL each builds programs of its own,
+ * minutes in all. What fails is printed and is a failure; what is not supported is counted. Data:
+ * folders of QUARK_DATA_DIR, and what the distribution's package libonnx-testdata brings. 77 where
+ * there are no data, or no such device.
  */
 #include "kernels/verify.h"
 
@@ -18,8 +20,9 @@
 #define SKIPPED 77
 
 /*
- * Stored answers that Quark does not follow. The first, of onnx 1.17, divides the mean of a window that ceil_mode lets
- * hang over the end of the padding by cells that are neither picture nor padding.
+ * Stored answers that Quark does not follow. The first, of onnx 1.17, divides the mean of a window
+ * that ceil_mode lets hang over the end of the padding by cells that are neither picture nor
+ * padding.
  */
 static const char *const disputed[] = {
     "test_averagepool_3d_dilations_large_count_include_pad_is_1_ceil_mode_is_True",
@@ -41,7 +44,8 @@ static void print(void *arg, const struct qk__case_result *result)
 
     if (result->verdict != QK__CASE_FAILED)
         return;
-    printf("%s %s: %s\n", is_disputed(result->name) ? "disputed" : "failed", result->name, result->reason);
+    printf("%s %s: %s\n", is_disputed(result->name) ? "disputed" : "failed", result->name,
+           result->reason);
     *disputed_count += is_disputed(result->name);
 }
 
@@ -73,11 +77,15 @@ static void verify(const char *path, qk__device *device, struct qk__verify_count
 }
 
 /* The big light networks take long on a small machine: the small one stands for them. */
-static const char *const folders[] = {"models", "onnx/simple", "onnx/light/light_squeezenet.onnx", "onnx/node",
-                                      "onnx/pytorch-converted", "onnx/pytorch-operator"};
+static const char *const folders[] = {"models",
+                                      "onnx/simple",
+                                      "onnx/light/light_squeezenet.onnx",
+                                      "onnx/node",
+                                      "onnx/pytorch-converted",
+                                      "onnx/pytorch-operator"};
 static const char *const packaged[] = {"simple", "node", "pytorch-converted", "pytorch-operator"};
 
-#define QUICK_FOLDERS  3
+#define QUICK_FOLDERS 3
 #define QUICK_PACKAGED 1
 
 static void verify_all(qk__device *device, bool is_quick, struct qk__verify_counts *counts)
@@ -107,7 +115,8 @@ static int run(const char *kind, bool is_quick, qk__device_set *set)
         return SKIPPED;
     }
     verify_all(device, is_quick, &counts);
-    printf("%s: passed %zu, failed %zu, unsupported %zu\n", kind, counts.passed, counts.failed, counts.unsupported);
+    printf("%s: passed %zu, failed %zu, unsupported %zu\n", kind, counts.passed, counts.failed,
+           counts.unsupported);
     if (counts.passed + counts.failed + counts.unsupported == 0)
         return SKIPPED;
     return counts.failed > 0 || counts.passed == 0;

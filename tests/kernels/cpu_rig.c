@@ -26,7 +26,8 @@ static void find_device(struct rig *rig, bool is_simulated)
 
 void rig_open(struct rig *rig, bool is_simulated)
 {
-    const struct qk__topology_source source = {.synthetic = "pack:1 [numa(memory=8GB)] core:2 pu:1"};
+    const struct qk__topology_source source = {.synthetic =
+                                                   "pack:1 [numa(memory=8GB)] core:2 pu:1"};
     struct qk__device_opts           opts = {.use_opencl = false};
     struct qk_error                  error = {0};
     char                             path[64];
@@ -72,7 +73,8 @@ void rig_leave(qk__residence *residence)
     qk__residence_destroy(residence);
 }
 
-qk_status rig_run(qk__residence *residence, const qk_tensor *input, qk_tensor *output, struct qk_error *error)
+qk_status rig_run(qk__residence *residence, const qk_tensor *input, qk_tensor *output,
+                  struct qk_error *error)
 {
     *output = (qk_tensor){0};
     return qk__residence_run(residence, input, input != NULL ? 1 : 0, output, 1, error);

@@ -22,7 +22,8 @@ qk__residence *rig_reside(struct rig *rig, struct pb *graph, int64_t opset);
 void           rig_leave(qk__residence *residence);
 
 /* One input, one output; the output is the caller's. */
-qk_status rig_run(qk__residence *residence, const qk_tensor *input, qk_tensor *output, struct qk_error *error);
+qk_status rig_run(qk__residence *residence, const qk_tensor *input, qk_tensor *output,
+                  struct qk_error *error);
 
 /* A float tensor of small seeded numbers. */
 qk_tensor rig_random(uint32_t rank, const int64_t *dims, uint64_t seed);

@@ -64,7 +64,8 @@ void pb_fini(struct pb *message)
     *message = (struct pb){0};
 }
 
-struct pb onnx_tensor(const char *name, qk_dtype dtype, uint32_t rank, const int64_t *dims, const void *raw, size_t size)
+struct pb onnx_tensor(const char *name, qk_dtype dtype, uint32_t rank, const int64_t *dims,
+                      const void *raw, size_t size)
 {
     struct pb tensor = {0};
 
@@ -150,8 +151,8 @@ void onnx_add_initializer(struct pb *graph, struct pb *tensor)
     pb_message(graph, 5, tensor);
 }
 
-static void add_value(struct pb *graph, uint32_t field, const char *name, qk_dtype dtype, uint32_t rank,
-                      const int64_t *dims)
+static void add_value(struct pb *graph, uint32_t field, const char *name, qk_dtype dtype,
+                      uint32_t rank, const int64_t *dims)
 {
     struct pb value = {0}, type = {0}, tensor = {0}, shape = {0};
 
@@ -172,12 +173,14 @@ static void add_value(struct pb *graph, uint32_t field, const char *name, qk_dty
     pb_message(graph, field, &value);
 }
 
-void onnx_add_input(struct pb *graph, const char *name, qk_dtype dtype, uint32_t rank, const int64_t *dims)
+void onnx_add_input(struct pb *graph, const char *name, qk_dtype dtype, uint32_t rank,
+                    const int64_t *dims)
 {
     add_value(graph, 11, name, dtype, rank, dims);
 }
 
-void onnx_add_output(struct pb *graph, const char *name, qk_dtype dtype, uint32_t rank, const int64_t *dims)
+void onnx_add_output(struct pb *graph, const char *name, qk_dtype dtype, uint32_t rank,
+                     const int64_t *dims)
 {
     add_value(graph, 12, name, dtype, rank, dims);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_cpu.c - the fast way of the CPU back end against the plain one, and whole models on the device's queues.
+ * test_cpu.c - the fast way of the CPU back end against the plain one, and whole models on the
+ * device's queues.
  *
- * A graph whose input is a constant is folded when it is read, by plain C; the same graph with an input goes through oneDNN.
- * Both must say the same.
+ * A graph whose input is a constant is folded when it is read, by plain C; the same graph with an
+ * input goes through oneDNN. Both must say the same.
  */
 #include "cpu_rig.h"
 
@@ -21,7 +22,8 @@ static struct rig cpu, played;
 typedef void (*build_fn)(struct pb *graph, const int64_t *arg);
 
 /* Adds nodes by `build`, from "x" to "y"; x is an input or a constant. */
-static struct pb make_graph(build_fn build, const int64_t *arg, const qk_tensor *x, bool is_constant)
+static struct pb make_graph(build_fn build, const int64_t *arg, const qk_tensor *x,
+                            bool is_constant)
 {
     struct pb graph = {0}, tensor;
     size_t    bytes;
@@ -54,12 +56,14 @@ static void assert_close(const qk_tensor *a, const qk_tensor *b)
 
 static void both_ways_agree(build_fn build, const int64_t *arg, uint32_t rank, const int64_t *dims)
 {
-    qk_tensor       x = rig_random(rank, dims, 11), fast, plain;
-    struct pb       graph = make_graph(build, arg, &x, false), folded = make_graph(build, arg, &x, true);
-    qk__residence  *with_input = rig_reside(&cpu, &graph, 13), *constant = rig_reside(&cpu, &folded, 13);
+    qk_tensor x = rig_random(rank, dims, 11), fast, plain;
+    struct pb graph = make_graph(build, arg, &x, false), folded = make_graph(build, arg, &x, true);
+    qk__residence *with_input = rig_reside(&cpu, &graph, 13),
+                  *constant = rig_reside(&cpu, &folded, 13);
     struct qk_error error = {0};
 
-    if (rig_run(with_input, &x, &fast, &error) != QK_OK || rig_run(constant, NULL, &plain, &error) != QK_OK)
+    if (rig_run(with_input, &x, &fast, &error) != QK_OK ||
+        rig_run(constant, NULL, &plain, &error) != QK_OK)
         fail_msg("%s", error.text);
     assert_close(&fast, &plain);
     qk_tensor_fini(&fast);
@@ -84,7 +88,8 @@ static void add_random(struct pb *graph, const char *name, uint32_t rank, const 
 /* arg: out channels, in channels, groups, kernel, stride, padding, dilation */
 static void build_conv(struct pb *graph, const int64_t *arg)
 {
-    struct pb conv = onnx_node("Conv", "conv", "x w b", "c"), relu = onnx_node("Relu", "relu", "c", "y");
+    struct pb conv = onnx_node("Conv", "conv", "x w b", "c"),
+              relu = onnx_node("Relu", "relu", "c", "y");
 
     add_random(graph, "w", DIMS(arg[0], arg[1] / arg[2], arg[3], arg[3]));
     add_random(graph, "b", DIMS(arg[0]));
@@ -98,8 +103,9 @@ static void build_conv(struct pb *graph, const int64_t *arg)
 
 static void convolutions_are_the_same_both_ways(void **state)
 {
-    static const int64_t cases[][7] = {{8, 3, 1, 3, 1, 1, 1},   {16, 16, 16, 3, 2, 1, 1}, {32, 16, 1, 1, 1, 0, 1},
-                                       {6, 4, 2, 3, 1, 2, 2},   {5, 7, 1, 5, 2, 2, 1},    {20, 20, 20, 3, 1, 1, 1},
+    static const int64_t cases[][7] = {{8, 3, 1, 3, 1, 1, 1},   {16, 16, 16, 3, 2, 1, 1},
+                                       {32, 16, 1, 1, 1, 0, 1}, {6, 4, 2, 3, 1, 2, 2},
+                                       {5, 7, 1, 5, 2, 2, 1},   {20, 20, 20, 3, 1, 1, 1},
                                        {17, 33, 1, 3, 1, 0, 1}, {12, 6, 6, 3, 1, 1, 1}};
     (void)state;
 
@@ -107,17 +113,24 @@ static void convolutions_are_the_same_both_ways(void **state)
         both_ways_agree(build_conv, cases[i], DIMS(2, cases[i][1], 13, 11));
 }
 
-/* A residual block: two convolutions, a sum with the input, an activation; then pools and a concatenation of blocked values. */
+/* A residual block: two convolutions, a sum with the input, an activation; then pools and a
+ * concatenation of blocked values. */
 static void build_block(struct pb *graph, const int64_t *arg)
 {
-    struct pb first = onnx_node("Conv", "first", "x w", "a"), clip = onnx_node("Clip", "clip", "a lo hi", "r");
-    struct pb second = onnx_node("Conv", "second", "r w2", "b"), sum = onnx_node("Add", "sum", "b x", "s");
-    struct pb leaky = onnx_node("LeakyRelu", "leaky", "s", "l"), most = onnx_node("MaxPool", "most", "l", "m");
-    struct pb mean = onnx_node("AveragePool", "mean", "l", "n"), both = onnx_node("Concat", "both", "m n", "k");
-    struct pb turn = onnx_node("Transpose", "turn", "k", "t"), soft = onnx_node("Softmax", "soft", "t", "y");
+    struct pb first = onnx_node("Conv", "first", "x w", "a"),
+              clip = onnx_node("Clip", "clip", "a lo hi", "r");
+    struct pb second = onnx_node("Conv", "second", "r w2", "b"),
+              sum = onnx_node("Add", "sum", "b x", "s");
+    struct pb leaky = onnx_node("LeakyRelu", "leaky", "s", "l"),
+              most = onnx_node("MaxPool", "most", "l", "m");
+    struct pb mean = onnx_node("AveragePool", "mean", "l", "n"),
+              both = onnx_node("Concat", "both", "m n", "k");
+    struct pb turn = onnx_node("Transpose", "turn", "k", "t"),
+              soft = onnx_node("Softmax", "soft", "t", "y");
     const float limits[2] = {0, 6};
-    struct pb   low = onnx_tensor("lo", QK_F32, 0, NULL, &limits[0], 4), high = onnx_tensor("hi", QK_F32, 0, NULL, &limits[1], 4);
-    struct pb  *nodes[] = {&first, &clip, &second, &sum, &leaky, &most, &mean, &both, &turn, &soft};
+    struct pb   low = onnx_tensor("lo", QK_F32, 0, NULL, &limits[0], 4),
+              high = onnx_tensor("hi", QK_F32, 0, NULL, &limits[1], 4);
+    struct pb *nodes[] = {&first, &clip, &second, &sum, &leaky, &most, &mean, &both, &turn, &soft};
 
     (void)arg;
     add_random(graph, "w", DIMS(16, 16, 3, 3));
@@ -143,8 +156,10 @@ static void a_residual_block_is_the_same_both_ways(void **state)
 
 static void build_matmul(struct pb *graph, const int64_t *arg)
 {
-    struct pb product = onnx_node("MatMul", "product", "x w", "p"), add = onnx_node("Add", "add", "p b", "a");
-    struct pb act = onnx_node("Sigmoid", "act", "a", "g"), gemm = onnx_node("Gemm", "gemm", "g w2 b2", "y");
+    struct pb product = onnx_node("MatMul", "product", "x w", "p"),
+              add = onnx_node("Add", "add", "p b", "a");
+    struct pb act = onnx_node("Sigmoid", "act", "a", "g"),
+              gemm = onnx_node("Gemm", "gemm", "g w2 b2", "y");
 
     (void)arg;
     add_random(graph, "w", DIMS(12, 20));
@@ -167,7 +182,8 @@ static void products_are_the_same_both_ways(void **state)
 
 static void build_normalised(struct pb *graph, const int64_t *arg)
 {
-    struct pb conv = onnx_node("Conv", "conv", "x w", "c"), norm = onnx_node("BatchNormalization", "norm", "c s b m v", "n");
+    struct pb conv = onnx_node("Conv", "conv", "x w", "c"),
+              norm = onnx_node("BatchNormalization", "norm", "c s b m v", "n");
     struct pb add = onnx_node("Add", "add", "n k", "y");
     float     variance[6] = {0.5f, 1, 2, 3, 0.1f, 1};
     struct pb v = onnx_tensor("v", QK_F32, DIMS(6), variance, sizeof variance);
@@ -201,8 +217,9 @@ static const int64_t plain_conv[7] = {4, 3, 1, 3, 1, 1, 1};
 
 static void a_device_with_its_own_memory_says_the_same_and_gives_it_back(void **state)
 {
-    qk_tensor       x = rig_random(DIMS(1, 3, 6, 6), 3), here, there;
-    qk__residence  *on_cpu = reside_conv(&cpu, plain_conv, &x), *on_played = reside_conv(&played, plain_conv, &x);
+    qk_tensor      x = rig_random(DIMS(1, 3, 6, 6), 3), here, there;
+    qk__residence *on_cpu = reside_conv(&cpu, plain_conv, &x),
+                  *on_played = reside_conv(&played, plain_conv, &x);
     struct qk_error error = {0};
     (void)state;
 
@@ -237,8 +254,8 @@ static void a_lost_device_fails_the_run_and_leaves_no_output(void **state)
 
 static void another_batch_is_another_plan(void **state)
 {
-    qk_tensor       one = rig_random(DIMS(1, 3, 6, 6), 3), four = rig_random(DIMS(4, 3, 6, 6), 3), a, b;
-    struct pb       graph = {0};
+    qk_tensor one = rig_random(DIMS(1, 3, 6, 6), 3), four = rig_random(DIMS(4, 3, 6, 6), 3), a, b;
+    struct pb graph = {0};
     qk__residence  *residence;
     struct qk_error error = {0};
     (void)state;
@@ -250,7 +267,7 @@ static void another_batch_is_another_plan(void **state)
     assert_int_equal(rig_run(residence, &one, &a, &error), QK_OK);
     assert_int_equal(rig_run(residence, &four, &b, &error), QK_OK);
     assert_int_equal(b.shape.dims[0], 4);
-    b.shape.dims[0] = 1;    /* the first of four had the same numbers */
+    b.shape.dims[0] = 1; /* the first of four had the same numbers */
     assert_close(&b, &a);
     qk_tensor_fini(&a);
     qk_tensor_fini(&b);
@@ -261,7 +278,8 @@ static void another_batch_is_another_plan(void **state)
 
 static void the_contents_of_a_shape_make_the_plan(void **state)
 {
-    struct pb       graph = {0}, node = onnx_node("Reshape", "reshape", "x s", "r"), neg = onnx_node("Neg", "neg", "r", "y");
+    struct pb graph = {0}, node = onnx_node("Reshape", "reshape", "x s", "r"),
+              neg = onnx_node("Neg", "neg", "r", "y");
     int64_t         shapes[2][2] = {{2, 3}, {3, -1}};
     qk_tensor       inputs[2] = {rig_random(DIMS(6), 1)}, out = {0};
     qk__residence  *residence;
@@ -283,7 +301,8 @@ static void the_contents_of_a_shape_make_the_plan(void **state)
         qk_tensor_fini(&out);
     }
     shapes[0][0] = 5;
-    assert_int_equal(qk__residence_run(residence, inputs, 2, &out, 1, &error), QK_OK);    /* still {3, -1} */
+    assert_int_equal(qk__residence_run(residence, inputs, 2, &out, 1, &error),
+                     QK_OK); /* still {3, -1} */
     qk_tensor_fini(&out);
     inputs[1].data = shapes[0];
     assert_int_equal(qk__residence_run(residence, inputs, 2, &out, 1, &error), QK_INVALID_ARGUMENT);
@@ -294,7 +313,7 @@ static void the_contents_of_a_shape_make_the_plan(void **state)
 
 static void inputs_that_do_not_fit_are_refused(void **state)
 {
-    qk_tensor       x = rig_random(DIMS(1, 3, 6, 6), 3), wrong = rig_random(DIMS(1, 5, 6, 6), 3), out;
+    qk_tensor x = rig_random(DIMS(1, 3, 6, 6), 3), wrong = rig_random(DIMS(1, 5, 6, 6), 3), out;
     qk__residence  *residence = reside_conv(&cpu, plain_conv, &x);
     struct qk_error error = {0};
     (void)state;
@@ -332,7 +351,8 @@ static void an_index_out_of_range_fails_the_run(void **state)
 
 static void values_that_pass_through_come_out(void **state)
 {
-    struct pb       graph = {0}, node = onnx_node("Identity", "same", "x", "y"), relu = onnx_node("Relu", "relu", "x", "r");
+    struct pb graph = {0}, node = onnx_node("Identity", "same", "x", "y"),
+              relu = onnx_node("Relu", "relu", "x", "r");
     qk_tensor       x = rig_random(DIMS(2, 3), 3), outputs[4] = {{0}};
     qk__residence  *residence;
     struct qk_error error = {0};
@@ -374,8 +394,12 @@ static void on_done(struct qk__inference *inference, qk_status status)
 
 static qk_status infer(qk__residence *residence, const struct qk__input *input, qk_tensor *output)
 {
-    struct waiting waiting = {.inference = {.inputs = input, .input_count = 1, .outputs = output, .output_count = 1,
-                                            .done = on_done, .arg = &waiting}};
+    struct waiting waiting = {.inference = {.inputs = input,
+                                            .input_count = 1,
+                                            .outputs = output,
+                                            .output_count = 1,
+                                            .done = on_done,
+                                            .arg = &waiting}};
     qk_status      st = qk__residence_infer(residence, &waiting.inference);
 
     while (st == QK_OK && !atomic_load(&waiting.is_done))
@@ -385,14 +409,15 @@ static qk_status infer(qk__residence *residence, const struct qk__input *input, 
 
 static void pictures_are(struct rig *rig)
 {
-    const struct qk_image_transform transform = {.width = 6, .height = 6, .channels = 3, .scale = {0.01f, 0.02f, 0.03f}};
-    const struct qk_rect            regions[] = {{0, 0, 8, 8}, {2, 3, 4, 4}};
-    qk_tensor                       x = rig_random(DIMS(2, 3, 6, 6), 3), from_picture = {0}, from_tensor;
-    qk__residence                  *residence = reside_conv(rig, plain_conv, &x);
-    struct qk__input                input = {.kind = QK__INPUT_IMAGE, .regions = regions, .region_count = 2,
-                                             .transform = &transform};
-    struct qk_error                 error = {0};
-    qk_image                        image;
+    const struct qk_image_transform transform = {
+        .width = 6, .height = 6, .channels = 3, .scale = {0.01f, 0.02f, 0.03f}};
+    const struct qk_rect regions[] = {{0, 0, 8, 8}, {2, 3, 4, 4}};
+    qk_tensor            x = rig_random(DIMS(2, 3, 6, 6), 3), from_picture = {0}, from_tensor;
+    qk__residence       *residence = reside_conv(rig, plain_conv, &x);
+    struct qk__input     input = {
+            .kind = QK__INPUT_IMAGE, .regions = regions, .region_count = 2, .transform = &transform};
+    struct qk_error error = {0};
+    qk_image        image;
 
     assert_int_equal(qk_image_create(8, 8, 3, &image), QK_OK);
     for (int i = 0; i < 8 * 8 * 3; i++)
@@ -432,7 +457,8 @@ static void *infer_often(void *arg)
         size_t    bytes;
 
         qk_tensor_size(QK_F32, &crowd->expected->shape, &bytes);
-        if (infer(crowd->residence, &input, &out) != QK_OK || memcmp(out.data, crowd->expected->data, bytes) != 0)
+        if (infer(crowd->residence, &input, &out) != QK_OK ||
+            memcmp(out.data, crowd->expected->data, bytes) != 0)
             atomic_fetch_add(&crowd->wrong, 1);
         qk_tensor_fini(&out);
     }
@@ -441,8 +467,9 @@ static void *infer_often(void *arg)
 
 static void one_residence_serves(struct rig *rig)
 {
-    qk_tensor       x = rig_random(DIMS(1, 3, 6, 6), 3), expected;
-    struct crowd    crowd = {.residence = reside_conv(rig, plain_conv, &x), .x = &x, .expected = &expected};
+    qk_tensor    x = rig_random(DIMS(1, 3, 6, 6), 3), expected;
+    struct crowd crowd = {
+        .residence = reside_conv(rig, plain_conv, &x), .x = &x, .expected = &expected};
     struct qk_error error = {0};
     pthread_t       threads[4];
 

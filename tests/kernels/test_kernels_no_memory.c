@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_kernels_no_memory.c - every allocation of ours fails in turn, while a model is read, planned, brought to the CPU and run:
- * each time one error, and nothing is lost (the sanitizers watch). Libraries allocate by themselves and are left alone.
+ * test_kernels_no_memory.c - every allocation of ours fails in turn, while a model is read,
+ * planned, brought to the CPU and run: each time one error, and nothing is lost (the sanitizers
+ * watch). Libraries allocate by themselves and are left alone.
  */
 #include "cpu_rig.h"
 
@@ -13,7 +14,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-static atomic_long until_failure;    /* 0: not armed; 1: the next one fails */
+static atomic_long until_failure; /* 0: not armed; 1: the next one fails */
 static atomic_bool has_failed;
 
 void *__real_malloc(size_t size);
@@ -53,19 +54,25 @@ void *__wrap_aligned_alloc(size_t align, size_t size)
     return is_to_fail() ? NULL : __real_aligned_alloc(align, size);
 }
 
-/* Convolution with a normalisation to fold, an addition, a reshape by folded arithmetic, a product, a softmax. */
+/* Convolution with a normalisation to fold, an addition, a reshape by folded arithmetic, a product,
+ * a softmax. */
 static struct pb make_file(void)
 {
     static const float numbers[200] = {1, 2, 3, 4};
     const float        ones[2] = {1, 1};
     const int64_t      to[2] = {1, -1};
-    struct pb graph = {0}, conv = onnx_node("Conv", "conv", "x w", "c");
-    struct pb norm = onnx_node("BatchNormalization", "norm", "c s s s s", "n"), relu = onnx_node("Relu", "relu", "n", "r");
-    struct pb flat = onnx_node("Reshape", "flat", "r to", "f"), product = onnx_node("MatMul", "product", "f m", "p");
+    struct pb          graph = {0}, conv = onnx_node("Conv", "conv", "x w", "c");
+    struct pb          norm = onnx_node("BatchNormalization", "norm", "c s s s s", "n"),
+              relu = onnx_node("Relu", "relu", "n", "r");
+    struct pb flat = onnx_node("Reshape", "flat", "r to", "f"),
+              product = onnx_node("MatMul", "product", "f m", "p");
     struct pb soft = onnx_node("Softmax", "soft", "p", "y");
-    struct pb w = onnx_tensor("w", QK_F32, DIMS(2, 1, 3, 3), numbers, 18 * 4), s = onnx_tensor("s", QK_F32, DIMS(2), ones, 8);
-    struct pb m = onnx_tensor("m", QK_F32, DIMS(8, 5), numbers, 160), t = onnx_tensor("to", QK_I64, DIMS(2), to, 16);
-    struct pb *nodes[] = {&conv, &norm, &relu, &flat, &product, &soft}, *tensors[] = {&w, &s, &m, &t};
+    struct pb w = onnx_tensor("w", QK_F32, DIMS(2, 1, 3, 3), numbers, 18 * 4),
+              s = onnx_tensor("s", QK_F32, DIMS(2), ones, 8);
+    struct pb m = onnx_tensor("m", QK_F32, DIMS(8, 5), numbers, 160),
+              t = onnx_tensor("to", QK_I64, DIMS(2), to, 16);
+    struct pb *nodes[] = {&conv, &norm, &relu, &flat, &product, &soft},
+              *tensors[] = {&w, &s, &m, &t};
 
     for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++)
         onnx_add_node(&graph, nodes[i]);
@@ -118,8 +125,8 @@ static void each_allocation_may_fail(void **state)
             break;
         failures++;
         if (st != QK_OK)
-            assert_true(st == QK_NO_MEMORY || st == QK_INVALID_ARGUMENT || st == QK_NO_DEVICE_MEMORY ||
-                        st == QK_UNIMPLEMENTED);
+            assert_true(st == QK_NO_MEMORY || st == QK_INVALID_ARGUMENT ||
+                        st == QK_NO_DEVICE_MEMORY || st == QK_UNIMPLEMENTED);
     }
     assert_true(failures > 50);
     assert_int_equal(read_and_run(&file, &x), QK_OK);

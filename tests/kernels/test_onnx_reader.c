@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_onnx_reader.c - what is right is read; whatever is wrong with a file is one error that names it. */
+/* test_onnx_reader.c - what is right is read; whatever is wrong with a file is one error that names
+ * it. */
 #include "onnx_writer.h"
 
 #include "base/memory.h"
@@ -15,8 +16,10 @@ static const float ones[64] = {1, 1, 1, 1, 1, 1, 1, 1, 1};
 /* x [1, 1, 4, 4] --Conv 3x3--> --Relu--> y */
 static struct pb small_graph(void)
 {
-    struct pb graph = {0}, weights = onnx_tensor("w", QK_F32, DIMS(1, 1, 3, 3), ones, 9 * sizeof(float));
-    struct pb conv = onnx_node("Conv", "conv", "x w", "c"), relu = onnx_node("Relu", "relu", "c", "y");
+    struct pb graph = {0},
+              weights = onnx_tensor("w", QK_F32, DIMS(1, 1, 3, 3), ones, 9 * sizeof(float));
+    struct pb conv = onnx_node("Conv", "conv", "x w", "c"),
+              relu = onnx_node("Relu", "relu", "c", "y");
 
     onnx_attr_ints(&conv, "pads", 4, (int64_t[]){1, 1, 1, 1});
     onnx_add_node(&graph, &conv);
@@ -31,7 +34,7 @@ static qk_status parse(const struct pb *file, struct qk_error *error)
 {
     const struct qk__model_limits limits = {.max_tensor_bytes = 1 << 20, .max_nodes = 1000};
     qk__model                    *model = NULL;
-    const qk_status               st = qk__model_parse("m.onnx", file->bytes, file->size, &limits, &model, error);
+    const qk_status st = qk__model_parse("m.onnx", file->bytes, file->size, &limits, &model, error);
 
     if (st == QK_OK)
         qk__model_release(model);
@@ -88,7 +91,8 @@ static void a_file_cut_off_anywhere_is_refused_or_whole(void **state)
         struct pb       part = {0};
         struct qk_error error = {0};
 
-        pb_bytes(&part, 1, file.bytes, size);    /* a copy of its own, so that a read beyond the end is seen */
+        pb_bytes(&part, 1, file.bytes,
+                 size); /* a copy of its own, so that a read beyond the end is seen */
         memmove(part.bytes, part.bytes + (part.size - size), size);
         part.bytes = realloc(part.bytes, size > 0 ? size : 1);
         part.size = size;
@@ -192,8 +196,9 @@ static void values_come_from_one_node_each_and_from_somewhere(void **state)
 
 static void cycles_are_named_and_disorder_is_sorted(void **state)
 {
-    struct pb graph = small_graph(), a = onnx_node("Relu", "tail", "q", "p"), b = onnx_node("Relu", "head", "p", "q");
-    struct pb file;
+    struct pb graph = small_graph(), a = onnx_node("Relu", "tail", "q", "p"),
+              b = onnx_node("Relu", "head", "p", "q");
+    struct pb       file;
     struct qk_error error = {0};
     (void)state;
 
@@ -214,7 +219,8 @@ static void cycles_are_named_and_disorder_is_sorted(void **state)
 
 static void tensors_must_be_what_they_say(void **state)
 {
-    struct pb graph = small_graph(), tensor = onnx_tensor("t", QK_F32, DIMS(4), ones, 12), entry = {0};
+    struct pb graph = small_graph(), tensor = onnx_tensor("t", QK_F32, DIMS(4), ones, 12),
+              entry = {0};
     (void)state;
 
     onnx_add_initializer(&graph, &tensor);
@@ -239,8 +245,8 @@ static void tensors_must_be_what_they_say(void **state)
 static void constants_may_not_grow_over_the_limit(void **state)
 {
     const int64_t huge[2] = {1 << 30, 1 << 30};
-    struct pb     graph = small_graph(), shape = onnx_tensor("s", QK_I64, DIMS(2), huge, sizeof huge);
-    struct pb     node = onnx_node("ConstantOfShape", "giant", "s", "g");
+    struct pb graph = small_graph(), shape = onnx_tensor("s", QK_I64, DIMS(2), huge, sizeof huge);
+    struct pb node = onnx_node("ConstantOfShape", "giant", "s", "g");
     (void)state;
 
     onnx_add_initializer(&graph, &shape);
@@ -257,7 +263,7 @@ static void constants_may_not_grow_over_the_limit(void **state)
 static void many_constants_are_limited_together(void **state)
 {
     const int64_t size = 100000;
-    struct pb     graph = small_graph(), shape = onnx_tensor("s", QK_I64, DIMS(1), &size, sizeof size);
+    struct pb graph = small_graph(), shape = onnx_tensor("s", QK_I64, DIMS(1), &size, sizeof size);
     (void)state;
 
     onnx_add_initializer(&graph, &shape);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_plan.c - what a plan is: concrete shapes, folded constants, fused steps, memory shared in time. */
+/* test_plan.c - what a plan is: concrete shapes, folded constants, fused steps, memory shared in
+ * time. */
 #include "onnx_writer.h"
 
 #include "base/random.h"
@@ -29,7 +30,8 @@ static qk__model *read_graph(struct pb *graph, int64_t opset)
 }
 
 /* A plan for float inputs of these shapes. */
-static struct qk__plan *plan_for(const qk__model *model, const struct qk_shape *shapes, unsigned fusions)
+static struct qk__plan *plan_for(const qk__model *model, const struct qk_shape *shapes,
+                                 unsigned fusions)
 {
     qk_tensor        inputs[4];
     struct qk__plan *plan = NULL;
@@ -55,8 +57,8 @@ static void add_floats(struct pb *graph, const char *name, uint32_t rank, const 
 }
 
 /* One node from "x" (and constants) to "y"; the shape it comes to, or the status. */
-static qk_status infer_one(struct pb *node, struct pb *graph, int64_t opset, const struct qk_shape *x,
-                           struct qk_shape *out, struct qk_error *error)
+static qk_status infer_one(struct pb *node, struct pb *graph, int64_t opset,
+                           const struct qk_shape *x, struct qk_shape *out, struct qk_error *error)
 {
     const qk_tensor  input = {.dtype = QK_F32, .shape = *x};
     struct qk__plan *plan;
@@ -88,7 +90,10 @@ static void convolutions_pad_as_they_are_told(void **state)
     static const struct {
         const char *auto_pad, *expected;
         int64_t     stride;
-    } cases[] = {{"NOTSET", "1x4x3x3", 1}, {"VALID", "1x4x3x3", 1}, {"SAME_UPPER", "1x4x3x3", 2}, {"SAME_LOWER", "1x4x5x5", 1}};
+    } cases[] = {{"NOTSET", "1x4x3x3", 1},
+                 {"VALID", "1x4x3x3", 1},
+                 {"SAME_UPPER", "1x4x3x3", 2},
+                 {"SAME_LOWER", "1x4x5x5", 1}};
     (void)state;
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -98,7 +103,8 @@ static void convolutions_pad_as_they_are_told(void **state)
         add_floats(&graph, "w", DIMS(4, 2, 3, 3));
         onnx_attr_string(&node, "auto_pad", cases[i].auto_pad);
         onnx_attr_ints(&node, "strides", 2, (int64_t[]){cases[i].stride, cases[i].stride});
-        assert_int_equal(infer_one(&node, &graph, 13, &(struct qk_shape){4, {1, 2, 5, 5}}, &out, NULL), QK_OK);
+        assert_int_equal(
+            infer_one(&node, &graph, 13, &(struct qk_shape){4, {1, 2, 5, 5}}, &out, NULL), QK_OK);
         assert_shape(&out, cases[i].expected);
     }
 }
@@ -111,12 +117,15 @@ static void what_does_not_fit_names_the_node(void **state)
     (void)state;
 
     add_floats(&graph, "w", DIMS(4, 2, 3, 3));
-    assert_int_equal(infer_one(&node, &graph, 13, &(struct qk_shape){4, {1, 2, 2, 5}}, &out, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(
+        infer_one(&node, &graph, 13, &(struct qk_shape){4, {1, 2, 2, 5}}, &out, &error),
+        QK_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "the conv"));
     graph = (struct pb){0};
     node = onnx_node("Transpose", "turn", "x", "y");
     onnx_attr_ints(&node, "perm", 2, (int64_t[]){0, 0});
-    assert_int_equal(infer_one(&node, &graph, 13, &(struct qk_shape){2, {2, 3}}, &out, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(infer_one(&node, &graph, 13, &(struct qk_shape){2, {2, 3}}, &out, &error),
+                     QK_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "turn"));
 }
 
@@ -129,13 +138,15 @@ static void attributes_mean_what_they_did_in_their_version(void **state)
     (void)state;
 
     onnx_attr_ints(&node, "axes", 1, (int64_t[]){1});
-    assert_int_equal(infer_one(&node, &graph, 11, &(struct qk_shape){3, {2, 1, 1}}, &out, NULL), QK_OK);
+    assert_int_equal(infer_one(&node, &graph, 11, &(struct qk_shape){3, {2, 1, 1}}, &out, NULL),
+                     QK_OK);
     assert_shape(&out, "2x1");
     graph = (struct pb){0};
     axes = onnx_tensor("a", QK_I64, DIMS(1), &axis, sizeof axis);
     onnx_add_initializer(&graph, &axes);
     node = onnx_node("Squeeze", "new", "x a", "y");
-    assert_int_equal(infer_one(&node, &graph, 13, &(struct qk_shape){3, {2, 1, 1}}, &out, NULL), QK_OK);
+    assert_int_equal(infer_one(&node, &graph, 13, &(struct qk_shape){3, {2, 1, 1}}, &out, NULL),
+                     QK_OK);
     assert_shape(&out, "2x1");
 }
 
@@ -145,7 +156,8 @@ static void empty_tensors_need_no_step(void **state)
     struct qk_shape out;
     (void)state;
 
-    assert_int_equal(infer_one(&node, &graph, 13, &(struct qk_shape){2, {0, 3}}, &out, NULL), QK_OK);
+    assert_int_equal(infer_one(&node, &graph, 13, &(struct qk_shape){2, {0, 3}}, &out, NULL),
+                     QK_OK);
     assert_shape(&out, "0x3");
 }
 
@@ -159,20 +171,25 @@ static void a_result_over_the_limit_is_refused(void **state)
     (void)state;
 
     onnx_add_initializer(&graph, &tensor);
-    assert_int_equal(infer_one(&node, &graph, 13, &(struct qk_shape){2, {2, 3}}, &out, &error), QK_RESOURCE_EXHAUSTED);
+    assert_int_equal(infer_one(&node, &graph, 13, &(struct qk_shape){2, {2, 3}}, &out, &error),
+                     QK_RESOURCE_EXHAUSTED);
     assert_non_null(strstr(error.text, "wall"));
 }
 
 /* x --Conv--> c --Add z--> s --Relu--> y, and Shape/Gather/Reshape that only arithmetic needs */
 static qk__model *residual_model(void)
 {
-    struct pb     graph = {0}, conv = onnx_node("Conv", "conv", "x w", "c"), add = onnx_node("Add", "add", "c z", "s");
-    struct pb     relu = onnx_node("Relu", "relu", "s", "r"), shape = onnx_node("Shape", "shape", "r", "n");
-    struct pb     gather = onnx_node("Gather", "gather", "n zero", "b"), join = onnx_node("Concat", "join", "b rest", "to");
+    struct pb graph = {0}, conv = onnx_node("Conv", "conv", "x w", "c"),
+              add = onnx_node("Add", "add", "c z", "s");
+    struct pb relu = onnx_node("Relu", "relu", "s", "r"),
+              shape = onnx_node("Shape", "shape", "r", "n");
+    struct pb gather = onnx_node("Gather", "gather", "n zero", "b"),
+              join = onnx_node("Concat", "join", "b rest", "to");
     struct pb     reshape = onnx_node("Reshape", "reshape", "r to", "y");
     const int64_t zero = 0, rest = -1;
-    struct pb     index = onnx_tensor("zero", QK_I64, DIMS(1), &zero, 8), minus = onnx_tensor("rest", QK_I64, DIMS(1), &rest, 8);
-    struct pb    *nodes[] = {&conv, &add, &relu, &shape, &gather, &join, &reshape};
+    struct pb     index = onnx_tensor("zero", QK_I64, DIMS(1), &zero, 8),
+              minus = onnx_tensor("rest", QK_I64, DIMS(1), &rest, 8);
+    struct pb *nodes[] = {&conv, &add, &relu, &shape, &gather, &join, &reshape};
 
     add_floats(&graph, "w", DIMS(2, 2, 1, 1));
     onnx_attr_int(&join, "axis", 0);
@@ -190,14 +207,15 @@ static void what_rides_on_a_convolution_is_no_step(void **state)
 {
     const struct qk_shape shapes[2] = {{4, {5, 2, 3, 3}}, {4, {5, 2, 3, 3}}};
     qk__model            *model = residual_model();
-    struct qk__plan      *plan = plan_for(model, shapes, ALL_FUSIONS), *plain = plan_for(model, shapes, 0);
+    struct qk__plan      *plan = plan_for(model, shapes, ALL_FUSIONS),
+                    *plain = plan_for(model, shapes, 0);
     (void)state;
 
     assert_int_equal(plan->step_count, 1);
     assert_true(plan->steps[0].epilogue.has_activation);
     assert_int_equal(plan->steps[0].epilogue.activation.kind, QK__UNARY_RELU);
     assert_int_not_equal(plan->steps[0].epilogue.residual, QK__NO_VALUE);
-    assert_int_equal(plain->step_count, 3);    /* shape arithmetic is folded, the reshape is a view */
+    assert_int_equal(plain->step_count, 3); /* shape arithmetic is folded, the reshape is a view */
     assert_shape(&plan->values[plan->outputs[0]].shape, "5x18");
     assert_int_not_equal(plan->values[plan->outputs[0]].root, plan->outputs[0]);
     qk__plan_destroy(plan);
@@ -210,7 +228,8 @@ static void lifetimes_span_from_the_first_write_to_the_last_read(void **state)
     const struct qk_shape shapes[2] = {{4, {1, 2, 3, 3}}, {4, {1, 2, 3, 3}}};
     qk__model            *model = residual_model();
     struct qk__plan      *plan = plan_for(model, shapes, 0);
-    const uint32_t        c = plan->steps[0].outputs[0], s = plan->steps[1].outputs[0], r = plan->steps[2].outputs[0];
+    const uint32_t        c = plan->steps[0].outputs[0], s = plan->steps[1].outputs[0],
+                   r = plan->steps[2].outputs[0];
     (void)state;
 
     assert_int_equal(plan->values[c].first_step, 0);
@@ -258,7 +277,8 @@ static void extents_share_memory_but_never_at_once(void **state)
 
 static void sizes_that_overflow_are_refused(void **state)
 {
-    struct qk__extent extents[2] = {{.size_bytes = SIZE_MAX / 2 + 100}, {.size_bytes = SIZE_MAX / 2 + 100}};
+    struct qk__extent extents[2] = {{.size_bytes = SIZE_MAX / 2 + 100},
+                                    {.size_bytes = SIZE_MAX / 2 + 100}};
     size_t            total = 7;
     (void)state;
 
