@@ -23,6 +23,7 @@ http:
   port: 1
 devices:
   opencl: no
+  simulate: machine.yaml
   memory_limit: 64MiB
 models:
   folder: ../models
@@ -37,6 +38,7 @@ modules:
     greeting: hello.txt
 YAML
 sed -i "s|TRIAL|$trial|" deep/all.yaml
+printf 'devices:\n  - id: gpu\n    memory: 1GiB\n' >deep/machine.yaml
 if serve --config deep/all.yaml; then
     says out '^trial: greeting at deep/hello.txt$'
     [ -e deep/state ] || wrong "state is not beside the configuration"
@@ -44,6 +46,7 @@ if serve --config deep/all.yaml; then
     says out '"name": "every-key"'
     says out '"kind": "lmdb"'
     get /quark/devices >out
+    says out '"id": "sim:gpu.*"'
     says out '"limit_bytes": 67108864'
     get /quark/predict >out
     says out '"prewarming": false'
