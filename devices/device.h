@@ -27,7 +27,7 @@ struct qk__device_opts {
     bool        use_opencl;             /* discover OpenCL platforms */
     const char *cache_folder;           /* compiled programs; NULL: none are kept */
     const char *simulate_file;          /* YAML machine description whose devices are added; NULL: none */
-    uint64_t    memory_limit_bytes;     /* per device, to emulate a small one; 0: what the device has */
+    uint64_t    memory_limit_bytes;     /* per device but the CPU, to emulate a small one; 0: what it has */
     double      usable_share;           /* of reported memory that the ledger may hand out; 0: 0.9 */
     const struct qk__clock *clock;      /* NULL: the system's */
 };

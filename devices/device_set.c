@@ -77,7 +77,9 @@ static uint64_t limit_of(const qk__device_set *set, const struct qk_device_info 
 {
     const uint64_t usable = (uint64_t)((double)info->memory_bytes * set->usable_share);
 
-    if (set->memory_limit_bytes > 0 && set->memory_limit_bytes < usable)
+    /* The CPU is what one falls back to when a small device is full: a limit is not for it. */
+    if (info->kind != QK_DEVICE_CPU && set->memory_limit_bytes > 0 &&
+        set->memory_limit_bytes < usable)
         return set->memory_limit_bytes;
     return usable;
 }

@@ -311,9 +311,9 @@ static uint64_t idle_bytes(const struct qk__models *models, const qk__device *de
     return bytes;
 }
 
-/* A device that would have room if models that nobody uses went; the load then sees to it that they
- * go. NULL: there is none. */
-static qk__device *device_to_clear(const struct qk__named_model *model)
+/* A device that suits and would have room if models that nobody uses went; the load then sees to it
+ * that they go. NULL: there is none. */
+static qk__device *device_to_clear(const struct qk__named_model *model, enum qk__device_need need)
 {
     qk__device_set *devices = qk__host_devices(model->models->host);
     const uint64_t  needed = bytes_needed(model);
@@ -323,7 +323,7 @@ static qk__device *device_to_clear(const struct qk__named_model *model)
         qk__ledger    *ledger = qk__device_ledger(device);
         const uint64_t idle = idle_bytes(model->models, device);
 
-        if (device != cpu_of(model) && qk__device_is_up(device) && idle > 0 &&
+        if ((device == cpu_of(model)) == (need == QK__NEED_NONE) && qk__device_is_up(device) && idle > 0 &&
             qk__ledger_limit(ledger) + idle >= qk__ledger_used(ledger) + needed)
             return device;
     }
@@ -349,7 +349,7 @@ static void place(struct qk__acquisition *acquisition)
     };
     const qk_status status =
         qk__placement_choose(qk__host_placement(model->models->host), &request, &result, &error);
-    qk__device *const clearable = found_no_device(status, &result) ? device_to_clear(model) : NULL;
+    qk__device *const clearable = found_no_device(status, &result) ? device_to_clear(model, acquisition->need) : NULL;
 
     if (clearable != NULL) {
         load(acquisition, clearable);

@@ -24,6 +24,7 @@ qk_status qk__models_create(qk_host *host, struct qk__models **out_models)
     pthread_mutex_init(&models->fallback_lock, NULL);
     qk__map_init(&models->by_name);
     qk__map_init(&models->told);
+    qk__models_sweep_init(models);
     *out_models = models;
     return QK_OK;
 }
@@ -65,6 +66,7 @@ void qk__models_destroy(struct qk__models *models)
 
     if (models == NULL)
         return;
+    (void)qk__timer_cancel(qk__host_scheduler(models->host), &models->sweep);
     pthread_mutex_lock(&models->lock);
     while (models->jobs > 0 || models->in_use > 0)
         pthread_cond_wait(&models->calmed, &models->lock);

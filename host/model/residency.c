@@ -62,6 +62,8 @@ void qk__loaded_drop(struct qk__loaded *loaded)
         loaded->last_used_ns = qk__clock_now_ns(qk__host_clock(models->host));
         if (atomic_load_explicit(&loaded->is_retired, memory_order_relaxed))
             destroy_soon(models, loaded);
+        else
+            qk__models_sweep_later(models, loaded->last_used_ns);
         pthread_cond_broadcast(&models->calmed);
     }
     pthread_mutex_unlock(&models->lock);
@@ -124,6 +126,16 @@ static struct qk__residency *least_recently_used(struct qk__models *models,
     return oldest;
 }
 
+/* Locked. From here on the residence is the caller's alone. */
+static struct qk__loaded *take_out(struct qk__residency *residency)
+{
+    struct qk__loaded *loaded = residency->loaded;
+
+    residency->loaded = NULL;
+    residency->state = QK__ABSENT;
+    return loaded;
+}
+
 bool qk__models_evict(struct qk__models *models, qk__device *device)
 {
     struct qk__residency *residency;
@@ -131,16 +143,87 @@ bool qk__models_evict(struct qk__models *models, qk__device *device)
 
     pthread_mutex_lock(&models->lock);
     residency = least_recently_used(models, device);
-    if (residency != NULL) {
-        loaded = residency->loaded;
-        residency->loaded = NULL;
-        residency->state = QK__ABSENT;
-    }
+    if (residency != NULL)
+        loaded = take_out(residency);
     pthread_mutex_unlock(&models->lock);
     if (loaded == NULL)
         return false;
     destroy_loaded(loaded);
     return true;
+}
+
+/* ---- What nobody has used for long ---- */
+
+/* The one of all devices that has been unused longest; NULL: all are in use. Locked. */
+static struct qk__residency *longest_unused(struct qk__models *models)
+{
+    qk__device_set       *devices = qk__host_devices(models->host);
+    struct qk__residency *oldest = NULL;
+
+    for (size_t i = 0; i < qk__device_count(devices); i++) {
+        struct qk__residency *found = least_recently_used(models, qk__device_at(devices, i));
+
+        if (found != NULL && goes_before(found, oldest))
+            oldest = found;
+    }
+    return oldest;
+}
+
+/* One whose time has come, taken out; NULL: there is none, and the timer is armed for the next. */
+static struct qk__loaded *next_overdue(struct qk__models *models)
+{
+    const uint64_t        now_ns = qk__clock_now_ns(qk__host_clock(models->host));
+    struct qk__residency *oldest;
+    struct qk__loaded    *loaded = NULL;
+
+    pthread_mutex_lock(&models->lock);
+    oldest = longest_unused(models);
+    if (oldest != NULL && now_ns >= qk__time_after_ns(oldest->loaded->last_used_ns, models->keep_ns))
+        loaded = take_out(oldest);
+    if (loaded == NULL) {
+        models->is_sweep_armed = false;
+        if (oldest != NULL)
+            qk__models_sweep_later(models, oldest->loaded->last_used_ns);
+    }
+    pthread_mutex_unlock(&models->lock);
+    return loaded;
+}
+
+static qk_status sweep_on_lane(void *arg)
+{
+    struct qk__models *models = arg;
+    struct qk__loaded *loaded;
+
+    while ((loaded = next_overdue(models)) != NULL)
+        destroy_loaded(loaded);
+    qk__models_job_ended(models);
+    return QK_OK;
+}
+
+/* Without a lane (the host stops) everything goes soon anyway. */
+static void sweep(struct qk__timer *timer)
+{
+    struct qk__models *models = QK__CONTAINER_OF(timer, struct qk__models, sweep);
+
+    pthread_mutex_lock(&models->lock);
+    if (qk__models_submit(models, sweep_on_lane, models) != QK_OK)
+        models->is_sweep_armed = false;
+    pthread_mutex_unlock(&models->lock);
+}
+
+void qk__models_sweep_init(struct qk__models *models)
+{
+    models->keep_ns = qk__host_opts(models->host)->model_keep_ns;
+    qk__timer_init(&models->sweep, sweep);
+}
+
+void qk__models_sweep_later(struct qk__models *models, uint64_t last_used_ns)
+{
+    if (models->keep_ns == 0 || models->is_sweep_armed)
+        return;
+    models->is_sweep_armed = true;
+    qk__timer_start(qk__host_scheduler(models->host), &models->sweep,
+                    qk__time_after_ns(last_used_ns, models->keep_ns));
 }
 
 /* ---- Shapes ---- */

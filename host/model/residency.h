@@ -21,7 +21,7 @@
  * (3) When a device is lost, all residences there are retired: nobody gets them any more, even if
  *     the device answers again, and each is destroyed when its last user leaves.
  * (4) What nobody uses stays for the next one, until its memory is wanted: then the least recently
- *     used goes first.
+ *     used goes first. With qk_host_opts.model_keep_ns it goes by itself after that time.
  */
 #ifndef QUARK_HOST_MODEL_RESIDENCY_H
 #define QUARK_HOST_MODEL_RESIDENCY_H
@@ -87,6 +87,10 @@ struct qk__models {
     uint32_t        in_use;       /* residences that have users: inferences outlive their turns */
     struct qk__map  by_name;      /* struct qk__named_model; never removed */
 
+    uint64_t         keep_ns;     /* unused models leave after this long; 0: they stay */
+    struct qk__timer sweep;       /* armed while one is unused */
+    bool             is_sweep_armed;
+
     pthread_mutex_t fallback_lock;    /* taken last */
     struct qk__map  told;             /* "device status": said in the log */
     uint64_t        fallback_count;
@@ -134,6 +138,10 @@ bool        qk__loaded_is_on_cpu(const struct qk__loaded *loaded);
 /* Frees the memory of the least recently used model on the device that has no user; false: there is
  * none. Blocks: lanes only. */
 bool qk__models_evict(struct qk__models *models, qk__device *device);
+
+/* Frees what nobody has used for keep_ns; a timer and a lane see to it. Locked: a residence became unused. */
+void qk__models_sweep_later(struct qk__models *models, uint64_t last_used_ns);
+void qk__models_sweep_init(struct qk__models *models);
 
 /* Keeps the shapes for the next loads of the model. Thread: any. */
 void qk__models_remember_shapes(struct qk__named_model *model, const struct qk_shape *shapes);

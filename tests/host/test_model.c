@@ -178,8 +178,8 @@ static void add_model(struct fixture *fixture, const char *name, uint32_t width)
         fail_msg("%s", error.text);
 }
 
-/* `machine`: YAML of the simulated devices, NULL: none. */
-static struct fixture *start_with(const char *machine, bool use_opencl)
+/* `machine`: YAML of the simulated devices, NULL: none. `keep_ns`: as qk_host_opts.model_keep_ns. */
+static struct fixture *start_with(const char *machine, bool use_opencl, uint64_t keep_ns)
 {
     struct fixture     *fixture = qk__alloc_zero(sizeof *fixture);
     struct qk_host_opts opts;
@@ -191,6 +191,7 @@ static struct fixture *start_with(const char *machine, bool use_opencl)
     qk_host_opts_init(&opts);
     opts.worker_count = 2;
     opts.no_opencl = !use_opencl;
+    opts.model_keep_ns = keep_ns;
     opts.log_fd = -1;
     path_in(fixture, "machine.yaml", path);
     if (machine != NULL) {
@@ -210,7 +211,7 @@ static struct fixture *start_with(const char *machine, bool use_opencl)
 
 static struct fixture *start(const char *machine)
 {
-    return start_with(machine, false);
+    return start_with(machine, false, 0);
 }
 
 static void finish(struct fixture *fixture)
@@ -391,7 +392,7 @@ static bool has_opencl(struct fixture *fixture)
 
 static void an_opencl_device_and_the_cpu_answer_alike(void **state)
 {
-    struct fixture *fixture = start_with(NULL, true);
+    struct fixture *fixture = start_with(NULL, true, 0);
     struct answer   answer;
 
     (void)state;
@@ -823,6 +824,44 @@ static void what_is_in_use_stays_and_the_next_one_gets_the_cpu(void **state)
     finish(fixture);
 }
 
+static void what_nobody_uses_leaves_after_the_keep_time(void **state)
+{
+    struct fixture         *fixture = start_with(ONE_GPU, false, 20 * QK__NS_PER_MS);
+    struct qk__model_status status = {0};
+
+    (void)state;
+    for (uint64_t loads = 1; loads <= 3; loads++) {
+        assert_string_equal(expect_answer(fixture, "prefers", "a", 1).device, "sim:gpu:0");
+        usleep(60000);
+        assert_true(find_status(fixture, "tiny", "sim:gpu:0", &status));
+        assert_string_equal(status.state, "ready");    /* an actor holds it, however long */
+        let_go(fixture, "prefers", "a");
+        for (int waits = 0; waits < 5000 && strcmp(status.state, "absent") != 0; waits++) {
+            usleep(1000);
+            assert_true(find_status(fixture, "tiny", "sim:gpu:0", &status));
+        }
+        assert_string_equal(status.state, "absent");
+        assert_int_equal(status.loads, loads);
+        assert_int_equal(qk__ledger_used(qk__device_ledger(qk__device_at(qk__host_devices(fixture->host), 0))), 0);
+    }
+    finish(fixture);
+}
+
+static void a_small_device_s_limit_is_not_the_cpu_s(void **state)
+{
+    struct qk__topology_source source = {0};
+    struct qk__device_opts     opts = {.memory_limit_bytes = 1 << 20};
+    qk__topology              *topology;
+    qk__device_set            *devices;
+
+    (void)state;
+    assert_int_equal(qk__topology_load(&source, &topology, NULL), QK_OK);
+    assert_int_equal(qk__device_set_open(topology, &opts, &devices, NULL), QK_OK);
+    assert_true(qk__ledger_limit(qk__device_ledger(qk__device_cpu(devices))) > 1 << 20);
+    qk__device_set_close(devices);
+    qk__topology_destroy(topology);
+}
+
 /* ---- Inputs and names ---- */
 
 static void an_input_that_does_not_fit_is_the_callers_error(void **state)
@@ -940,6 +979,8 @@ int main(void)
         cmocka_unit_test(a_turn_that_leaves_at_its_deadline_leaves_nothing_dangling),
         cmocka_unit_test(what_nobody_uses_makes_room_for_what_is_wanted),
         cmocka_unit_test(what_is_in_use_stays_and_the_next_one_gets_the_cpu),
+        cmocka_unit_test(what_nobody_uses_leaves_after_the_keep_time),
+        cmocka_unit_test(a_small_device_s_limit_is_not_the_cpu_s),
         cmocka_unit_test(an_input_that_does_not_fit_is_the_callers_error),
         cmocka_unit_test(regions_of_a_picture_are_an_input),
         cmocka_unit_test(a_name_is_given_once),

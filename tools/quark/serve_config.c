@@ -99,9 +99,11 @@ static qk_status read_devices(struct serve_config *config, qk__yaml_node *map,
 static qk_status read_models(struct serve_config *config, qk__yaml_node *map,
                              struct qk_error *error)
 {
-    const char     *folder = NULL;
-    const qk_status status = read_path(config, map, "folder", &folder, error);
+    const char *folder = NULL;
+    qk_status   status = QK_OK;
 
+    TRY(status, read_path(config, map, "folder", &folder, error));
+    TRY(status, qk__yaml_duration_ns(map, "keep", &config->host.model_keep_ns, error));
     if (status != QK_OK || folder == NULL)
         return status;
     config->models_folder = qk__strdup(folder);

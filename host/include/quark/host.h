@@ -29,9 +29,10 @@ struct qk_host_opts {
     const char *cache_folder;         /* compiled device programs; NULL: none are kept */
     bool        no_opencl;            /* never look for OpenCL devices */
     const char *simulate_file;        /* YAML machine description with simulated devices; NULL: none */
-    uint64_t    device_memory_bytes;  /* limit on each device, to emulate a small one; 0: what it has */
+    uint64_t    device_memory_bytes;  /* limit on each device but the CPU, to emulate a small one; 0: what it has */
     int         log_fd;               /* 0: standard error; -1: no log */
     bool        log_debug;
+    uint64_t    model_keep_ns;        /* a model that nobody uses leaves its device after this long; 0: when its memory is wanted */
     /* Append only. Zero always means today's behaviour. */
 };
 
