@@ -28,7 +28,7 @@ struct conv_kernel_params {
 /* struct NAME of conv_any.cl */
 struct conv_any_params {
     int32_t in_c, out_c, group, has_bias;
-    int32_t in[3], out[3], kernel[3], stride[3], dilation[3], pad[3];
+    int32_t in[3], out[3], window[3], stride[3], dilation[3], pad[3];
     int32_t filler[2];
     int64_t count;
 };
@@ -128,7 +128,7 @@ static void launch_any(struct qk__cl_build *build, const struct qk__step *step, 
 
         p.in[i] = is_there ? (int32_t)in->dims[2 + axis] : 1;
         p.out[i] = is_there ? (int32_t)out->dims[2 + axis] : 1;
-        p.kernel[i] = is_there ? (int32_t)c->kernel[axis] : 1;
+        p.window[i] = is_there ? (int32_t)c->kernel[axis] : 1;
         p.stride[i] = is_there ? (int32_t)c->strides[axis] : 1;
         p.dilation[i] = is_there ? (int32_t)c->dilations[axis] : 1;
         p.pad[i] = is_there ? (int32_t)c->pads_begin[axis] : 0;

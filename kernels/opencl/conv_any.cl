@@ -5,7 +5,7 @@
  */
 struct NAME {
     int  in_c, out_c, group, has_bias;    /* channels of one group */
-    int  in[3], out[3], kernel[3], stride[3], dilation[3], pad[3];
+    int  in[3], out[3], window[3], stride[3], dilation[3], pad[3];
     int  filler[2];
     long count;
 };
@@ -38,7 +38,7 @@ __kernel void NAME(__global const float *in, ulong in_at, __global const float *
     const int  oz = (int)(plane % p.out[0]);
     const int  channel = (int)(plane / p.out[0] % (p.group * p.out_c)), group = channel / p.out_c;
     const long picture = plane / p.out[0] / (p.group * p.out_c);
-    const int  taps = p.kernel[0] * p.kernel[1] * p.kernel[2];
+    const int  taps = p.window[0] * p.window[1] * p.window[2];
     float      sum = p.has_bias ? bias[bias_at + channel] : 0.0f;
 
     in += in_at + (picture * p.group + group) * p.in_c * p.in[0] * p.in[1] * p.in[2];
@@ -48,8 +48,8 @@ __kernel void NAME(__global const float *in, ulong in_at, __global const float *
                                    : ((long)channel * p.in_c + c) * taps;
 
         for (int tap = 0; tap < taps; tap++) {
-            const int kx = tap % p.kernel[2], ky = tap / p.kernel[2] % p.kernel[1];
-            const int kz = tap / p.kernel[2] / p.kernel[1];
+            const int kx = tap % p.window[2], ky = tap / p.window[2] % p.window[1];
+            const int kz = tap / p.window[2] / p.window[1];
             const int x = NAME_(source)(ox, kx, p.stride[2], p.dilation[2], p.pad[2], p.in[2]);
             const int y = NAME_(source)(oy, ky, p.stride[1], p.dilation[1], p.pad[1], p.in[1]);
             const int z = NAME_(source)(oz, kz, p.stride[0], p.dilation[0], p.pad[0], p.in[0]);

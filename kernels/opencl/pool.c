@@ -10,7 +10,7 @@
 
 /* struct NAME of pool.cl */
 struct pool_kernel_params {
-    int32_t in[3], out[3], kernel[3], stride[3], dilation[3], before[3], after[3];
+    int32_t in[3], out[3], window[3], stride[3], dilation[3], before[3], after[3];
     int32_t counts_padding;
     int64_t count;
     float   p;
@@ -32,7 +32,7 @@ static struct pool_kernel_params kernel_params(const struct qk__cl_build *build,
 
         p.in[i] = is_there ? (int32_t)in->dims[2 + axis] : 1;
         p.out[i] = is_there ? (int32_t)out->dims[2 + axis] : 1;
-        p.kernel[i] = is_there ? (int32_t)pool->kernel[axis] : 1;
+        p.window[i] = is_there ? (int32_t)pool->kernel[axis] : 1;
         p.stride[i] = is_there ? (int32_t)pool->strides[axis] : 1;
         p.dilation[i] = is_there ? (int32_t)pool->dilations[axis] : 1;
         p.before[i] = is_there ? (int32_t)pool->pads_begin[axis] : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pool: FIRST, ADD(sum, x), END(sum, inside, all); up to three axes, those that are not there have length 1 */
 struct NAME {
-    int  in[3], out[3], kernel[3], stride[3], dilation[3], before[3], after[3];
+    int  in[3], out[3], window[3], stride[3], dilation[3], before[3], after[3];
     int  counts_padding;
     long count;
     float p;
@@ -23,13 +23,13 @@ __kernel void NAME(__global const T *in, ulong in_at, __global T *out, ulong out
     T   sum = FIRST;
     int inside = 0, all = 0;
 
-    for (int kz = 0; kz < p.kernel[0]; kz++) {
+    for (int kz = 0; kz < p.window[0]; kz++) {
         const int iz = z + kz * p.dilation[0];
 
-        for (int ky = 0; ky < p.kernel[1]; ky++) {
+        for (int ky = 0; ky < p.window[1]; ky++) {
             const int iy = y + ky * p.dilation[1];
 
-            for (int kx = 0; kx < p.kernel[2]; kx++) {
+            for (int kx = 0; kx < p.window[2]; kx++) {
                 const int ix = x + kx * p.dilation[2];
 
                 all += iz < p.in[0] + p.after[0] && iy < p.in[1] + p.after[1] && ix < p.in[2] + p.after[2];
