@@ -102,7 +102,8 @@ struct qk__inference {
     void (*done)(struct qk__inference *inference, qk_status status);
     void *arg;
     struct qk__inference_times {
-        uint64_t submitted_ns, started_ns, ended_ns;    /* device work, by the host's clock where the device can't tell */
+        uint64_t submitted_ns;           /* by the host's clock */
+        uint64_t started_ns, ended_ns;   /* by the device's where it has one: only their difference means something */
     } times;
     void *residence_state, *backend_state;    /* theirs while the inference is under way */
 };

@@ -16,16 +16,22 @@ static struct qk__models *models_of(const struct qk__request *request)
     return request->loaded->residency->model->models;
 }
 
-/* What was measured goes to the books, and to placement. */
-static void observe(struct qk__loaded *loaded, const struct qk__inference_times *times)
+static uint64_t now_ns(const struct qk__request *request)
 {
-    struct qk__named_model *model = loaded->residency->model;
+    return qk__clock_now_ns(qk__host_clock(models_of(request)->host));
+}
 
-    if (times->ended_ns < times->submitted_ns || times->ended_ns < times->started_ns)
-        return;    /* clocks that can't be compared */
-    qk__histogram_add_shared(&loaded->residency->inferences, times->ended_ns - times->submitted_ns);
-    qk__placement_observe_run(qk__host_placement(model->models->host), model->name,
-                              qk__loaded_device(loaded), times->ended_ns - times->started_ns);
+/* What was measured goes to the books, by the host's clock, and to placement, by the device's. */
+static void observe(const struct qk__request *request)
+{
+    const struct qk__inference_times *times = &request->inference.times;
+    struct qk__loaded                *loaded = request->loaded;
+
+    qk__histogram_add_shared(&loaded->residency->inferences, now_ns(request) - request->submitted_ns);
+    if (times->ended_ns > times->started_ns)
+        qk__placement_observe_run(qk__host_placement(models_of(request)->host),
+                                  loaded->residency->model->name, qk__loaded_device(loaded),
+                                  times->ended_ns - times->started_ns);
 }
 
 /* The end of one attempt, on any thread. After the signal the request is the turn's, after the
@@ -33,7 +39,7 @@ static void observe(struct qk__loaded *loaded, const struct qk__inference_times 
 static void complete(struct qk__request *request, qk_status status)
 {
     if (status == QK_OK)
-        observe(request->loaded, &request->inference.times);
+        observe(request);
     request->status = status;
     qk__loaded_drop(request->loaded);
     qk__wait_signal(&request->done);
@@ -95,6 +101,7 @@ static void submit(struct qk__request *request, struct qk__loaded *loaded)
 
     qk__request_reset(request);
     request->loaded = loaded;
+    request->submitted_ns = now_ns(request);
     request->inference.done = on_done;
     request->inference.arg = request;
     qk__request_retain(request);

@@ -15,6 +15,7 @@ struct qk__request {
     _Atomic uint32_t     holders;
     struct qk__inference inference;
     struct qk__loaded   *loaded;    /* with one user while under way */
+    uint64_t             submitted_ns;    /* this attempt, by the host's clock */
     qk_status            status;    /* after done */
     struct qk__wait      done;
     struct qk_shape     *shapes;    /* of the inputs as the model sees them */

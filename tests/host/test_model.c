@@ -390,6 +390,25 @@ static bool has_opencl(struct fixture *fixture)
     return false;
 }
 
+static void every_inference_is_counted_and_timed(void **state)
+{
+    struct fixture         *fixture = start_with(ONE_GPU, true, 0);
+    struct qk__model_status rows[16];
+    uint64_t                inferences = 0;
+    size_t                  count;
+
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        (void)expect_answer(fixture, "prefers", "a", 1);
+    count = qk__host_model_status(fixture->host, rows, 16);
+    for (size_t i = 0; i < count; i++) {
+        inferences += rows[i].inferences;
+        assert_true(rows[i].inferences == 0 || (rows[i].p50_ns > 0 && rows[i].p50_ns < 10 * QK__NS_PER_S));
+    }
+    assert_int_equal(inferences, 20);
+    finish(fixture);
+}
+
 static void an_opencl_device_and_the_cpu_answer_alike(void **state)
 {
     struct fixture *fixture = start_with(NULL, true, 0);
@@ -960,6 +979,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_actor_that_wants_no_device_is_on_the_cpu),
         cmocka_unit_test(an_actor_that_wants_a_device_is_on_it),
+        cmocka_unit_test(every_inference_is_counted_and_timed),
         cmocka_unit_test(an_opencl_device_and_the_cpu_answer_alike),
         cmocka_unit_test(without_a_device_the_cpu_serves_and_it_is_said),
         cmocka_unit_test(a_required_device_that_is_not_there_is_an_error),
