@@ -171,19 +171,27 @@ static void a_device_enforces_its_own_memory(void **state)
     remove_folder(folder);
 }
 
-static void a_limit_emulates_a_smaller_device(void **state)
+/* The CPU stays as large as it is: one falls back to it when a small device is full. */
+static void a_limit_emulates_a_smaller_device_beside_a_whole_cpu(void **state)
 {
     struct qk__device_opts opts = {.memory_limit_bytes = 1000};
     struct bench           bench = {0};
     struct qk_error        error = {.text = ""};
+    char                   folder[64], path[128];
     qk__buffer            *buffer = NULL;
     (void)state;
 
+    make_folder(folder, sizeof folder);
+    write_text(folder, "m.yaml", "devices:\n  - memory: 1MiB\n", path, sizeof path);
+    opts.simulate_file = path;
     bench_open(&bench, &opts);
-    assert_int_equal(qk__ledger_limit(qk__device_ledger(qk__device_cpu(bench.set))), 1000);
-    assert_int_equal(qk__buffer_create(qk__device_cpu(bench.set), "x", 1001, &buffer, &error),
+    bench.device = qk__device_at(bench.set, 0);
+    assert_int_equal(qk__ledger_limit(qk__device_ledger(bench.device)), 1000);
+    assert_int_equal(qk__buffer_create(bench.device, "x", 1001, &buffer, &error),
                      QK_NO_DEVICE_MEMORY);
+    assert_true(qk__ledger_limit(qk__device_ledger(qk__device_cpu(bench.set))) > MIB);
     bench_close(&bench);
+    remove_folder(folder);
 }
 
 static void the_nth_allocation_fails_once(void **state)
@@ -485,7 +493,7 @@ int main(void)
         cmocka_unit_test(the_clock_of_a_device_follows_its_model),
         cmocka_unit_test(in_real_time_a_run_takes_as_long_as_it_says),
         cmocka_unit_test(a_device_enforces_its_own_memory),
-        cmocka_unit_test(a_limit_emulates_a_smaller_device),
+        cmocka_unit_test(a_limit_emulates_a_smaller_device_beside_a_whole_cpu),
         cmocka_unit_test(the_nth_allocation_fails_once),
         cmocka_unit_test(a_lost_device_ends_all_that_was_submitted),
         cmocka_unit_test(loss_at_a_run_fails_that_run),
