@@ -137,9 +137,6 @@ struct qk__model_status {
 /* One row for each (model, device) that is or was loaded; returns how many there are in all. */
 size_t qk__host_model_status(const qk_host *host, struct qk__model_status *out_rows, size_t capacity);
 
-/* Times that a device was wanted and the CPU taken, or an inference done again there, and why the first time. */
-uint64_t qk__host_fallbacks(const qk_host *host, char *out_first_reason, size_t size);
-
 /* ---- State and streams, for ops/. ---- */
 
 struct qk__store_stats {

@@ -36,7 +36,7 @@ void qk__models_note_fallback(struct qk__models *models, const char *device, con
                 model, why->text);
 }
 
-uint64_t qk__host_fallbacks(const qk_host *host, char *out_first_reason, size_t size)
+uint64_t qk_host_fallbacks(const qk_host *host, char *out_first_reason, size_t size)
 {
     struct qk__models *models = qk__host_models(host);
     uint64_t           count;

@@ -256,7 +256,7 @@ static json_t *describe_prewarms(const qk_host *host, const char *type)
 static json_t *describe_fallbacks(const qk_host *host)
 {
     char           reason[160] = "";
-    const uint64_t count = qk__host_fallbacks(host, reason, sizeof reason);
+    const uint64_t count = qk_host_fallbacks(host, reason, sizeof reason);
 
     return json_pack("{s:o, s:o}", "count", number(count), "first_reason",
                      count > 0 ? outside_text(reason) : json_null());

@@ -94,7 +94,7 @@ static bool name_device_that_is_down(qk_host *host, struct finding *found)
 static void check_devices(qk_host *host, struct finding *found)
 {
     char           first[160] = "";
-    const uint64_t fallbacks = qk__host_fallbacks(host, first, sizeof first);
+    const uint64_t fallbacks = qk_host_fallbacks(host, first, sizeof first);
 
     if (name_device_that_is_down(host, found)) {
         found->health = QK__DEGRADED;

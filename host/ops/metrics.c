@@ -368,7 +368,7 @@ static void write_host(qk_host *host, struct qk__text *out)
     qk__expose_head(out, "quark_fallbacks_total", "counter",
                     "Times the CPU was taken where a device was wanted.");
     qk__expose_value(out, "quark_fallbacks_total", "",
-                     (double)qk__host_fallbacks(host, reason, sizeof reason));
+                     (double)qk_host_fallbacks(host, reason, sizeof reason));
 }
 
 void qk__ops_write_metrics(struct qk__ops *ops, struct qk__text *out)

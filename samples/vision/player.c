@@ -347,19 +347,16 @@ static void count_prewarms(struct player *player)
 }
 
 /* What a reader of the report must know beforehand. */
-static void note_fallbacks(struct record *record)
+static void note_fallbacks(const struct player *player, struct record *record)
 {
     struct record_sums sums;
+    char               why[160];
 
     if (record_sum(record, RECORD_ALL, &sums) != QK_OK || sums.fallbacks == 0)
         return;
-    if (sums.fallbacks + sums.failed == sums.frames)
-        (void)snprintf(record->notice, sizeof record->notice,
-                       "No OpenCL device served: the CPU read all frames.");
-    else
-        (void)snprintf(record->notice, sizeof record->notice,
-                       "The CPU read %u of %u frames, for which no OpenCL device had room.", sums.fallbacks,
-                       sums.frames);
+    (void)qk_host_fallbacks(player->host, why, sizeof why);
+    (void)snprintf(record->notice, sizeof record->notice, "The CPU read %u of %u frames; the first time because: %s",
+                   sums.fallbacks, sums.frames, why);
 }
 
 static void note_unwritten(struct player *player, const struct qk_error *error)
@@ -409,7 +406,7 @@ static void end_round(struct player *player)
     wait_landed(player, 1);
     player->record.seconds = (double)(now_ns() - player->began_ns) / 1e9;
     count_prewarms(player);
-    note_fallbacks(&player->record);
+    note_fallbacks(player, &player->record);
     write_out(player);
     print_summary(player);
     forget_round(player);

@@ -48,7 +48,7 @@ struct record_picture {
 struct record {
     char                   source[160];            /* of the events */
     char                   unit[16];               /* what is looked for: "digits" or "faces" */
-    char                   notice[RECORD_TEXT];    /* "" or what the reader must know: no device, for one */
+    char                   notice[256];    /* "" or what the reader must know: no device, for one */
     char                   started[32];            /* date and time of day */
     double                 seconds;                /* the run took */
     struct record_camera  *cameras;

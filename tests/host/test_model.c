@@ -340,7 +340,7 @@ static const char *cpu_id(struct fixture *fixture)
 
 static uint64_t fallbacks(struct fixture *fixture, char reason[256])
 {
-    return qk__host_fallbacks(fixture->host, reason, 256);
+    return qk_host_fallbacks(fixture->host, reason, 256);
 }
 
 /* ---- Where it runs ---- */

@@ -105,12 +105,29 @@ case_no_device()
     serve device --set modules.vision.events="$folder/day.csv" || fail "exit code $?"
     OCL_ICD_VENDORS=$folder/no-icd serve cpu --set modules.vision.events="$folder/day.csv" \
         --set host.state_folder="$folder/other" || fail "exit code $?"
-    expect cpu 'notice  *No OpenCL device'
+    expect cpu 'notice  *The CPU read 5 of 5 frames; the first time because: .*no device but the CPU'
     for name in device cpu; do
         cut -d, -f1-4,6- "$folder/$name/sightings.csv" | sort > "$folder/$name.sorted"
     done
     cmp "$folder/device.sorted" "$folder/cpu.sorted" || fail "other digits on the CPU"
     [ "$(wc -l < "$folder/cpu.sorted")" -gt 10 ] || fail "hardly any digits"
+}
+
+# A device that is lost, or gets no memory, in the middle of the day: the CPU goes on, with the same digits.
+case_device_faults()
+{
+    short_day
+    serve cpu --set modules.vision.events="$folder/day.csv" --set devices.opencl=no || fail "exit code $?"
+    sort "$folder/cpu/sightings.csv" | cut -d, -f1-4,6- > "$folder/cpu.sorted"
+    for fault in lost-at:4 alloc-fail:3; do
+        printf 'devices:\n  - {id: gpu, memory: 64MiB, faults: ["%s"]}\n' "$fault" > "$folder/machine.yaml"
+        serve "$fault" --set modules.vision.events="$folder/day.csv" --set devices.opencl=no \
+            --simulate "$folder/machine.yaml" --set host.state_folder="$folder/$fault.state" || fail "$fault: exit code $?"
+        sort "$folder/$fault/sightings.csv" | cut -d, -f1-4,6- > "$folder/$fault.sorted"
+        cmp "$folder/cpu.sorted" "$folder/$fault.sorted" || fail "$fault: other digits"
+        expect "$fault" 'goes on on the CPU'
+    done
+    expect lost-at:4 'notice  *The CPU read .* of 5 frames; the first time because: .*lost'
 }
 
 # A picture from outside, and one that is none.

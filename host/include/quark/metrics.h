@@ -32,4 +32,10 @@ struct qk_prewarm_counts {
 };
 QK_API void qk_host_prewarm_counts(qk_host *host, const char *type, struct qk_prewarm_counts *out_counts);
 
+/*
+ * How often a device was wanted and the CPU taken instead, since the start, and why the first time:
+ * one sentence, "" when never. `out_first_reason` may be NULL with `size` 0. Thread: any.
+ */
+QK_API uint64_t qk_host_fallbacks(const qk_host *host, char *out_first_reason, size_t size);
+
 #endif
