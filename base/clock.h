@@ -2,8 +2,9 @@
 /*
  * clock.h - the one way to read the time.
  *
- * A clock is passed in, never fetched: tests and the simulator hand out a virtual one and move it by hand.
- * Monotonic time measures and sets deadlines; wall time (since 1970, UTC) only labels what people read.
+ * A clock is passed in, never fetched: tests and the simulator hand out a virtual one and move it
+ * by hand. Monotonic time measures and sets deadlines; wall time (since 1970, UTC) only labels what
+ * people read.
  */
 #ifndef QUARK_BASE_CLOCK_H
 #define QUARK_BASE_CLOCK_H
@@ -35,7 +36,9 @@ static inline uint64_t qk__time_after_ns(uint64_t now_ns, uint64_t delay_ns)
     return delay_ns > QK__TIME_NEVER - now_ns ? QK__TIME_NEVER : now_ns + delay_ns;
 }
 
-/* A clock that stands still until qk__virtual_clock_advance(). Any thread may read it and move it. */
+/*
+ * A clock that stands still until qk__virtual_clock_advance(). Any thread may read it and move it.
+ */
 struct qk__virtual_clock {
     struct qk__clock clock;      /* pass &v.clock */
     _Atomic uint64_t now_ns;

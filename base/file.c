@@ -49,7 +49,8 @@ qk_status qk__status_of_errno(int system_errno)
 
 static qk_status fail(struct qk_error *error, const char *path, int system_errno)
 {
-    return qk_error_set(error, qk__status_of_errno(system_errno), "%s: %s", path, strerror(system_errno));
+    return qk_error_set(error, qk__status_of_errno(system_errno), "%s: %s", path,
+                        strerror(system_errno));
 }
 
 qk_status qk__path_join(char *out, size_t size, const char *folder, const char *name)
@@ -59,7 +60,9 @@ qk_status qk__path_join(char *out, size_t size, const char *folder, const char *
     return length < 0 || (size_t)length >= size ? QK_RESOURCE_EXHAUSTED : QK_OK;
 }
 
-/* The size the file has now; it may change under the reader, who then sees a short or a cut file. */
+/*
+ * The size the file has now; it may change under the reader, who then sees a short or a cut file.
+ */
 static qk_status check_regular(int fd, const char *path, size_t limit_bytes, size_t *out_size,
                                struct qk_error *error)
 {
@@ -77,7 +80,8 @@ static qk_status check_regular(int fd, const char *path, size_t limit_bytes, siz
 }
 
 /* Reads until `size` bytes or the end of the file; *inout_size is what came. */
-static qk_status read_all(int fd, const char *path, uint8_t *bytes, size_t *inout_size, struct qk_error *error)
+static qk_status read_all(int fd, const char *path, uint8_t *bytes, size_t *inout_size,
+                          struct qk_error *error)
 {
     size_t used = 0;
 
@@ -132,7 +136,8 @@ close_file:
     return status;
 }
 
-static qk_status write_all(int fd, const char *path, const uint8_t *bytes, size_t size, struct qk_error *error)
+static qk_status write_all(int fd, const char *path, const uint8_t *bytes, size_t size,
+                           struct qk_error *error)
 {
     while (size > 0) {
         const ssize_t put = write(fd, bytes, size);
@@ -147,7 +152,8 @@ static qk_status write_all(int fd, const char *path, const uint8_t *bytes, size_
     return QK_OK;
 }
 
-qk_status qk__file_write(const char *path, const void *bytes, size_t size_bytes, struct qk_error *error)
+qk_status qk__file_write(const char *path, const void *bytes, size_t size_bytes,
+                         struct qk_error *error)
 {
     char      beside[PATH_BYTES];
     qk_status status;
@@ -198,7 +204,8 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static qk_status collect_names(DIR *folder, const char *path, char ***names, size_t *count, struct qk_error *error)
+static qk_status collect_names(DIR *folder, const char *path, char ***names, size_t *count,
+                               struct qk_error *error)
 {
     size_t         capacity = 0;
     struct dirent *entry;
@@ -216,7 +223,8 @@ static qk_status collect_names(DIR *folder, const char *path, char ***names, siz
     return QK_OK;
 }
 
-qk_status qk__folder_list(const char *path, char ***out_names, size_t *out_count, struct qk_error *error)
+qk_status qk__folder_list(const char *path, char ***out_names, size_t *out_count,
+                          struct qk_error *error)
 {
     DIR      *folder = opendir(path);
     char    **names = NULL;

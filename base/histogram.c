@@ -2,7 +2,8 @@
 /*
  * histogram.c - see histogram.h.
  *
- * Values under 16 have a bucket each. Above, the bucket is (position of the top bit, next four bits).
+ * Values under 16 have a bucket each. Above, the bucket is (position of the top bit, next four
+ * bits).
  */
 #include "base/histogram.h"
 
@@ -16,7 +17,8 @@ static uint32_t bucket_of(uint64_t value)
         return (uint32_t)value;
     top = 63u - (uint32_t)__builtin_clzll(value);
     shift = top - STEP_BITS;
-    return (shift + 1) * QK__HISTOGRAM_STEPS + (uint32_t)((value >> shift) & (QK__HISTOGRAM_STEPS - 1));
+    return (shift + 1) * QK__HISTOGRAM_STEPS +
+           (uint32_t)((value >> shift) & (QK__HISTOGRAM_STEPS - 1));
 }
 
 static uint64_t bucket_low(uint32_t bucket)

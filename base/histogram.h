@@ -2,9 +2,9 @@
 /*
  * histogram.h - a log-linear histogram of 64-bit values, usually nanoseconds.
  *
- * Sixteen linear steps per power of two (HdrHistogram's layout), so any quantile is within 1/16 of the truth,
- * in 7.6 KiB that never grow. One thread adds; any thread may read meanwhile: counts are relaxed atomics, and a
- * reader that is one sample behind is of no consequence.
+ * Sixteen linear steps per power of two (HdrHistogram's layout), so any quantile is within 1/16 of
+ * the truth, in 7.6 KiB that never grow. One thread adds; any thread may read meanwhile: counts are
+ * relaxed atomics, and a reader that is one sample behind is of no consequence.
  */
 #ifndef QUARK_BASE_HISTOGRAM_H
 #define QUARK_BASE_HISTOGRAM_H

@@ -61,12 +61,14 @@ static const char *level_name(enum qk__log_level level)
     return names[level];
 }
 
-void qk__log_init(struct qk__log *log, const struct qk__clock *clock, int fd, enum qk__log_level level)
+void qk__log_init(struct qk__log *log, const struct qk__clock *clock, int fd,
+                  enum qk__log_level level)
 {
     *log = (struct qk__log){.clock = clock, .fd = fd, .level = level};
 }
 
-void qk__log(const struct qk__log *log, enum qk__log_level level, const char *source, const char *message, ...)
+void qk__log(const struct qk__log *log, enum qk__log_level level, const char *source,
+             const char *message, ...)
 {
     struct line line = {.used = 0};
     char        text[LINE_BYTES];

@@ -88,7 +88,10 @@ qk_status qk__map_put(struct qk__map *map, const char *key, void *value)
     return QK_OK;
 }
 
-/* Moves later members of the probe run into the gap, so that every one is still reachable from its home. */
+/*
+ * Moves later members of the probe run into the gap, so that every one is still
+ * reachable from its home.
+ */
 static void close_gap(struct qk__map *map, size_t gap)
 {
     const size_t mask = map->capacity - 1;

@@ -2,8 +2,9 @@
 /*
  * map.h - a hash table from strings to pointers.
  *
- * Open addressing with linear probing and backward-shift deletion, so a table that lives long does not
- * fill with tombstones. Keys are copied; values stay the caller's. No locks: the owner brings its own.
+ * Open addressing with linear probing and backward-shift deletion, so a table that lives long
+ * does not fill with tombstones. Keys are copied; values stay the caller's. No locks: the owner
+ * brings its own.
  */
 #ifndef QUARK_BASE_MAP_H
 #define QUARK_BASE_MAP_H

@@ -15,7 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Uninitialised and zeroed memory, the caller's until qk__free(). A size of 0 gives a valid pointer. */
+/*
+ * Uninitialised and zeroed memory, the caller's until qk__free(). A size of 0 gives a valid
+ * pointer.
+ */
 static inline void *qk__alloc(size_t size_bytes)
 {
     return malloc(size_bytes > 0 ? size_bytes : 1);
@@ -41,12 +44,15 @@ static inline void qk__free(void *memory)
 char *qk__strdup(const char *text);
 
 /*
- * Makes room for `needed` elements in an array that grows by doubling. `*array` may be NULL, `*capacity`
- * counts elements. On failure (QK_NO_MEMORY) both are as before and the array stays the caller's.
+ * Makes room for `needed` elements in an array that grows by doubling. `*array` may be NULL,
+ * `*capacity` counts elements. On failure (QK_NO_MEMORY) both are as before and the array stays
+ * the caller's.
  */
 qk_status qk__array_reserve(void **array, size_t *capacity, size_t needed, size_t element_bytes);
 
-/* Overflow-checked arithmetic for sizes that come from outside: false when the result does not fit. */
+/*
+ * Overflow-checked arithmetic for sizes that come from outside: false when the result does not fit.
+ */
 static inline bool qk__size_mul(size_t a, size_t b, size_t *out)
 {
     return !__builtin_mul_overflow(a, b, out);

@@ -2,16 +2,20 @@
 /*
  * mpsc.h - an unbounded queue of many producers and one consumer; its links lie in the elements.
  *
- * Dmitry Vyukov's intrusive MPSC queue: a push is one atomic exchange and one store. The tail's lowest bit
- * says "the consumer found the queue empty and left" (the idea is Pony's), so the same exchange tells a
- * producer that it must wake the consumer: no separate scheduled flag, no lost wake-up.
+ * Dmitry Vyukov's intrusive MPSC queue: a push is one atomic exchange and one store. The tail's
+ * lowest bit says "the consumer found the queue empty and left" (the idea is Pony's), so the
+ * same exchange tells a producer that it must wake the consumer: no separate scheduled flag, no
+ * lost wake-up.
  *
  *     head (consumer) -> stub or element -> ... -> element <- tail (producers exchange it)
  *
- * (1) The queue always holds one node that is already consumed (at first `stub`), so it is never without a node.
- * (2) A popped element may be reused only after the *next* pop has moved head past it; qk__mpsc_pop() therefore
- *     hands out an element only when a later one or the re-pushed stub stands behind it.
- * (3) Only the consumer sets the idle bit; a push or a claim clears it, and whoever cleared it decides who consumes next.
+ * (1) The queue always holds one node that is already consumed (at first `stub`), so it
+ *     is never without a node.
+ * (2) A popped element may be reused only after the *next* pop has moved head past it;
+ *     qk__mpsc_pop() therefore hands out an element only when a later one or the re-pushed stub
+ *     stands behind it.
+ * (3) Only the consumer sets the idle bit; a push or a claim clears it, and whoever cleared it
+ *     decides who consumes next.
  */
 #ifndef QUARK_BASE_MPSC_H
 #define QUARK_BASE_MPSC_H
@@ -37,8 +41,9 @@ struct qk__mpsc {
 void qk__mpsc_init(struct qk__mpsc *queue);
 
 /*
- * Adds a node, which is the queue's until popped. True: the consumer was idle, and this producer, alone,
- * must see to it that it runs. Thread: any. Wait-free. Inline, as a push is most of what it costs to send.
+ * Adds a node, which is the queue's until popped. True: the consumer was idle, and this producer,
+ * alone, must see to it that it runs. Thread: any. Wait-free. Inline, as a push is most of what it
+ * costs to send.
  */
 static inline bool qk__mpsc_push(struct qk__mpsc *queue, struct qk__mpsc_node *node)
 {
@@ -46,8 +51,8 @@ static inline bool qk__mpsc_push(struct qk__mpsc *queue, struct qk__mpsc_node *n
     struct qk__mpsc_node *last;
 
     atomic_store_explicit(&node->next, NULL, memory_order_relaxed);
-    /* Acquire and release: the element's contents go before the link, and a producer that takes over from
-     * an idle consumer sees all that the consumer did before it went idle. */
+    /* Acquire and release: the element's contents go before the link, and a producer that takes
+     * over from an idle consumer sees all that the consumer did before it went idle. */
     previous = atomic_exchange_explicit(&queue->tail, (uintptr_t)node, memory_order_acq_rel);
     last = (struct qk__mpsc_node *)(previous & ~QK__MPSC_IDLE);
     /* Release: pairs with the acquire in qk__mpsc_pop(). */
@@ -56,8 +61,8 @@ static inline bool qk__mpsc_push(struct qk__mpsc *queue, struct qk__mpsc_node *n
 }
 
 /*
- * The oldest node, the caller's again; NULL when there is none, or when a producer is between its two steps
- * (it will finish: tell the cases apart by qk__mpsc_try_idle()). Thread: the consumer.
+ * The oldest node, the caller's again; NULL when there is none, or when a producer is between its
+ * two steps (it will finish: tell the cases apart by qk__mpsc_try_idle()). Thread: the consumer.
  */
 struct qk__mpsc_node *qk__mpsc_pop(struct qk__mpsc *queue);
 
@@ -68,8 +73,9 @@ struct qk__mpsc_node *qk__mpsc_pop(struct qk__mpsc *queue);
 bool qk__mpsc_try_idle(struct qk__mpsc *queue);
 
 /*
- * The reverse: becomes the consumer of an idle queue although nothing was pushed. False: it is not idle, or another was
- * first. Thread: any, also several at once; who gets true is the consumer, with all that the last one did behind it.
+ * The reverse: becomes the consumer of an idle queue although nothing was pushed. False: it is not
+ * idle, or another was first. Thread: any, also several at once; who gets true is the consumer,
+ * with all that the last one did behind it.
  */
 bool qk__mpsc_try_claim(struct qk__mpsc *queue);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * random.h - seeded pseudo-random numbers: xoshiro256** seeded by splitmix64 (Blackman and Vigna, public
- * domain algorithms). Never for secrets. The same seed gives the same numbers on every machine.
+ * random.h - seeded pseudo-random numbers: xoshiro256** seeded by splitmix64 (Blackman and
+ * Vigna, public domain algorithms). Never for secrets. The same seed gives the same numbers on
+ * every machine.
  */
 #ifndef QUARK_BASE_RANDOM_H
 #define QUARK_BASE_RANDOM_H

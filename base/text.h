@@ -2,8 +2,8 @@
 /*
  * text.h - a string that grows while it is written.
  *
- * The first failed allocation is remembered and later writes do nothing, so that a writer checks once, at
- * qk__text_take(). Not for several threads at once.
+ * The first failed allocation is remembered and later writes do nothing, so that a writer checks
+ * once, at qk__text_take(). Not for several threads at once.
  */
 #ifndef QUARK_BASE_TEXT_H
 #define QUARK_BASE_TEXT_H

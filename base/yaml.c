@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * yaml.c - see yaml.h. libyaml reads events; this builds the tree, refuses what configuration does not need, and
- * remembers the place of everything.
+ * yaml.c - see yaml.h. libyaml reads events; this builds the tree, refuses what configuration does
+ * not need, and remembers the place of everything.
  */
 #include "base/yaml.h"
 
@@ -74,8 +74,8 @@ static qk__yaml_node *node_create(qk__yaml *document, qk__yaml_node *parent, enu
 
 static qk_status node_adopt(qk__yaml_node *parent, qk__yaml_node *child)
 {
-    const qk_status status = qk__array_reserve((void **)&parent->children, &parent->capacity, parent->count + 1,
-                                               sizeof *parent->children);
+    const qk_status status = qk__array_reserve((void **)&parent->children, &parent->capacity,
+                                               parent->count + 1, sizeof *parent->children);
 
     if (status == QK_OK)
         parent->children[parent->count++] = child;
@@ -126,8 +126,10 @@ static qk_status refuse(const qk__yaml_node *node, struct qk_error *error, const
 
     qk__yaml_place(node, place, sizeof place);
     if (node->kind == NODE_SCALAR)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: not %s: '%.40s'", place, wanted, node->text);
-    return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: not %s but %s", place, wanted, kind_name(node->kind));
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: not %s: '%.40s'", place, wanted,
+                            node->text);
+    return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: not %s but %s", place, wanted,
+                        kind_name(node->kind));
 }
 
 /* ---- Parsing: one node for each event, a stack of open collections through `parent`. ---- */
@@ -142,8 +144,8 @@ struct builder {
 
 static qk_status refuse_at(const struct builder *builder, yaml_mark_t mark, const char *reason)
 {
-    return qk_error_set(builder->error, QK_INVALID_ARGUMENT, "%s:%zu:%zu: %s", builder->document->name, mark.line + 1,
-                        mark.column + 1, reason);
+    return qk_error_set(builder->error, QK_INVALID_ARGUMENT, "%s:%zu:%zu: %s",
+                        builder->document->name, mark.line + 1, mark.column + 1, reason);
 }
 
 static qk_status out_of_memory(const struct builder *builder)
@@ -157,7 +159,8 @@ static qk_status take_key(struct builder *builder, const yaml_event_t *event)
 
     if (find_child(builder->open, key) != NULL)
         return qk_error_set(builder->error, QK_ALREADY_EXISTS, "%s:%zu:%zu: '%.80s' is given twice",
-                            builder->document->name, event->start_mark.line + 1, event->start_mark.column + 1, key);
+                            builder->document->name, event->start_mark.line + 1,
+                            event->start_mark.column + 1, key);
     builder->pending_key = qk__strdup(key);
     return builder->pending_key != NULL ? QK_OK : out_of_memory(builder);
 }
@@ -252,9 +255,11 @@ static qk_status refuse_syntax(const struct builder *builder, const yaml_parser_
     if (parser->error == YAML_MEMORY_ERROR)
         return out_of_memory(builder);
     if (parser->error == YAML_READER_ERROR)
-        return qk_error_set(builder->error, QK_INVALID_ARGUMENT, "%s: byte %zu: %s", builder->document->name,
-                            parser->problem_offset, parser->problem != NULL ? parser->problem : "not UTF-8");
-    return refuse_at(builder, parser->problem_mark, parser->problem != NULL ? parser->problem : "not YAML");
+        return qk_error_set(builder->error, QK_INVALID_ARGUMENT, "%s: byte %zu: %s",
+                            builder->document->name, parser->problem_offset,
+                            parser->problem != NULL ? parser->problem : "not UTF-8");
+    return refuse_at(builder, parser->problem_mark,
+                     parser->problem != NULL ? parser->problem : "not YAML");
 }
 
 static qk_status build(struct builder *builder, yaml_parser_t *parser)
@@ -392,7 +397,8 @@ static qk__yaml_node *add_child(qk__yaml *document, qk__yaml_node *map, const ch
     return node;
 }
 
-qk_status qk__yaml_set(qk__yaml *document, const char *path, const char *value, struct qk_error *error)
+qk_status qk__yaml_set(qk__yaml *document, const char *path, const char *value,
+                       struct qk_error *error)
 {
     qk__yaml_node *node = document->root;
     const char    *rest = path;
@@ -432,13 +438,14 @@ static qk__yaml_node *ask(qk__yaml_node *map, const char *key)
         return NULL;
     child->was_asked = true;
     if (child->kind == NODE_SCALAR && child->is_plain &&
-        (child->text[0] == '\0' || strcmp(child->text, "~") == 0 || strcmp(child->text, "null") == 0))
+        (child->text[0] == '\0' || strcmp(child->text, "~") == 0 ||
+         strcmp(child->text, "null") == 0))
         return NULL;
     return child;
 }
 
-static qk_status ask_kind(qk__yaml_node *map, const char *key, enum node_kind kind, qk__yaml_node **out_child,
-                          struct qk_error *error)
+static qk_status ask_kind(qk__yaml_node *map, const char *key, enum node_kind kind,
+                          qk__yaml_node **out_child, struct qk_error *error)
 {
     qk__yaml_node *child;
 
@@ -451,17 +458,20 @@ static qk_status ask_kind(qk__yaml_node *map, const char *key, enum node_kind ki
     return QK_OK;
 }
 
-qk_status qk__yaml_map(qk__yaml_node *map, const char *key, qk__yaml_node **out_child, struct qk_error *error)
+qk_status qk__yaml_map(qk__yaml_node *map, const char *key, qk__yaml_node **out_child,
+                       struct qk_error *error)
 {
     return ask_kind(map, key, NODE_MAP, out_child, error);
 }
 
-qk_status qk__yaml_list(qk__yaml_node *map, const char *key, qk__yaml_node **out_child, struct qk_error *error)
+qk_status qk__yaml_list(qk__yaml_node *map, const char *key, qk__yaml_node **out_child,
+                        struct qk_error *error)
 {
     return ask_kind(map, key, NODE_LIST, out_child, error);
 }
 
-qk_status qk__yaml_string(qk__yaml_node *map, const char *key, const char **inout, struct qk_error *error)
+qk_status qk__yaml_string(qk__yaml_node *map, const char *key, const char **inout,
+                          struct qk_error *error)
 {
     qk__yaml_node  *child;
     const qk_status status = ask_kind(map, key, NODE_SCALAR, &child, error);
@@ -520,8 +530,8 @@ static bool parse_number(const char *text, double *out_value, const char **out_r
     return end != text && isfinite(*out_value);
 }
 
-qk_status qk__yaml_uint(qk__yaml_node *map, const char *key, uint64_t min, uint64_t max, uint64_t *inout,
-                        struct qk_error *error)
+qk_status qk__yaml_uint(qk__yaml_node *map, const char *key, uint64_t min, uint64_t max,
+                        uint64_t *inout, struct qk_error *error)
 {
     char            wanted[96];
     uint64_t        value;
@@ -538,8 +548,8 @@ qk_status qk__yaml_uint(qk__yaml_node *map, const char *key, uint64_t min, uint6
     return QK_OK;
 }
 
-qk_status qk__yaml_double(qk__yaml_node *map, const char *key, double min, double max, double *inout,
-                          struct qk_error *error)
+qk_status qk__yaml_double(qk__yaml_node *map, const char *key, double min, double max,
+                          double *inout, struct qk_error *error)
 {
     char            wanted[96];
     const char     *rest;
@@ -583,8 +593,8 @@ static bool parse_with_unit(const char *text, const struct unit *units, uint64_t
     return false;
 }
 
-static qk_status ask_with_unit(qk__yaml_node *map, const char *key, const struct unit *units, const char *wanted,
-                               uint64_t *inout, struct qk_error *error)
+static qk_status ask_with_unit(qk__yaml_node *map, const char *key, const struct unit *units,
+                               const char *wanted, uint64_t *inout, struct qk_error *error)
 {
     qk__yaml_node  *child;
     const qk_status status = ask_kind(map, key, NODE_SCALAR, &child, error);
@@ -594,7 +604,8 @@ static qk_status ask_with_unit(qk__yaml_node *map, const char *key, const struct
     return parse_with_unit(child->text, units, inout) ? QK_OK : refuse(child, error, wanted);
 }
 
-qk_status qk__yaml_duration_ns(qk__yaml_node *map, const char *key, uint64_t *inout, struct qk_error *error)
+qk_status qk__yaml_duration_ns(qk__yaml_node *map, const char *key, uint64_t *inout,
+                               struct qk_error *error)
 {
     static const struct unit units[] = {{"ns", 1},  {"us", 1e3},   {"ms", 1e6},     {"s", 1e9},
                                         {"min", 60e9}, {"h", 3600e9}, {"d", 86400e9}, {NULL, 0}};
@@ -602,11 +613,13 @@ qk_status qk__yaml_duration_ns(qk__yaml_node *map, const char *key, uint64_t *in
     return ask_with_unit(map, key, units, "a duration such as 200ms, 1.5s or 15min", inout, error);
 }
 
-qk_status qk__yaml_bytes(qk__yaml_node *map, const char *key, uint64_t *inout, struct qk_error *error)
+qk_status qk__yaml_bytes(qk__yaml_node *map, const char *key, uint64_t *inout,
+                         struct qk_error *error)
 {
-    static const struct unit units[] = {{"", 1},        {"B", 1},          {"KiB", 0x1p10}, {"MiB", 0x1p20},
-                                        {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"kB", 1e3},    {"MB", 1e6},
-                                        {"GB", 1e9},    {NULL, 0}};
+    static const struct unit units[] = {{"", 1},         {"B", 1},        {"KiB", 0x1p10},
+                                        {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40},
+                                        {"kB", 1e3},     {"MB", 1e6},     {"GB", 1e9},
+                                        {NULL, 0}};
 
     return ask_with_unit(map, key, units, "a size such as 64KiB, 512MiB or 4096", inout, error);
 }

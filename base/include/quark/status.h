@@ -44,20 +44,26 @@ typedef enum {
 #undef QK__STATUS_ENUM
 } qk_status;
 
-/* "QK_NOT_FOUND" and "not found"; an unlisted number gives "QK_UNKNOWN" and its text. Static strings. */
+/*
+ * "QK_NOT_FOUND" and "not found"; an unlisted number gives "QK_UNKNOWN" and its text. Static
+ * strings.
+ */
 QK_API const char *qk_status_name(qk_status status);
 QK_API const char *qk_status_text(qk_status status);
 
-/* Room for one sentence that names what failed, where, and why. A caller's, usually on the stack. */
+/*
+ * Room for one sentence that names what failed, where, and why. A caller's, usually on the stack.
+ */
 struct qk_error {
     qk_status status;
     char      text[252];
 };
 
 /*
- * Records `status` and the sentence in `error` and returns `status`, so that a function may end with
- * `return qk_error_set(error, QK_NOT_FOUND, "%s: no such model", name);`. `error` may be NULL. Never fails.
- * The text is cut, on a whole character, where it is too long. Thread: any. Never blocks.
+ * Records `status` and the sentence in `error` and returns `status`, so that a function may end
+ * with `return qk_error_set(error, QK_NOT_FOUND, "%s: no such model", name);`. `error` may be
+ * NULL. Never fails. The text is cut, on a whole character, where it is too long. Thread: any.
+ * Never blocks.
  */
 QK_API qk_status qk_error_set(struct qk_error *error, qk_status status, const char *format, ...)
     QK_PRINTF(3, 4);
