@@ -18,7 +18,8 @@
 #include <stdio.h>
 
 #define DRIVER_LIMIT 3
-#define DEFAULT_USABLE_SHARE 0.9    /* the rest is the driver's, other programs' and fragmentation's */
+/* The rest is the driver's, other programs' and fragmentation's */
+#define DEFAULT_USABLE_SHARE 0.9
 
 struct loaded_driver {
     const struct qk_driver *table;

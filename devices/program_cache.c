@@ -183,7 +183,7 @@ void qk__program_cache_refused(qk__program_cache *cache, const char *key)
 
     atomic_fetch_add(&cache->corrupt, 1);
     if (entry_path(cache, key, path, sizeof path) == QK_OK)
-        (void)unlink(path);    /* a folder that can't be written keeps it: refused again next time */
+        (void)unlink(path);   /* a folder that can't be written keeps it: refused again next time */
 }
 
 void qk__program_cache_read_counts(const qk__program_cache         *cache,

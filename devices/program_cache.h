@@ -9,7 +9,8 @@
  * it; one that fails is removed, counted, and built again. Trouble with the folder is counted and
  * never an error of the caller's: the cache only saves time.
  *
- *     file:  magic[8]  key[64]  size  hash.hi  hash.lo  binary[size]       (numbers as this machine stores them)
+ *     file:  magic[8]  key[64]  size  hash.hi  hash.lo  binary[size]
+ *            (numbers as this machine stores them)
  *
  * Thread: any; several processes may share a folder (entries appear by rename). Blocks as files do.
  */

@@ -274,7 +274,8 @@ static qk_status load_and_read(qk__topology *topology)
 {
     if (hwloc_topology_load(topology->hwloc) != 0)
         return QK_INVALID_ARGUMENT;
-    /* Makes hwloc's lazily computed parts now, so that later readers of any thread change nothing. */
+    /* Makes hwloc's lazily computed parts now, so that later readers of any thread change
+     * nothing. */
     (void)hwloc_topology_refresh(topology->hwloc);
     topology->is_this_machine = hwloc_topology_is_thissystem(topology->hwloc) != 0;
     return read_all(topology);
@@ -292,7 +293,10 @@ static void try_and_exit(qk__topology *topology)
     _exit(0);
 }
 
-/* hwloc crashes on some damaged files, or never ends. So a file is first read by a child, for whom that is no loss. */
+/*
+ * hwloc crashes on some damaged files, or never ends. So a file is first read by a child,
+ * for whom that is no loss.
+ */
 static bool survives_trial(qk__topology *topology)
 {
     const pid_t child = fork();
@@ -307,14 +311,16 @@ static bool survives_trial(qk__topology *topology)
     return WIFEXITED(outcome) && WEXITSTATUS(outcome) == 0;
 }
 
-static qk_status load(qk__topology *topology, const struct qk__topology_source *source, struct qk_error *error)
+static qk_status load(qk__topology *topology, const struct qk__topology_source *source,
+                      struct qk_error *error)
 {
     qk_status st = prepare(topology, source, error);
 
     if (st != QK_OK)
         return st;
     if (source->xml_file != NULL && !survives_trial(topology))
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: damaged, hwloc fails on it", source->xml_file);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: damaged, hwloc fails on it",
+                            source->xml_file);
     st = load_and_read(topology);
     if (st == QK_INVALID_ARGUMENT)
         return qk_error_set(error, st, "%s: hwloc finds no topology in it", name_of(source));

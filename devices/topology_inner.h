@@ -18,14 +18,18 @@ struct qk__topology {
     char                  cpu_model[128];
     struct qk__numa_node *numa;
     uint32_t              numa_count;
-    uint64_t             *distances;    /* numa_count squared, or NULL when the machine does not tell */
+    /* numa_count squared, or NULL when the machine does not tell */
+    uint64_t             *distances;
     struct qk__pu        *pus;
     uint32_t              usable_count;
     struct qk__io_device *io;
     uint32_t              io_count;
 };
 
-/* Copies a text out of hwloc, which passes on what a file says: all but plain ASCII becomes '?'. NULL is "". */
+/*
+ * Copies a text out of hwloc, which passes on what a file says: all but plain ASCII
+ * becomes '?'. NULL is "".
+ */
 void qk__topology_copy_text(char *out, size_t size, const char *text);
 
 /* Fills in the accelerators. QK_NO_MEMORY. */

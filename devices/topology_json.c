@@ -36,8 +36,9 @@ static json_t *numa_to_json(const qk__topology *topology, uint32_t index)
 
     return json_pack("{s:i, s:I, s:o, s:I, s:s, s:o}", "os_index", node->os_index, "memory_bytes",
                      (json_int_t)node->memory_bytes, "free_bytes",
-                     free_bytes > 0 ? json_integer((json_int_t)free_bytes) : json_null(), "pus", (json_int_t)node->pu_count,
-                     "cpuset", node->cpuset, "distances", distances_from(topology, index));
+                     free_bytes > 0 ? json_integer((json_int_t)free_bytes) : json_null(), "pus",
+                     (json_int_t)node->pu_count, "cpuset", node->cpuset, "distances",
+                     distances_from(topology, index));
 }
 
 static json_t *pci_to_json(const struct qk_pci_address *pci)

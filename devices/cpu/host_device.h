@@ -16,9 +16,9 @@
 struct qk_driver_device {
     struct qk_device_info  info;
     struct qk__host_queues queues;
-    _Atomic uint64_t       used_bytes;            /* of info.memory_bytes */
-    _Atomic int64_t        allocs_until_fault;    /* 1: the next one fails; 0 and below: none does */
-    _Atomic int64_t        runs_until_lost;       /* likewise */
+    _Atomic uint64_t       used_bytes;           /* of info.memory_bytes */
+    _Atomic int64_t        allocs_until_fault;   /* 1: the next one fails; 0 and below: none does */
+    _Atomic int64_t        runs_until_lost;      /* likewise */
 };
 
 qk_status qk__host_device_create(const struct qk_device_info *info, const struct qk__clock *clock,

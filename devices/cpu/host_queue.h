@@ -66,7 +66,8 @@ struct qk__host_queues {
     struct qk__host_queue   queue[QK_QUEUE_COUNT];
     const struct qk__clock *clock;
     struct qk__host_model   model;
-    pthread_mutex_t pace_lock;    /* guards the two flags, with `pace_changed` to wake who is pacing */
+    /* Guards the two flags, with `pace_changed` to wake who is pacing */
+    pthread_mutex_t pace_lock;
     pthread_cond_t  pace_changed;
     bool            is_lost, is_held;
 };

@@ -21,15 +21,16 @@ struct qk_driver_device {
     cl_device_id          id;
     cl_context            context;
     cl_command_queue      queues[QK_QUEUE_COUNT];
-    cl_command_queue      setup;      /* for touching memory and probing: these wait behind nothing */
-    qk__program_cache    *cache;      /* borrowed */
-    bool                  is_lazy;    /* does nothing until somebody waits, see qk__opencl_flush() */
+    cl_command_queue      setup;    /* for touching memory and probing: these wait behind nothing */
+    qk__program_cache    *cache;    /* borrowed */
+    bool                  is_lazy;  /* does nothing until somebody waits, see qk__opencl_flush() */
     char                  identity[1024];    /* what a compiled program depends on */
 };
 
 struct qk_driver_kernel {
     cl_kernel          kernel;
-    pthread_mutex_t    lock;    /* arguments are state of a cl_kernel: binding and enqueueing are one */
+    /* Arguments are state of a cl_kernel: binding and enqueueing are one */
+    pthread_mutex_t    lock;
 };
 
 static inline cl_mem to_mem(qk_driver_buffer *buffer)

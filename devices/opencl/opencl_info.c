@@ -230,7 +230,8 @@ qk_status qk__opencl_describe(cl_platform_id platform, cl_device_id id,
     find_pci(id, &info.pci);
     info.memory_bytes = device_ulong(id, CL_DEVICE_GLOBAL_MEM_SIZE);
     info.max_buffer_bytes = device_ulong(id, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
-    info.buffer_align_bytes = device_uint(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;    /* told in bits */
+    /* Told in bits */
+    info.buffer_align_bytes = device_uint(id, CL_DEVICE_MEM_BASE_ADDR_ALIGN) / 8;
     info.compute_units = device_uint(id, CL_DEVICE_MAX_COMPUTE_UNITS);
     info.max_work_group = (uint32_t)device_size(id, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     info.shares_host_memory = device_uint(id, CL_DEVICE_HOST_UNIFIED_MEMORY) != 0;

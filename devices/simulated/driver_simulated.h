@@ -2,9 +2,9 @@
 /*
  * driver_simulated.h - devices that are not there: any number, any size, with faults on purpose.
  *
- * Results are real, computed by host functions; memory, time and failures are those of the machine
- * description (machine.h). So code for eight cards runs on a laptop, and the way into every error is
- * open.
+ * Results are real, computed by host functions; memory, time and failures are those of the
+ * machine description (machine.h). So code for eight cards runs on a laptop, and the way into
+ * every error is open.
  */
 #ifndef QUARK_DEVICES_SIMULATED_DRIVER_SIMULATED_H
 #define QUARK_DEVICES_SIMULATED_DRIVER_SIMULATED_H

@@ -7,16 +7,16 @@
  *       - id: gpu                    # the devices are sim:gpu:0, sim:gpu:1, ...; default "device"
  *         name: "A card of 2026"     # what people read; default "simulated device"
  *         count: 4                   # so many alike, 1..64; default 1
- *         memory: 16GiB              # enforced; default 8GiB. Host memory is taken as buffers are made
+ *         memory: 16GiB              # enforced; default 8GiB. Buffers take host memory once made
  *         max_buffer: 4GiB           # largest single buffer; default: memory
  *         upload_bandwidth: 12GiB    # bytes a second; default 12GiB. Likewise download_bandwidth
  *         memory_bandwidth: 400GiB   # of copies within the device; default 400GiB
  *         transfer_latency: 10us     # of each upload, download and copy; default 10us
  *         launch_latency: 10us       # of each run; default 10us
- *         run_factor: 1.0            # a run takes the host function's own time, times this; default 1
+ *         run_factor: 1.0            # times the host function's own time is a run; default 1
  *         run_time: 2ms              # or: every run takes just this long
  *         numa_node: 0               # near this node; default: unknown
- *         pci: "0000:3b:00.0"        # or: mapped by the topology as a real card would be; only with count 1
+ *         pci: "0000:3b:00.0"        # or: mapped by the topology like a real card; only with count 1
  *         shares_host_memory: false  # as integrated devices do; default false
  *         faults: ["alloc-fail:3"]   # injected at opening, see qk__device_inject_fault()
  *
