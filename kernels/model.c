@@ -38,14 +38,17 @@ static struct qk__model_limits with_defaults(const struct qk__model_limits *limi
     return full;
 }
 
-static struct qk__model_value *make_values(const struct qk__graph *graph, const uint32_t *indices, uint32_t count)
+static struct qk__model_value *make_values(const struct qk__graph *graph, const uint32_t *indices,
+                                           uint32_t count)
 {
     struct qk__model_value *values = qk__alloc_array(count, sizeof *values);
 
     for (uint32_t i = 0; values != NULL && i < count; i++) {
         const struct qk__value *value = &graph->values[indices[i]];
 
-        values[i] = (struct qk__model_value){.name = value->name, .dtype = value->dtype, .shape = value->shape};
+        values[i] = (struct qk__model_value){.name = value->name,
+                                             .dtype = value->dtype,
+                                             .shape = value->shape};
         memcpy(values[i].dim_names, value->dim_names, sizeof value->dim_names);
     }
     return values;
@@ -74,7 +77,10 @@ static qk_status digest(const void *bytes, size_t size, char out_hex[65])
     return qk__sha256_finish(&sha, out_hex);
 }
 
-/* Inputs as the file declares them, open dimensions being 1; false where it does not say enough for a plan. */
+/*
+ * Inputs as the file declares them, open dimensions being 1; false where it does
+ * not say enough for a plan.
+ */
 static bool declared_inputs(const struct qk__graph *graph, qk_tensor *inputs, bool *out_is_open)
 {
     for (uint32_t i = 0; i < graph->input_count; i++) {
@@ -92,8 +98,8 @@ static bool declared_inputs(const struct qk__graph *graph, qk_tensor *inputs, bo
 }
 
 /*
- * Plans once for the declared shapes, so that a node that can't work is refused now. With open dimensions only what is not
- * supported counts: that 1 does not fit says nothing about others.
+ * Plans once for the declared shapes, so that a node that can't work is refused now. With open
+ * dimensions only what is not supported counts: that 1 does not fit says nothing about others.
  */
 static qk_status try_plan(const struct qk__graph *graph, struct qk_error *error)
 {
@@ -132,16 +138,17 @@ static qk_status fill(qk__model *model, const char *name, const void *bytes, siz
     return QK_OK;
 }
 
-qk_status qk__model_parse(const char *name, const void *bytes, size_t size, const struct qk__model_limits *limits,
-                          qk__model **out_model, struct qk_error *error)
+qk_status qk__model_parse(const char *name, const void *bytes, size_t size,
+                          const struct qk__model_limits *limits, qk__model **out_model,
+                          struct qk_error *error)
 {
     const struct qk__model_limits full = with_defaults(limits);
     qk__model                    *model;
     qk_status                     status;
 
     if (size > full.max_file_bytes)
-        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "%s: %zu bytes, the limit is %llu", name, size,
-                            (unsigned long long)full.max_file_bytes);
+        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "%s: %zu bytes, the limit is %llu", name,
+                            size, (unsigned long long)full.max_file_bytes);
     model = qk__alloc_zero(sizeof *model);
     if (model == NULL)
         return qk_error_set(error, QK_NO_MEMORY, "%s: no memory for the model", name);
@@ -156,12 +163,13 @@ qk_status qk__model_parse(const char *name, const void *bytes, size_t size, cons
     return QK_OK;
 }
 
-qk_status qk__model_read(const char *path, const struct qk__model_limits *limits, qk__model **out_model,
-                         struct qk_error *error)
+qk_status qk__model_read(const char *path, const struct qk__model_limits *limits,
+                         qk__model **out_model, struct qk_error *error)
 {
     uint8_t  *bytes;
     size_t    size;
-    qk_status status = qk__file_read(path, (size_t)with_defaults(limits).max_file_bytes, &bytes, &size, error);
+    qk_status status =
+        qk__file_read(path, (size_t)with_defaults(limits).max_file_bytes, &bytes, &size, error);
 
     if (status != QK_OK)
         return status;
@@ -177,7 +185,8 @@ void qk__model_retain(qk__model *model)
 
 void qk__model_release(qk__model *model)
 {
-    if (model == NULL || atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) != 1)
+    if (model == NULL ||
+        atomic_fetch_sub_explicit(&model->references, 1, memory_order_acq_rel) != 1)
         return;
     qk__graph_fini(&model->graph);
     qk__free(model->inputs);
@@ -241,13 +250,16 @@ static json_t *describe_value(const struct qk__model_value *value, bool has_shap
         if (value->shape.dims[i] >= 0)
             json_array_append_new(dims, json_integer(value->shape.dims[i]));
         else
-            json_array_append_new(dims, value->dim_names[i] != NULL ? json_string(value->dim_names[i]) : json_null());
+            json_array_append_new(dims, value->dim_names[i] != NULL
+                                            ? json_string(value->dim_names[i])
+                                            : json_null());
     }
     if (!has_shape) {
         json_decref(dims);
         dims = json_null();
     }
-    return json_pack("{s:s, s:s, s:o}", "name", value->name, "type", qk_dtype_name(value->dtype), "shape", dims);
+    return json_pack("{s:s, s:s, s:o}", "name", value->name, "type", qk_dtype_name(value->dtype),
+                     "shape", dims);
 }
 
 static json_t *describe_values(const struct qk__graph *graph, const struct qk__model_value *values,
@@ -256,7 +268,8 @@ static json_t *describe_values(const struct qk__graph *graph, const struct qk__m
     json_t *list = json_array();
 
     for (uint32_t i = 0; i < count; i++)
-        json_array_append_new(list, describe_value(&values[i], graph->values[indices[i]].has_shape));
+        json_array_append_new(list,
+                              describe_value(&values[i], graph->values[indices[i]].has_shape));
     return list;
 }
 
@@ -268,7 +281,8 @@ static json_t *count_operators(const struct qk__graph *graph)
         const char  *name = graph->nodes[i].op->name;
         const json_t *before = json_object_get(counts, name);
 
-        json_object_set_new(counts, name, json_integer(1 + (before != NULL ? json_integer_value(before) : 0)));
+        json_object_set_new(counts, name,
+                            json_integer(1 + (before != NULL ? json_integer_value(before) : 0)));
     }
     return counts;
 }
@@ -283,8 +297,9 @@ static json_t *describe_backend(const struct qk__graph *graph, const struct qk__
         struct qk_error        error = {0};
 
         if (backend->supports(node, &error) != QK_OK)
-            json_array_append_new(unsupported, json_pack("{s:s, s:s, s:s}", "node", node->name, "operator",
-                                                         node->op->name, "reason", error.text));
+            json_array_append_new(unsupported,
+                                  json_pack("{s:s, s:s, s:s}", "node", node->name, "operator",
+                                            node->op->name, "reason", error.text));
     }
     return unsupported;
 }
@@ -292,13 +307,16 @@ static json_t *describe_backend(const struct qk__graph *graph, const struct qk__
 qk_status qk__model_describe(const qk__model *model, char **out_json)
 {
     const struct qk__graph *graph = &model->graph;
-    json_t                 *json = json_pack(
-        "{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:{s:o, s:o}}", "name", model->name, "sha256", model->digest, "weight_bytes",
-        (json_int_t)model->weight_bytes, "nodes", (json_int_t)graph->node_count, "inputs",
-        describe_values(graph, model->inputs, graph->inputs, graph->input_count), "outputs",
-        describe_values(graph, model->outputs, graph->outputs, graph->output_count), "operators",
-        count_operators(graph), "unsupported", qk__backend_cpu.name, describe_backend(graph, &qk__backend_cpu),
-        qk__backend_opencl.name, describe_backend(graph, &qk__backend_opencl));
+    json_t                 *json =
+        json_pack("{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:{s:o, s:o}}", "name", model->name,
+                  "sha256", model->digest, "weight_bytes", (json_int_t)model->weight_bytes, "nodes",
+                  (json_int_t)graph->node_count, "inputs",
+                  describe_values(graph, model->inputs, graph->inputs, graph->input_count),
+                  "outputs",
+                  describe_values(graph, model->outputs, graph->outputs, graph->output_count),
+                  "operators", count_operators(graph), "unsupported", qk__backend_cpu.name,
+                  describe_backend(graph, &qk__backend_cpu), qk__backend_opencl.name,
+                  describe_backend(graph, &qk__backend_opencl));
     char *text = json != NULL ? json_dumps(json, JSON_INDENT(2)) : NULL;
 
     json_decref(json);

@@ -2,9 +2,10 @@
 /*
  * residence.c - see model.h: a model on one device, whichever back end runs it.
  *
- * Plans are kept by what they were made for: type and shape of each input, and the bytes of those that shapes depend on. There are
- * at most MAX_PLANS; the one used longest ago goes, if nothing of it is under way. One lock guards the list and is never
- * held while a plan is made; `making` lets one thread at a time make plans, and the others that want the same wait for it.
+ * Plans are kept by what they were made for: type and shape of each input, and the bytes of those
+ * that shapes depend on. There are at most MAX_PLANS; the one used longest ago goes, if nothing of
+ * it is under way. One lock guards the list and is never held while a plan is made; `making` lets
+ * one thread at a time make plans, and the others that want the same wait for it.
  */
 #include "kernels/model.h"
 
@@ -46,7 +47,8 @@ static const struct qk__graph *graph_of(const qk__residence *residence)
 
 /* ---- life ---- */
 
-static qk_status check_support(const qk__model *model, const struct qk__backend *backend, struct qk_error *error)
+static qk_status check_support(const qk__model *model, const struct qk__backend *backend,
+                               struct qk_error *error)
 {
     const struct qk__graph *graph = qk__model_graph(model);
 
@@ -55,16 +57,16 @@ static qk_status check_support(const qk__model *model, const struct qk__backend 
         const qk_status        status = backend->supports(node, error);
 
         if (status != QK_OK) {
-            qk_error_prefix(error, "%s: node '%.60s' (%s) on %s", qk__model_name(model), node->name, node->op->name,
-                            backend->name);
+            qk_error_prefix(error, "%s: node '%.60s' (%s) on %s", qk__model_name(model), node->name,
+                            node->op->name, backend->name);
             return status;
         }
     }
     return QK_OK;
 }
 
-qk_status qk__residence_create(qk__model *model, qk__device *device, const char *owner, qk__residence **out_residence,
-                               struct qk_error *error)
+qk_status qk__residence_create(qk__model *model, qk__device *device, const char *owner,
+                               qk__residence **out_residence, struct qk_error *error)
 {
     const struct qk__backend *backend =
         qk__device_info(device)->runs_programs ? &qk__backend_opencl : &qk__backend_cpu;
@@ -135,7 +137,8 @@ uint64_t qk__residence_bytes(const qk__residence *residence)
 
 bool qk__residence_is_warm(const qk__residence *residence)
 {
-    qk__residence *self = (qk__residence *)(uintptr_t)residence;    /* the lock is not part of what a reader sees */
+    /* The lock is not part of what a reader sees */
+    qk__residence *self = (qk__residence *)(uintptr_t)residence;
     bool           is_warm;
 
     pthread_mutex_lock(&self->lock);
@@ -146,30 +149,37 @@ bool qk__residence_is_warm(const qk__residence *residence)
 
 /* ---- inputs ---- */
 
-static qk_status image_shape(const struct qk__input *input, struct qk_shape *out_shape, struct qk_error *error)
+static qk_status image_shape(const struct qk__input *input, struct qk_shape *out_shape,
+                             struct qk_error *error)
 {
     const struct qk_image_transform *transform = input->transform;
     const size_t count = input->regions != NULL ? input->region_count : 1;
 
     if (input->image == NULL || transform == NULL)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "a picture without pixels or without a transform");
-    if (transform->width == 0 || transform->height == 0 || (transform->channels != 1 && transform->channels != 3))
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "a transform to %ux%u with %u channels", transform->width,
-                            transform->height, transform->channels);
-    *out_shape = (struct qk_shape){
-        4, {(int64_t)count, (int64_t)transform->channels, (int64_t)transform->height, (int64_t)transform->width}};
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "a picture without pixels or without a transform");
+    if (transform->width == 0 || transform->height == 0 ||
+        (transform->channels != 1 && transform->channels != 3))
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "a transform to %ux%u with %u channels",
+                            transform->width, transform->height, transform->channels);
+    *out_shape = (struct qk_shape){4, {(int64_t)count, (int64_t)transform->channels,
+                                       (int64_t)transform->height, (int64_t)transform->width}};
     return QK_OK;
 }
 
 /* Type and shape of each input as tensors; with data where the model needs them by value. */
-static qk_status describe_inputs(const qk__residence *residence, const struct qk__inference *inference,
-                                 qk_tensor *out_tensors, struct qk_error *error)
+static qk_status describe_inputs(const qk__residence *residence,
+                                 const struct qk__inference *inference, qk_tensor *out_tensors,
+                                 struct qk_error *error)
 {
     const struct qk__graph *graph = graph_of(residence);
 
-    if (inference->input_count != graph->input_count || inference->output_count != graph->output_count)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%zu inputs and %zu outputs, the model has %u and %u",
-                            inference->input_count, inference->output_count, graph->input_count, graph->output_count);
+    if (inference->input_count != graph->input_count ||
+        inference->output_count != graph->output_count)
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "%zu inputs and %zu outputs, the model has %u and %u",
+                            inference->input_count, inference->output_count, graph->input_count,
+                            graph->output_count);
     for (uint32_t i = 0; i < graph->input_count; i++) {
         const struct qk__input *input = &inference->inputs[i];
         const struct qk__value *value = &graph->values[graph->inputs[i]];
@@ -181,9 +191,11 @@ static qk_status describe_inputs(const qk__residence *residence, const struct qk
         else if (input->tensor == NULL || input->tensor->data == NULL)
             status = qk_error_set(error, QK_INVALID_ARGUMENT, "there is no tensor");
         else
-            out_tensors[i] = qk_tensor_view(input->tensor->dtype, &input->tensor->shape, input->tensor->data);
+            out_tensors[i] =
+                qk_tensor_view(input->tensor->dtype, &input->tensor->shape, input->tensor->data);
         if (status == QK_OK && value->by_value && input->kind == QK__INPUT_IMAGE)
-            status = qk_error_set(error, QK_INVALID_ARGUMENT, "a picture where the model needs a shape");
+            status =
+                qk_error_set(error, QK_INVALID_ARGUMENT, "a picture where the model needs a shape");
         if (status != QK_OK) {
             qk_error_prefix(error, "input '%.80s'", value->name);
             return status;
@@ -263,7 +275,10 @@ static qk_status copy_inputs(struct kept_plan *plan, const qk_tensor *inputs, ui
     return plan->made_for != NULL ? QK_OK : QK_NO_MEMORY;
 }
 
-/* Room for one more: out goes the plan that nothing is under way of and that was used longest ago. Under `lock`. */
+/*
+ * Room for one more: out goes the plan that nothing is under way of and that was used
+ * longest ago. Under `lock`.
+ */
 static struct kept_plan *take_out_oldest(qk__residence *residence)
 {
     size_t                     oldest = residence->plan_count;
@@ -271,7 +286,8 @@ static struct kept_plan *take_out_oldest(qk__residence *residence)
 
     for (size_t i = 0; i < residence->plan_count; i++) {
         if (residence->plans[i]->under_way == 0 &&
-            (oldest == residence->plan_count || residence->plans[i]->used_at < residence->plans[oldest]->used_at))
+            (oldest == residence->plan_count ||
+             residence->plans[i]->used_at < residence->plans[oldest]->used_at))
             oldest = i;
     }
     if (oldest == residence->plan_count)
@@ -290,7 +306,8 @@ static qk_status list_plan(qk__residence *residence, struct kept_plan *plan, str
     if (residence->plan_count == MAX_PLANS) {
         oldest = take_out_oldest(residence);
         if (oldest == NULL)
-            status = qk_error_set(error, QK_RESOURCE_EXHAUSTED, "inferences of %u shapes are under way", MAX_PLANS);
+            status = qk_error_set(error, QK_RESOURCE_EXHAUSTED,
+                                  "inferences of %u shapes are under way", MAX_PLANS);
     }
     if (status == QK_OK) {
         plan->used_at = ++residence->uses;
@@ -304,8 +321,8 @@ static qk_status list_plan(qk__residence *residence, struct kept_plan *plan, str
 }
 
 /* A new plan, counted as under way. Under `making`. */
-static qk_status make_plan(qk__residence *residence, const qk_tensor *inputs, struct kept_plan **out_plan,
-                           struct qk_error *error)
+static qk_status make_plan(qk__residence *residence, const qk_tensor *inputs,
+                           struct kept_plan **out_plan, struct qk_error *error)
 {
     struct kept_plan *plan = qk__alloc_zero(sizeof *plan);
     qk_status                  status;
@@ -317,7 +334,8 @@ static qk_status make_plan(qk__residence *residence, const qk_tensor *inputs, st
     if (status != QK_OK)
         (void)qk_error_set(error, status, "no memory for a plan");
     if (status == QK_OK)
-        status = qk__plan_create(graph_of(residence), inputs, residence->backend->fusions, &plan->plan, error);
+        status = qk__plan_create(graph_of(residence), inputs, residence->backend->fusions,
+                                 &plan->plan, error);
     if (status == QK_OK)
         status = residence->backend->plan_create(residence->state, plan->plan, &plan->exec, error);
     if (status == QK_OK)
@@ -354,10 +372,12 @@ static void inference_done(struct qk__inference *inference, qk_status status)
     inference->done(inference, status);
 }
 
-static qk_status submit(qk__residence *residence, const qk_tensor *inputs, struct qk__inference *inference)
+static qk_status submit(qk__residence *residence, const qk_tensor *inputs,
+                        struct qk__inference *inference)
 {
     struct kept_plan *plan;
-    qk_status                  status = find_or_make_plan(residence, inputs, &plan, &inference->error);
+    qk_status                  status =
+        find_or_make_plan(residence, inputs, &plan, &inference->error);
 
     if (status != QK_OK)
         return status;
@@ -379,7 +399,8 @@ qk_status qk__residence_infer(qk__residence *residence, struct qk__inference *in
     if (count > FEW_INPUTS)
         inputs = qk__alloc_array(count, sizeof *inputs);
     if (inputs == NULL)
-        return qk_error_set(&inference->error, QK_NO_MEMORY, "%s: no memory", qk__model_name(residence->model));
+        return qk_error_set(&inference->error, QK_NO_MEMORY, "%s: no memory",
+                            qk__model_name(residence->model));
     status = describe_inputs(residence, inference, inputs, &inference->error);
     if (status == QK_OK)
         status = submit(residence, inputs, inference);
@@ -396,7 +417,8 @@ bool qk__residence_is_planned(const qk__residence *residence, const struct qk__i
     qk_tensor      inputs[FEW_INPUTS];
     bool           is_planned;
 
-    if (graph_of(residence)->input_count > FEW_INPUTS || describe_inputs(residence, inference, inputs, NULL) != QK_OK)
+    if (graph_of(residence)->input_count > FEW_INPUTS ||
+        describe_inputs(residence, inference, inputs, NULL) != QK_OK)
         return false;
     pthread_mutex_lock(&self->lock);
     is_planned = find_plan(self, inputs) != NULL;
@@ -426,12 +448,17 @@ static void blocking_run_done(struct qk__inference *inference, qk_status status)
 }
 
 /* Submits and waits: for whoever may block. */
-static qk_status run_and_wait(qk__residence *residence, const struct qk__input *inputs, size_t input_count,
-                              qk_tensor *outputs, size_t output_count, struct qk_error *error)
+static qk_status run_and_wait(qk__residence *residence, const struct qk__input *inputs,
+                              size_t input_count, qk_tensor *outputs, size_t output_count,
+                              struct qk_error *error)
 {
     struct blocking_run run = {
-        .inference = {.inputs = inputs, .input_count = input_count, .outputs = outputs, .output_count = output_count,
-                      .done = blocking_run_done, .arg = &run},
+        .inference = {.inputs = inputs,
+                      .input_count = input_count,
+                      .outputs = outputs,
+                      .output_count = output_count,
+                      .done = blocking_run_done,
+                      .arg = &run},
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .changed = PTHREAD_COND_INITIALIZER,
     };
@@ -449,8 +476,8 @@ static qk_status run_and_wait(qk__residence *residence, const struct qk__input *
     return status;
 }
 
-qk_status qk__residence_run(qk__residence *residence, const qk_tensor *inputs, size_t input_count, qk_tensor *outputs,
-                            size_t output_count, struct qk_error *error)
+qk_status qk__residence_run(qk__residence *residence, const qk_tensor *inputs, size_t input_count,
+                            qk_tensor *outputs, size_t output_count, struct qk_error *error)
 {
     struct qk__input *list = qk__alloc_array(input_count, sizeof *list);
     qk_status         status;
@@ -465,11 +492,12 @@ qk_status qk__residence_run(qk__residence *residence, const qk_tensor *inputs, s
 }
 
 /* The shape that the file declares, open dimensions being 1. */
-static qk_status default_shape(const struct qk__value *value, struct qk_shape *out_shape, struct qk_error *error)
+static qk_status default_shape(const struct qk__value *value, struct qk_shape *out_shape,
+                               struct qk_error *error)
 {
     if (!value->has_shape)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "input '%.80s' has no declared shape to warm up with",
-                            value->name);
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "input '%.80s' has no declared shape to warm up with", value->name);
     *out_shape = value->shape;
     for (uint32_t i = 0; i < out_shape->rank; i++) {
         if (out_shape->dims[i] < 0)
@@ -478,8 +506,8 @@ static qk_status default_shape(const struct qk__value *value, struct qk_shape *o
     return QK_OK;
 }
 
-static qk_status make_zeros(const struct qk__graph *graph, const struct qk_shape *shapes, qk_tensor *zeros,
-                            struct qk__input *inputs, struct qk_error *error)
+static qk_status make_zeros(const struct qk__graph *graph, const struct qk_shape *shapes,
+                            qk_tensor *zeros, struct qk__input *inputs, struct qk_error *error)
 {
     for (uint32_t i = 0; i < graph->input_count; i++) {
         const struct qk__value *value = &graph->values[graph->inputs[i]];
@@ -490,9 +518,11 @@ static qk_status make_zeros(const struct qk__graph *graph, const struct qk_shape
             return status;
         if (shapes != NULL)
             shape = shapes[i];
-        status = qk_tensor_create(value->dtype != QK_DTYPE_NONE ? value->dtype : QK_F32, &shape, &zeros[i]);
+        status = qk_tensor_create(value->dtype != QK_DTYPE_NONE ? value->dtype : QK_F32, &shape,
+                                  &zeros[i]);
         if (status != QK_OK)
-            return qk_error_set(error, status, "input '%.80s': no memory, or no such shape", value->name);
+            return qk_error_set(error, status, "input '%.80s': no memory, or no such shape",
+                                value->name);
         inputs[i] = (struct qk__input){.kind = QK__INPUT_TENSOR, .tensor = &zeros[i]};
     }
     return QK_OK;
@@ -505,7 +535,8 @@ static void free_tensors(qk_tensor *tensors, uint32_t count)
     qk__free(tensors);
 }
 
-qk_status qk__residence_warm(qk__residence *residence, const struct qk_shape *shapes, struct qk_error *error)
+qk_status qk__residence_warm(qk__residence *residence, const struct qk_shape *shapes,
+                             struct qk_error *error)
 {
     const struct qk__graph *graph = graph_of(residence);
     struct qk__input       *inputs = qk__alloc_array(graph->input_count, sizeof *inputs);
@@ -514,11 +545,13 @@ qk_status qk__residence_warm(qk__residence *residence, const struct qk_shape *sh
     qk_status               status = QK_OK;
 
     if (inputs == NULL || zeros == NULL || outputs == NULL)
-        status = qk_error_set(error, QK_NO_MEMORY, "%s: no memory to warm up", qk__model_name(residence->model));
+        status = qk_error_set(error, QK_NO_MEMORY, "%s: no memory to warm up",
+                              qk__model_name(residence->model));
     if (status == QK_OK)
         status = make_zeros(graph, shapes, zeros, inputs, error);
     if (status == QK_OK)
-        status = run_and_wait(residence, inputs, graph->input_count, outputs, graph->output_count, error);
+        status = run_and_wait(residence, inputs, graph->input_count, outputs, graph->output_count,
+                              error);
     if (status == QK_OK) {
         pthread_mutex_lock(&residence->lock);
         residence->is_warm = true;

@@ -17,9 +17,10 @@ struct dtype_row {
 static const struct dtype_row *find_dtype(qk_dtype dtype)
 {
     static const struct dtype_row rows[] = {
-        {QK_F32, 4, "float32"},  {QK_U8, 1, "uint8"},   {QK_I8, 1, "int8"},    {QK_U16, 2, "uint16"},
-        {QK_I16, 2, "int16"},    {QK_I32, 4, "int32"},  {QK_I64, 8, "int64"},  {QK_BOOL, 1, "bool"},
-        {QK_F16, 2, "float16"},  {QK_F64, 8, "float64"}, {QK_U32, 4, "uint32"}, {QK_U64, 8, "uint64"},
+        {QK_F32, 4, "float32"},   {QK_U8, 1, "uint8"},   {QK_I8, 1, "int8"},
+        {QK_U16, 2, "uint16"},    {QK_I16, 2, "int16"},  {QK_I32, 4, "int32"},
+        {QK_I64, 8, "int64"},     {QK_BOOL, 1, "bool"},  {QK_F16, 2, "float16"},
+        {QK_F64, 8, "float64"},   {QK_U32, 4, "uint32"}, {QK_U64, 8, "uint64"},
         {QK_BF16, 2, "bfloat16"},
     };
 
@@ -80,7 +81,8 @@ const char *qk_shape_print(const struct qk_shape *shape, char *out, size_t size)
     if (shape->rank == 0)
         snprintf(out, size, "scalar");
     for (uint32_t i = 0; i < shape->rank && used < size; i++)
-        used += (size_t)snprintf(out + used, size - used, i > 0 ? "x%lld" : "%lld", (long long)shape->dims[i]);
+        used += (size_t)snprintf(out + used, size - used, i > 0 ? "x%lld" : "%lld",
+                                 (long long)shape->dims[i]);
     return out;
 }
 
@@ -89,7 +91,8 @@ qk_status qk_tensor_create(qk_dtype dtype, const struct qk_shape *shape, qk_tens
     size_t size_bytes;
     void  *data;
 
-    if (!qk_tensor_size(dtype, shape, &size_bytes) || size_bytes > SIZE_MAX - 2 * TENSOR_ALIGN_BYTES)
+    if (!qk_tensor_size(dtype, shape, &size_bytes) ||
+        size_bytes > SIZE_MAX - 2 * TENSOR_ALIGN_BYTES)
         return QK_INVALID_ARGUMENT;
     size_bytes = (size_bytes + TENSOR_ALIGN_BYTES) & ~(size_t)(TENSOR_ALIGN_BYTES - 1);
     data = aligned_alloc(TENSOR_ALIGN_BYTES, size_bytes);

@@ -45,7 +45,10 @@ static bool is_float(qk_dtype dtype)
     return dtype == QK_F32 || dtype == QK_F64 || dtype == QK_F16 || dtype == QK_BF16;
 }
 
-/* Sums that nearly cancel keep the rounding of what was summed: a float32 result knows 2^-23 of the largest around it, no better. */
+/*
+ * Sums that nearly cancel keep the rounding of what was summed: a float32 result knows 2^-23 of the
+ * largest around it, no better.
+ */
 #define ROUNDING_SHARE 1e-6
 
 static double rounding_noise(const qk_tensor *expected, int64_t count)
@@ -64,7 +67,8 @@ static double rounding_noise(const qk_tensor *expected, int64_t count)
 static bool is_close(double got, double expected, double noise, const struct qk__verify_opts *opts)
 {
     const bool   is_default = opts->rtol == 0 && opts->atol == 0;
-    const double rtol = is_default ? DEFAULT_RTOL : opts->rtol, atol = is_default ? DEFAULT_ATOL : opts->atol;
+    const double rtol = is_default ? DEFAULT_RTOL : opts->rtol,
+                 atol = is_default ? DEFAULT_ATOL : opts->atol;
 
     if (isnan(expected) || isnan(got))
         return isnan(expected) && isnan(got);
@@ -72,7 +76,8 @@ static bool is_close(double got, double expected, double noise, const struct qk_
 }
 
 static bool compare_floats(const qk_tensor *got, const qk_tensor *expected, int64_t count,
-                           const struct qk__verify_opts *opts, size_t output, char *reason, size_t size)
+                           const struct qk__verify_opts *opts, size_t output, char *reason,
+                           size_t size)
 {
     const double           noise = rounding_noise(expected, count);
     struct qk__verify_opts eased = *opts;
@@ -85,15 +90,16 @@ static bool compare_floats(const qk_tensor *got, const qk_tensor *expected, int6
         const double a = number_at(got, (size_t)i), b = number_at(expected, (size_t)i);
 
         if (!is_close(a, b, noise, &eased)) {
-            snprintf(reason, size, "output %zu, element %" PRId64 " is %.9g, not %.9g", output, i, a, b);
+            snprintf(reason, size, "output %zu, element %" PRId64 " is %.9g, not %.9g", output, i,
+                     a, b);
             return false;
         }
     }
     return true;
 }
 
-static bool compare(const qk_tensor *got, const qk_tensor *expected, const struct qk__verify_opts *opts, size_t output,
-                    char *reason, size_t size)
+static bool compare(const qk_tensor *got, const qk_tensor *expected,
+                    const struct qk__verify_opts *opts, size_t output, char *reason, size_t size)
 {
     char    a[128], b[128];
     int64_t count;
@@ -124,7 +130,8 @@ static void free_tensors(qk_tensor *tensors, size_t count)
 }
 
 /* `reason` and verdict of a case from the status of what failed. */
-static enum qk__verdict failed(qk_status status, const struct qk_error *error, char *reason, size_t size)
+static enum qk__verdict failed(qk_status status, const struct qk_error *error, char *reason,
+                               size_t size)
 {
     snprintf(reason, size, "%s", error->text);
     return status == QK_UNIMPLEMENTED ? QK__CASE_UNSUPPORTED : QK__CASE_FAILED;
@@ -140,9 +147,11 @@ static void correct_bfloat(qk_tensor *stored, qk_dtype declared)
 typedef qk_status (*fetch_fn)(void *arg, const char *prefix, uint32_t index, qk_tensor *out_tensor,
                               struct qk_error *error);
 
-/* Runs the model on what `fetch` gives for "input" and holds it against what it gives for "output". */
-static enum qk__verdict run_set(qk__residence *residence, const struct qk__verify_opts *opts, fetch_fn fetch, void *arg,
-                                char *reason, size_t size)
+/*
+ * Runs the model on what `fetch` gives for "input" and holds it against what it gives for "output".
+ */
+static enum qk__verdict run_set(qk__residence *residence, const struct qk__verify_opts *opts,
+                                fetch_fn fetch, void *arg, char *reason, size_t size)
 {
     const uint32_t   input_count = qk__model_input_count(qk__residence_model(residence));
     const uint32_t   output_count = qk__model_output_count(qk__residence_model(residence));
@@ -176,12 +185,13 @@ static enum qk__verdict run_set(qk__residence *residence, const struct qk__verif
     return verdict;
 }
 
-static qk_status fetch_from_folder(void *arg, const char *prefix, uint32_t index, qk_tensor *out_tensor,
-                                   struct qk_error *error)
+static qk_status fetch_from_folder(void *arg, const char *prefix, uint32_t index,
+                                   qk_tensor *out_tensor, struct qk_error *error)
 {
     char path[PATH_BYTES];
 
-    if (snprintf(path, sizeof path, "%s/%s_%" PRIu32 ".pb", (const char *)arg, prefix, index) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s/%s_%" PRIu32 ".pb", (const char *)arg, prefix, index) >=
+        (int)sizeof path)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "a path that is too long");
     return qk__tensor_read_pb(path, out_tensor, error);
 }
@@ -192,7 +202,8 @@ struct light {
     const char      *stem;
 };
 
-static qk_status make_light_input(const qk__model *model, uint32_t index, qk_tensor *out_tensor, struct qk_error *error)
+static qk_status make_light_input(const qk__model *model, uint32_t index, qk_tensor *out_tensor,
+                                  struct qk_error *error)
 {
     const struct qk__model_value *value = qk__model_input(model, index);
     struct qk_shape               shape = value->shape;
@@ -217,13 +228,14 @@ static qk_status fetch_light(void *arg, const char *prefix, uint32_t index, qk_t
 
     if (strcmp(prefix, "input") == 0)
         return make_light_input(light->model, index, out_tensor, error);
-    if (snprintf(path, sizeof path, "%s_output_%" PRIu32 ".pb", light->stem, index) >= (int)sizeof path)
+    if (snprintf(path, sizeof path, "%s_output_%" PRIu32 ".pb", light->stem, index) >=
+        (int)sizeof path)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "a path that is too long");
     return qk__tensor_read_pb(path, out_tensor, error);
 }
 
-static enum qk__verdict run_sets(qk__residence *residence, const struct qk__verify_opts *opts, const char *folder,
-                                 char *reason, size_t size)
+static enum qk__verdict run_sets(qk__residence *residence, const struct qk__verify_opts *opts,
+                                 const char *folder, char *reason, size_t size)
 {
     enum qk__verdict verdict = QK__CASE_PASSED;
     struct stat      info;
@@ -244,8 +256,9 @@ static enum qk__verdict run_sets(qk__residence *residence, const struct qk__veri
     return verdict;
 }
 
-static enum qk__verdict run_case(const struct verify *verify, const char *model_path, const char *folder,
-                                 const char *light_stem, char *reason, size_t size)
+static enum qk__verdict run_case(const struct verify *verify, const char *model_path,
+                                 const char *folder, const char *light_stem, char *reason,
+                                 size_t size)
 {
     struct qk_error  error = {0};
     qk__model       *model;
@@ -274,13 +287,14 @@ static enum qk__verdict run_case(const struct verify *verify, const char *model_
 
 /* ---- finding ---- */
 
-static void report(struct verify *verify, const char *name, const char *model_path, const char *folder,
-                   const char *light_stem)
+static void report(struct verify *verify, const char *name, const char *model_path,
+                   const char *folder, const char *light_stem)
 {
     struct qk__case_result result = {.name = name};
 
     verify->found++;
-    result.verdict = run_case(verify, model_path, folder, light_stem, result.reason, sizeof result.reason);
+    result.verdict =
+        run_case(verify, model_path, folder, light_stem, result.reason, sizeof result.reason);
     verify->counts->passed += result.verdict == QK__CASE_PASSED;
     verify->counts->failed += result.verdict == QK__CASE_FAILED;
     verify->counts->unsupported += result.verdict == QK__CASE_UNSUPPORTED;
@@ -320,7 +334,8 @@ static qk_status search_children(struct verify *verify, const char *path, int le
     for (size_t i = 0; i < count && status == QK_OK; i++) {
         char child[PATH_BYTES];
 
-        if (strncmp(names[i], "test_data_set_", 14) != 0 && qk__path_join(child, sizeof child, path, names[i]) == QK_OK)
+        if (strncmp(names[i], "test_data_set_", 14) != 0 &&
+            qk__path_join(child, sizeof child, path, names[i]) == QK_OK)
             status = search(verify, child, levels - 1);
     }
     qk__folder_list_free(names, count);
@@ -339,7 +354,8 @@ static qk_status search(struct verify *verify, const char *path, int levels)
             try_light(verify, path);
         return QK_OK;
     }
-    if (qk__path_join(model, sizeof model, path, "model.onnx") == QK_OK && stat(model, &info) == 0) {
+    if (qk__path_join(model, sizeof model, path, "model.onnx") == QK_OK &&
+        stat(model, &info) == 0) {
         report(verify, path, model, path, NULL);
         return QK_OK;
     }
@@ -353,6 +369,8 @@ qk_status qk__verify(const char *path, qk__device *device, const struct qk__veri
     qk_status     status = search(&verify, path, MAX_LEVELS);
 
     if (status == QK_OK && verify.found == 0)
-        return qk_error_set(error, QK_NOT_FOUND, "%s: no case (a folder with model.onnx and test_data_set_0) in it", path);
+        return qk_error_set(error, QK_NOT_FOUND,
+                            "%s: no case (a folder with model.onnx and test_data_set_0) in it",
+                            path);
     return status;
 }

@@ -2,8 +2,10 @@
 /*
  * verify.h - models held against stored answers: the folders of the ONNX backend tests.
  *
- *     CASE/model.onnx, CASE/test_data_set_N/input_M.pb, output_M.pb      one case, any number of data sets
- *     DIR/light_X.onnx, DIR/light_X_output_0.pb                          a network whose input is i/n for element i of n
+ *     CASE/model.onnx, CASE/test_data_set_N/input_M.pb, output_M.pb
+ *         one case, any number of data sets
+ *     DIR/light_X.onnx, DIR/light_X_output_0.pb
+ *         a network whose input is i/n for element i of n
  *
  * A folder is searched for cases, down to a few levels. Thread: any, blocks.
  */
@@ -15,7 +17,8 @@
 enum qk__verdict {
     QK__CASE_PASSED,
     QK__CASE_FAILED,
-    QK__CASE_UNSUPPORTED,    /* refused with QK_UNIMPLEMENTED: an operator, attribute or type that is not there */
+    /* Refused with QK_UNIMPLEMENTED: an operator, attribute or type that is not there */
+    QK__CASE_UNSUPPORTED,
 };
 
 struct qk__case_result {
@@ -26,8 +29,9 @@ struct qk__case_result {
 
 struct qk__verify_opts {
     /*
-     * Floats: |got - expected| <= atol + rtol |expected| + 1e-6 max |expected|, the last for what rounding leaves of sums that
-     * nearly cancel. Both 0: 1e-3 and 1e-7, as the ONNX runner has them. Integers are equal.
+     * Floats: |got - expected| <= atol + rtol |expected| + 1e-6 max |expected|, the last for what
+     * rounding leaves of sums that nearly cancel. Both 0: 1e-3 and 1e-7, as the ONNX runner has
+     * them. Integers are equal.
      */
     double rtol, atol;
     void (*each)(void *arg, const struct qk__case_result *result);    /* in order of path */
@@ -39,8 +43,8 @@ struct qk__verify_counts {
 };
 
 /*
- * Runs every case under `path` (a case, or a folder of folders) on `device` and adds to `inout_counts`. QK_NOT_FOUND when there is
- * none; a case that fails is a count, not an error.
+ * Runs every case under `path` (a case, or a folder of folders) on `device` and adds to
+ * `inout_counts`. QK_NOT_FOUND when there is none; a case that fails is a count, not an error.
  */
 qk_status qk__verify(const char *path, qk__device *device, const struct qk__verify_opts *opts,
                      struct qk__verify_counts *inout_counts, struct qk_error *error);

@@ -290,9 +290,10 @@ static dnnl_status_t describe_conv(dnnl_primitive_desc_t *pd, dnnl_engine_t engi
         lists.strides, lists.dilates, lists.before, lists.after, attr);
 #else
     dnnl_convolution_desc_t operation;
-    dnnl_status_t           st = dnnl_dilated_convolution_forward_desc_init(
-                  &operation, dnnl_forward_inference, dnnl_convolution_direct, src, weights, bias, dst,
-                  lists.strides, lists.dilates, lists.before, lists.after);
+    dnnl_status_t           st =
+        dnnl_dilated_convolution_forward_desc_init(
+            &operation, dnnl_forward_inference, dnnl_convolution_direct, src, weights, bias, dst,
+            lists.strides, lists.dilates, lists.before, lists.after);
 
     return st == dnnl_success ? describe(pd, engine, &operation, attr) : st;
 #endif

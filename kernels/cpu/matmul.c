@@ -53,7 +53,8 @@ static void add_scaled(const struct qk__cpu_args *args, int64_t count)
     const qk_tensor                *c = &args->inputs[2];
     int64_t                         strides[QK_TENSOR_MAX_DIMS];
     const struct qk_shape           matrix = {.rank = 2,
-                                              .dims = {count / (params->n > 0 ? params->n : 1), params->n}};
+                                              .dims = {count / (params->n > 0 ? params->n : 1),
+                                                       params->n}};
     const struct qk_shape          *shape =
         args->outputs[0].shape.rank == 2 ? &args->outputs[0].shape : &matrix;
     struct qk_shape row = c->shape;

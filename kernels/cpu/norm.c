@@ -233,7 +233,8 @@ static qk_status prepare_softmax(struct qk__cpu_build *build, const struct qk__s
 {
     const struct qk__softmax_params *params = step->params;
     const struct qk_shape            seen = {.rank = 3,
-                                             .dims = {params->outer, params->length, params->inner}};
+                                             .dims = {params->outer, params->length,
+                                                      params->inner}};
     struct qk__layout                layout = {0};
     struct qk__dnnl_made             made = {0};
     struct qk__cpu_arg               args[] = {{DNNL_ARG_SRC, 0}, {DNNL_ARG_DST, 0}};

@@ -13,7 +13,8 @@
 struct format {
     const char *magic;
     size_t      magic_bytes;
-    qk_status (*decode)(const struct qk__image_source *source, qk_image *out_image, struct qk_error *error);
+    qk_status (*decode)(const struct qk__image_source *source, qk_image *out_image,
+                        struct qk_error *error);
 };
 
 static const struct format formats[] = {
@@ -23,30 +24,33 @@ static const struct format formats[] = {
     {"P6", 2, qk__image_decode_pnm},
 };
 
-qk_status qk__image_check_sides(const struct qk__image_source *source, uint64_t width, uint64_t height,
-                                struct qk_error *error)
+qk_status qk__image_check_sides(const struct qk__image_source *source, uint64_t width,
+                                uint64_t height, struct qk_error *error)
 {
     const uint64_t max_side = source->limits.max_side;
 
     if (width == 0 || height == 0)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: picture without pixels", source->name);
     if (width > max_side || height > max_side)
-        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "%s: %llux%llu pixels, but a side may have %llu",
-                            source->name, (unsigned long long)width, (unsigned long long)height,
+        return qk_error_set(error, QK_RESOURCE_EXHAUSTED,
+                            "%s: %llux%llu pixels, but a side may have %llu", source->name,
+                            (unsigned long long)width, (unsigned long long)height,
                             (unsigned long long)max_side);
     if (width * height > source->limits.max_pixels)
-        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "%s: %llux%llu pixels, but a picture may have %llu",
-                            source->name, (unsigned long long)width, (unsigned long long)height,
+        return qk_error_set(error, QK_RESOURCE_EXHAUSTED,
+                            "%s: %llux%llu pixels, but a picture may have %llu", source->name,
+                            (unsigned long long)width, (unsigned long long)height,
                             (unsigned long long)source->limits.max_pixels);
     return QK_OK;
 }
 
-qk_status qk__image_check_promise(const struct qk__image_source *source, uint64_t raw_bytes, uint64_t best_ratio,
-                                  struct qk_error *error)
+qk_status qk__image_check_promise(const struct qk__image_source *source, uint64_t raw_bytes,
+                                  uint64_t best_ratio, struct qk_error *error)
 {
     if (raw_bytes / best_ratio <= source->size)
         return QK_OK;
-    return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: corrupt: %zu bytes can't hold the picture that they promise",
+    return qk_error_set(error, QK_INVALID_ARGUMENT,
+                        "%s: corrupt: %zu bytes can't hold the picture that they promise",
                         source->name, source->size);
 }
 
@@ -64,16 +68,19 @@ static struct qk_image_limits fill_limits(const struct qk_image_limits *limits)
     return filled;
 }
 
-qk_status qk_image_decode(const char *name, const void *bytes, size_t size, const struct qk_image_limits *limits,
-                          qk_image *out_image, struct qk_error *error)
+qk_status qk_image_decode(const char *name, const void *bytes, size_t size,
+                          const struct qk_image_limits *limits, qk_image *out_image,
+                          struct qk_error *error)
 {
     const struct qk__image_source source = {name, bytes, size, fill_limits(limits)};
 
     for (size_t i = 0; i < QK__COUNT_OF(formats); i++) {
-        if (size >= formats[i].magic_bytes && memcmp(bytes, formats[i].magic, formats[i].magic_bytes) == 0)
+        if (size >= formats[i].magic_bytes &&
+            memcmp(bytes, formats[i].magic, formats[i].magic_bytes) == 0)
             return formats[i].decode(&source, out_image, error);
     }
-    return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: not a PNG, JPEG, PGM or PPM picture", name);
+    return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: not a PNG, JPEG, PGM or PPM picture",
+                        name);
 }
 
 qk_status qk_image_read(const char *path, const struct qk_image_limits *limits, qk_image *out_image,

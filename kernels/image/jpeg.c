@@ -2,8 +2,9 @@
 /*
  * jpeg.c - JPEG in, through libjpeg.
  *
- * libjpeg leaves a failed call through error_exit, which we leave by longjmp; what must survive lies in a struct of
- * the caller. Damaged data is only a warning to libjpeg, which then paints gray: here it is an error.
+ * libjpeg leaves a failed call through error_exit, which we leave by longjmp; what must survive
+ * lies in a struct of the caller. Damaged data is only a warning to libjpeg, which then paints
+ * gray: here it is an error.
  */
 #include "kernels/image/decode.h"
 
@@ -16,8 +17,10 @@
 
 #include <jerror.h>
 
-#define MAX_SCANS 200          /* a progressive file may ask for endless passes over all of the picture */
-#define MAX_JPEG_RATIO 2000u   /* a block of 64 pixels takes at least a bit, subsampled colours stretch that */
+/* A progressive file may ask for endless passes over all of the picture */
+#define MAX_SCANS 200
+/* A block of 64 pixels takes at least a bit, subsampled colours stretch that */
+#define MAX_JPEG_RATIO 2000u
 
 struct jpeg_reading {
     struct jpeg_decompress_struct  jpeg;
@@ -36,7 +39,8 @@ static void reading_failed(j_common_ptr jpeg)
 {
     struct jpeg_reading *reading = jpeg->client_data;
 
-    reading->status = jpeg->err->msg_code == JERR_OUT_OF_MEMORY ? QK_NO_MEMORY : QK_INVALID_ARGUMENT;
+    reading->status =
+        jpeg->err->msg_code == JERR_OUT_OF_MEMORY ? QK_NO_MEMORY : QK_INVALID_ARGUMENT;
     jpeg->err->format_message(jpeg, reading->reason);
     longjmp(reading->left, 1);
 }
@@ -96,7 +100,8 @@ static qk_status make_image(struct jpeg_reading *reading)
     const uint32_t channels = jpeg->out_color_space == JCS_GRAYSCALE ? 1 : 3;
     qk_status      st;
 
-    st = qk__image_check_sides(reading->source, jpeg->image_width, jpeg->image_height, reading->error);
+    st = qk__image_check_sides(reading->source, jpeg->image_width, jpeg->image_height,
+                               reading->error);
     if (st == QK_OK)
         st = qk__image_check_promise(reading->source, pixels, MAX_JPEG_RATIO, reading->error);
     if (st != QK_OK)
@@ -107,8 +112,8 @@ static qk_status make_image(struct jpeg_reading *reading)
         st = reading->row != NULL ? QK_OK : QK_NO_MEMORY;
     }
     if (st != QK_OK)
-        return qk_error_set(reading->error, st, "%s: no memory for %ux%u pixels", reading->source->name,
-                            jpeg->image_width, jpeg->image_height);
+        return qk_error_set(reading->error, st, "%s: no memory for %ux%u pixels",
+                            reading->source->name, jpeg->image_width, jpeg->image_height);
     return QK_OK;
 }
 
@@ -132,8 +137,8 @@ static qk_status read_all(struct jpeg_reading *reading)
     struct jpeg_decompress_struct *jpeg = &reading->jpeg;
 
     if (setjmp(reading->left) != 0)
-        return qk_error_set(reading->error, reading->status, "%s: corrupt JPEG: %s", reading->source->name,
-                            reading->reason);
+        return qk_error_set(reading->error, reading->status, "%s: corrupt JPEG: %s",
+                            reading->source->name, reading->reason);
     jpeg_create_decompress(jpeg);
     jpeg->progress = &reading->progress;
     jpeg_mem_src(jpeg, reading->source->bytes, (unsigned long)reading->source->size);
@@ -148,7 +153,8 @@ static qk_status read_all(struct jpeg_reading *reading)
     return QK_OK;
 }
 
-qk_status qk__image_decode_jpeg(const struct qk__image_source *source, qk_image *out_image, struct qk_error *error)
+qk_status qk__image_decode_jpeg(const struct qk__image_source *source, qk_image *out_image,
+                                struct qk_error *error)
 {
     struct jpeg_reading reading = {.source = source, .error = error};
     qk_status           st;

@@ -2,8 +2,9 @@
 /*
  * nms.c - greedy non-maximum suppression in place.
  *
- * The kept ones grow from the front. Each step moves the best of the rest there and drops from the rest, in
- * order, what it covers: O(kept * count) with no memory, and equal scores stay in their order.
+ * The kept ones grow from the front. Each step moves the best of the rest there and drops from
+ * the rest, in order, what it covers: O(kept * count) with no memory, and equal scores stay in
+ * their order.
  */
 #include "quark/image.h"
 
@@ -17,7 +18,8 @@ static float overlap(float a, float a_size, float b, float b_size)
 
 static float intersection_over_union(const struct qk_rect *a, const struct qk_rect *b)
 {
-    const float both = overlap(a->x, a->width, b->x, b->width) * overlap(a->y, a->height, b->y, b->height);
+    const float both =
+        overlap(a->x, a->width, b->x, b->width) * overlap(a->y, a->height, b->y, b->height);
     const float either = a->width * a->height + b->width * b->height - both;
 
     return either > 0.0f ? both / either : 0.0f;
@@ -48,7 +50,8 @@ static void bring_best_to_front(struct qk_detection *detections, size_t count)
     detections[0] = best;
 }
 
-static size_t drop_covered(const struct qk_detection *by, struct qk_detection *rest, size_t count, float iou)
+static size_t drop_covered(const struct qk_detection *by, struct qk_detection *rest, size_t count,
+                           float iou)
 {
     size_t kept = 0;
 
@@ -69,7 +72,8 @@ size_t qk_detections_nms(struct qk_detection *detections, size_t count, float mi
     count = keep_scores(detections, count, min_score);
     while (kept < count) {
         bring_best_to_front(detections + kept, count - kept);
-        count = kept + 1 + drop_covered(&detections[kept], detections + kept + 1, count - kept - 1, iou);
+        count = kept + 1 +
+                drop_covered(&detections[kept], detections + kept + 1, count - kept - 1, iou);
         kept++;
     }
     return kept;

@@ -2,8 +2,9 @@
 /*
  * png.c - PNG in and out, through libpng.
  *
- * libpng leaves a failed call by longjmp. Everything that must survive the jump lies in a struct of the caller, so
- * that no local variable is read after it. Chunks that no picture needs are not kept.
+ * libpng leaves a failed call by longjmp. Everything that must survive the jump lies in a
+ * struct of the caller, so that no local variable is read after it. Chunks that no picture
+ * needs are not kept.
  */
 #include "kernels/image/decode.h"
 
@@ -15,7 +16,8 @@
 #include <stdio.h>
 
 #define MAX_DEFLATE_RATIO 1032u    /* the best that deflate can do */
-#define MAX_CHUNK_BYTES ((png_alloc_size_t)8 << 20)    /* of text, profiles and the like; and more than any row */
+/* Of text, profiles and the like; and more than any row */
+#define MAX_CHUNK_BYTES ((png_alloc_size_t)8 << 20)
 #define MAX_CHUNKS 128
 
 struct png_reading {
@@ -47,7 +49,10 @@ static void ignore_warning(png_structp png, png_const_charp message)
     (void)message;
 }
 
-/* libpng only warns about a chunk over its limit and still asks for all that the chunk's head promises. */
+/*
+ * libpng only warns about a chunk over its limit and still asks for all that the chunk's head
+ * promises.
+ */
 static png_voidp allocate(png_structp png, png_alloc_size_t size)
 {
     (void)png;
@@ -92,8 +97,8 @@ static qk_status check_header(struct png_reading *reading)
     st = qk__image_check_sides(source, reading->width, reading->height, reading->error);
     if (st != QK_OK)
         return st;
-    return qk__image_check_promise(source, (uint64_t)reading->width * reading->height * bits / 8, MAX_DEFLATE_RATIO,
-                                   reading->error);
+    return qk__image_check_promise(source, (uint64_t)reading->width * reading->height * bits / 8,
+                                   MAX_DEFLATE_RATIO, reading->error);
 }
 
 static qk_status make_rows(struct png_reading *reading)
@@ -103,8 +108,8 @@ static qk_status make_rows(struct png_reading *reading)
     reading->pixels = qk__alloc(row_bytes * reading->height);
     reading->rows = qk__alloc_array(reading->height, sizeof *reading->rows);
     if (reading->pixels == NULL || reading->rows == NULL)
-        return qk_error_set(reading->error, QK_NO_MEMORY, "%s: no memory for %ux%u pixels", reading->source->name,
-                            reading->width, reading->height);
+        return qk_error_set(reading->error, QK_NO_MEMORY, "%s: no memory for %ux%u pixels",
+                            reading->source->name, reading->width, reading->height);
     for (uint32_t row = 0; row < reading->height; row++)
         reading->rows[row] = reading->pixels + row * row_bytes;
     return QK_OK;
@@ -113,8 +118,8 @@ static qk_status make_rows(struct png_reading *reading)
 static qk_status read_all(struct png_reading *reading)
 {
     if (setjmp(png_jmpbuf(reading->png)) != 0)
-        return qk_error_set(reading->error, reading->status, "%s: corrupt PNG: %s", reading->source->name,
-                            reading->reason);
+        return qk_error_set(reading->error, reading->status, "%s: corrupt PNG: %s",
+                            reading->source->name, reading->reason);
     png_read_info(reading->png, reading->info);
     reading->status = check_header(reading);
     if (reading->status != QK_OK)
@@ -158,22 +163,24 @@ static void take_image(struct png_reading *reading, qk_image *out_image)
 
 static qk_status open_reading(struct png_reading *reading)
 {
-    reading->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, reading, reading_failed, ignore_warning, NULL,
-                                            allocate, release);
+    reading->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, reading, reading_failed,
+                                            ignore_warning, NULL, allocate, release);
     if (reading->png != NULL)
         reading->info = png_create_info_struct(reading->png);
     if (reading->info == NULL)
         return qk_error_set(reading->error, QK_NO_MEMORY, "%s: no memory for a PNG decoder",
                             reading->source->name);
     png_set_read_fn(reading->png, reading, read_bytes);
-    png_set_user_limits(reading->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);    /* check_header() has the real ones */
+    /* check_header() has the real ones */
+    png_set_user_limits(reading->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_chunk_malloc_max(reading->png, MAX_CHUNK_BYTES);
     png_set_chunk_cache_max(reading->png, MAX_CHUNKS);
     png_set_keep_unknown_chunks(reading->png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
     return QK_OK;
 }
 
-qk_status qk__image_decode_png(const struct qk__image_source *source, qk_image *out_image, struct qk_error *error)
+qk_status qk__image_decode_png(const struct qk__image_source *source, qk_image *out_image,
+                               struct qk_error *error)
 {
     struct png_reading reading = {.source = source, .error = error};
     qk_status          st = open_reading(&reading);
@@ -228,13 +235,13 @@ static qk_status write_all(struct png_writing *writing, struct qk_error *error)
     const qk_image *image = writing->image;
 
     if (setjmp(png_jmpbuf(writing->png)) != 0)
-        return qk_error_set(error, QK_NO_MEMORY, "PNG of %ux%u pixels was not written: %s", image->width,
-                            image->height, writing->reason);
+        return qk_error_set(error, QK_NO_MEMORY, "PNG of %ux%u pixels was not written: %s",
+                            image->width, image->height, writing->reason);
     png_set_write_fn(writing->png, writing, write_bytes, flush_nothing);
     png_set_user_limits(writing->png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
     png_set_IHDR(writing->png, writing->info, image->width, image->height, 8,
-                 image->channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+                 image->channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(writing->png, writing->info);
     for (uint32_t row = 0; row < image->height; row++)
         png_write_row(writing->png, image->pixels + (size_t)row * image->width * image->channels);
@@ -242,16 +249,19 @@ static qk_status write_all(struct png_writing *writing, struct qk_error *error)
     return QK_OK;
 }
 
-qk_status qk_image_encode_png(const qk_image *image, void **out_bytes, size_t *out_size, struct qk_error *error)
+qk_status qk_image_encode_png(const qk_image *image, void **out_bytes, size_t *out_size,
+                              struct qk_error *error)
 {
     struct png_writing writing = {.image = image};
     qk_status          st = QK_NO_MEMORY;
 
     if (image->pixels == NULL || image->width == 0 || image->height == 0 ||
         (image->channels != 1 && image->channels != 3))
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%ux%u pixels with %u channels can't be a PNG", image->width,
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "%ux%u pixels with %u channels can't be a PNG", image->width,
                             image->height, image->channels);
-    writing.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writing, writing_failed, ignore_warning);
+    writing.png =
+        png_create_write_struct(PNG_LIBPNG_VER_STRING, &writing, writing_failed, ignore_warning);
     if (writing.png != NULL)
         writing.info = png_create_info_struct(writing.png);
     if (writing.info != NULL)

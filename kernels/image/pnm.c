@@ -35,7 +35,8 @@ static bool read_number(struct cursor *cursor, uint32_t *out_number)
     size_t   digits = 0;
 
     skip_space_and_comments(cursor);
-    for (; cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9'; cursor->at++, digits++) {
+    for (; cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9';
+         cursor->at++, digits++) {
         number = number * 10 + (uint64_t)(*cursor->at - '0');
         if (number > UINT32_MAX)
             return false;
@@ -47,7 +48,8 @@ static bool read_number(struct cursor *cursor, uint32_t *out_number)
 static void scale_samples(const uint8_t *from, uint8_t *to, size_t count, uint32_t max_sample)
 {
     for (size_t i = 0; i < count; i++) {
-        uint32_t sample = max_sample < 256 ? from[i] : (uint32_t)(from[2 * i] << 8 | from[2 * i + 1]);
+        uint32_t sample =
+            max_sample < 256 ? from[i] : (uint32_t)(from[2 * i] << 8 | from[2 * i + 1]);
 
         if (sample > max_sample)
             sample = max_sample;
@@ -55,7 +57,8 @@ static void scale_samples(const uint8_t *from, uint8_t *to, size_t count, uint32
     }
 }
 
-qk_status qk__image_decode_pnm(const struct qk__image_source *source, qk_image *out_image, struct qk_error *error)
+qk_status qk__image_decode_pnm(const struct qk__image_source *source, qk_image *out_image,
+                               struct qk_error *error)
 {
     struct cursor  cursor = {source->bytes + 2, source->bytes + source->size};
     const uint32_t channels = source->bytes[1] == '6' ? 3 : 1;
@@ -63,8 +66,9 @@ qk_status qk__image_decode_pnm(const struct qk__image_source *source, qk_image *
     size_t         count;
     qk_status      st;
 
-    if (!read_number(&cursor, &width) || !read_number(&cursor, &height) || !read_number(&cursor, &max_sample) ||
-        !is_space(*cursor.at) || max_sample == 0 || max_sample > MAX_SAMPLE)
+    if (!read_number(&cursor, &width) || !read_number(&cursor, &height) ||
+        !read_number(&cursor, &max_sample) || !is_space(*cursor.at) || max_sample == 0 ||
+        max_sample > MAX_SAMPLE)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: corrupt PNM header", source->name);
     cursor.at++;    /* one white space, then samples */
     st = qk__image_check_sides(source, width, height, error);
@@ -73,11 +77,12 @@ qk_status qk__image_decode_pnm(const struct qk__image_source *source, qk_image *
 
     count = (size_t)width * height * channels;
     if ((size_t)(cursor.end - cursor.at) < count * (max_sample < 256 ? 1 : 2))
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: truncated PNM: %ux%u pixels promised", source->name,
-                            width, height);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: truncated PNM: %ux%u pixels promised",
+                            source->name, width, height);
     st = qk_image_create(width, height, channels, out_image);
     if (st != QK_OK)
-        return qk_error_set(error, st, "%s: no memory for %ux%u pixels", source->name, width, height);
+        return qk_error_set(error, st, "%s: no memory for %ux%u pixels", source->name, width,
+                            height);
     scale_samples(cursor.at, out_image->pixels, count, max_sample);
     return QK_OK;
 }

@@ -27,22 +27,28 @@ static struct tap tap_at(float start, float step, uint32_t index, uint32_t side)
 
 static float blend(const qk_image *image, struct tap x, struct tap y, uint32_t channel)
 {
-    const uint8_t *above = image->pixels + (size_t)y.first * image->width * image->channels + channel;
-    const uint8_t *below = image->pixels + (size_t)y.second * image->width * image->channels + channel;
-    const size_t   left = (size_t)x.first * image->channels, right = (size_t)x.second * image->channels;
+    const uint8_t *above =
+        image->pixels + (size_t)y.first * image->width * image->channels + channel;
+    const uint8_t *below =
+        image->pixels + (size_t)y.second * image->width * image->channels + channel;
+    const size_t   left = (size_t)x.first * image->channels,
+                   right = (size_t)x.second * image->channels;
     const float    top = (float)above[left] + ((float)above[right] - (float)above[left]) * x.share;
-    const float    bottom = (float)below[left] + ((float)below[right] - (float)below[left]) * x.share;
+    const float    bottom =
+        (float)below[left] + ((float)below[right] - (float)below[left]) * x.share;
 
     return top + (bottom - top) * y.share;
 }
 
-static float sample(const qk_image *image, struct tap x, struct tap y, uint32_t channel, uint32_t channels)
+static float sample(const qk_image *image, struct tap x, struct tap y, uint32_t channel,
+                    uint32_t channels)
 {
     if (image->channels == 1)
         return blend(image, x, y, 0);
     if (channels == 3)
         return blend(image, x, y, channel);
-    return 0.299f * blend(image, x, y, 0) + 0.587f * blend(image, x, y, 1) + 0.114f * blend(image, x, y, 2);
+    return 0.299f * blend(image, x, y, 0) + 0.587f * blend(image, x, y, 1) +
+           0.114f * blend(image, x, y, 2);
 }
 
 static void transform_region(const qk_image *image, struct qk_rect region,
@@ -70,7 +76,8 @@ size_t qk__image_region_count(const struct qk_rect *regions, size_t region_count
     return regions != NULL ? region_count : 1;
 }
 
-struct qk_rect qk__image_region_at(const qk_image *image, const struct qk_rect *regions, size_t index)
+struct qk_rect qk__image_region_at(const qk_image *image, const struct qk_rect *regions,
+                                   size_t index)
 {
     if (regions != NULL)
         return regions[index];
@@ -84,7 +91,8 @@ void qk__image_transform(const qk_image *image, const struct qk_rect *regions, s
     const size_t floats = (size_t)transform->channels * transform->height * transform->width;
 
     for (size_t i = 0; i < count; i++)
-        transform_region(image, qk__image_region_at(image, regions, i), transform, out + i * floats);
+        transform_region(image, qk__image_region_at(image, regions, i), transform,
+                         out + i * floats);
 }
 
 static bool is_region_sane(const struct qk_rect *region)
@@ -99,30 +107,35 @@ static bool are_sides_sane(uint32_t width, uint32_t height, uint32_t channels)
            (channels == 1 || channels == 3);
 }
 
-qk_status qk__image_transform_check(const qk_image *image, const struct qk_rect *regions, size_t region_count,
-                                    const struct qk_image_transform *transform, struct qk_error *error)
+qk_status qk__image_transform_check(const qk_image *image, const struct qk_rect *regions,
+                                    size_t region_count, const struct qk_image_transform *transform,
+                                    struct qk_error *error)
 {
     size_t floats;
 
     if (image->pixels == NULL || !are_sides_sane(image->width, image->height, image->channels))
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "image %ux%u with %u channels is not a picture",
-                            image->width, image->height, image->channels);
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "image %ux%u with %u channels is not a picture", image->width,
+                            image->height, image->channels);
     if (!are_sides_sane(transform->width, transform->height, transform->channels))
         return qk_error_set(error, QK_INVALID_ARGUMENT,
-                            "image transform to %ux%u with %u channels can't be done: 1 or 3 channels, sides up to %u",
+                            "image transform to %ux%u with %u channels can't be done: 1 or 3 "
+                            "channels, sides up to %u",
                             transform->width, transform->height, transform->channels, MAX_SIDE);
     if (regions == NULL && region_count > 1)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%zu image regions, but no rectangles", region_count);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "%zu image regions, but no rectangles",
+                            region_count);
     for (size_t i = 0; regions != NULL && i < region_count; i++) {
         if (!is_region_sane(&regions[i]))
             return qk_error_set(error, QK_INVALID_ARGUMENT,
-                                "image region %zu (%g, %g, %g x %g) has no area or is not finite", i,
-                                (double)regions[i].x, (double)regions[i].y, (double)regions[i].width,
-                                (double)regions[i].height);
+                                "image region %zu (%g, %g, %g x %g) has no area or is not finite",
+                                i, (double)regions[i].x, (double)regions[i].y,
+                                (double)regions[i].width, (double)regions[i].height);
     }
     floats = (size_t)transform->channels * transform->height * transform->width;
     if (qk__image_region_count(regions, region_count) > MAX_OUT_FLOATS / floats)
-        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "%zu image regions of %ux%ux%u are too many", region_count,
+        return qk_error_set(error, QK_RESOURCE_EXHAUSTED,
+                            "%zu image regions of %ux%ux%u are too many", region_count,
                             transform->channels, transform->height, transform->width);
     return QK_OK;
 }

@@ -2,8 +2,8 @@
 /*
  * nesting.c - see nesting.h.
  *
- * Only messages on the way to something that nests are entered; the rest (tensors above all) are stepped over whole. The open
- * messages are a small stack of (kind, end).
+ * Only messages on the way to something that nests are entered; the rest (tensors above all) are
+ * stepped over whole. The open messages are a small stack of (kind, end).
  */
 #include "kernels/onnx/nesting.h"
 
@@ -87,10 +87,12 @@ static bool skip(struct walk *walk, size_t end, uint64_t size)
 
 static qk_status cut_off(const struct walk *walk, struct qk_error *error)
 {
-    return qk_error_set(error, QK_INVALID_ARGUMENT, "not an ONNX model, or cut off, at byte %zu", walk->at);
+    return qk_error_set(error, QK_INVALID_ARGUMENT, "not an ONNX model, or cut off, at byte %zu",
+                        walk->at);
 }
 
-static qk_status enter(struct walk *walk, enum kind kind, size_t end, uint64_t max_nodes, struct qk_error *error)
+static qk_status enter(struct walk *walk, enum kind kind, size_t end, uint64_t max_nodes,
+                       struct qk_error *error)
 {
     if (walk->depth == QK__ONNX_MAX_NESTING)
         return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "nested more than %d deep at byte %zu",
@@ -131,7 +133,8 @@ static qk_status take_field(struct walk *walk, uint64_t max_nodes, struct qk_err
     }
 }
 
-qk_status qk__onnx_check_nesting(const uint8_t *bytes, size_t size, uint64_t max_nodes, struct qk_error *error)
+qk_status qk__onnx_check_nesting(const uint8_t *bytes, size_t size, uint64_t max_nodes,
+                                 struct qk_error *error)
 {
     struct walk walk = {.bytes = bytes, .depth = 1, .open = {{MODEL, size}}};
 

@@ -2,8 +2,9 @@
 /*
  * reader.c - see reader.h.
  *
- * protobuf-c unpacks the file (nesting.c has seen to it that this is safe); what a graph needs is copied into its pool, and
- * the unpacked file is freed. Values are named in a map while the graph is read and by index ever after.
+ * protobuf-c unpacks the file (nesting.c has seen to it that this is safe); what a graph needs is
+ * copied into its pool, and the unpacked file is freed. Values are named in a map while the graph
+ * is read and by index ever after.
  */
 #include "kernels/onnx/reader.h"
 
@@ -44,7 +45,8 @@ static char *keep_text(struct reader *reader, const char *text)
 
 static uint32_t find_value(const struct reader *reader, const char *name)
 {
-    return (uint32_t)(uintptr_t)qk__map_get(&reader->values, name) - 1;    /* QK__NO_VALUE when absent */
+    /* QK__NO_VALUE when absent */
+    return (uint32_t)(uintptr_t)qk__map_get(&reader->values, name) - 1;
 }
 
 static qk_status add_value(struct reader *reader, const char *name, uint32_t *out_index)
@@ -54,8 +56,8 @@ static qk_status add_value(struct reader *reader, const char *name, uint32_t *ou
 
     if (find_value(reader, name) != QK__NO_VALUE)
         return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "'%.80s' is produced twice", name);
-    if (qk__array_reserve((void **)&graph->values, &graph->value_capacity, (size_t)graph->value_count + 1,
-                          sizeof graph->values[0]) != QK_OK)
+    if (qk__array_reserve((void **)&graph->values, &graph->value_capacity,
+                          (size_t)graph->value_count + 1, sizeof graph->values[0]) != QK_OK)
         return no_memory(reader);
     value = &graph->values[graph->value_count];
     *value = (struct qk__value){.name = keep_text(reader, name), .producer = QK__NO_NODE};
@@ -66,16 +68,17 @@ static qk_status add_value(struct reader *reader, const char *name, uint32_t *ou
     return QK_OK;
 }
 
-static qk_status take_dim(struct reader *reader, const Onnx__TensorShapeProto__Dimension *dim, struct qk__value *value,
-                          uint32_t axis)
+static qk_status take_dim(struct reader *reader, const Onnx__TensorShapeProto__Dimension *dim,
+                          struct qk__value *value, uint32_t axis)
 {
     value->shape.dims[axis] = -1;
     if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE) {
         if (dim->dim_value < 0)
-            return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "'%.80s': dimension %" PRIu32 " is negative",
-                                value->name, axis);
+            return qk_error_set(reader->error, QK_INVALID_ARGUMENT,
+                                "'%.80s': dimension %" PRIu32 " is negative", value->name, axis);
         value->shape.dims[axis] = dim->dim_value;
-    } else if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM && !is_empty(dim->dim_param)) {
+    } else if (dim->value_case == ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM &&
+               !is_empty(dim->dim_param)) {
         value->dim_names[axis] = keep_text(reader, dim->dim_param);
         if (value->dim_names[axis] == NULL)
             return no_memory(reader);
@@ -83,11 +86,13 @@ static qk_status take_dim(struct reader *reader, const Onnx__TensorShapeProto__D
     return QK_OK;
 }
 
-static qk_status take_shape(struct reader *reader, const Onnx__TensorShapeProto *shape, struct qk__value *value)
+static qk_status take_shape(struct reader *reader, const Onnx__TensorShapeProto *shape,
+                            struct qk__value *value)
 {
     if (shape->n_dim > QK_TENSOR_MAX_DIMS)
-        return qk_error_set(reader->error, QK_UNIMPLEMENTED, "'%.80s': %zu dimensions, more than %d", value->name,
-                            shape->n_dim, QK_TENSOR_MAX_DIMS);
+        return qk_error_set(reader->error, QK_UNIMPLEMENTED,
+                            "'%.80s': %zu dimensions, more than %d", value->name, shape->n_dim,
+                            QK_TENSOR_MAX_DIMS);
     value->has_shape = true;
     value->shape.rank = (uint32_t)shape->n_dim;
     for (uint32_t axis = 0; axis < value->shape.rank; axis++) {
@@ -99,17 +104,20 @@ static qk_status take_shape(struct reader *reader, const Onnx__TensorShapeProto 
     return QK_OK;
 }
 
-static qk_status take_type(struct reader *reader, const Onnx__TypeProto *type, struct qk__value *value)
+static qk_status take_type(struct reader *reader, const Onnx__TypeProto *type,
+                           struct qk__value *value)
 {
     const Onnx__TypeProto__Tensor *tensor;
 
     if (type == NULL || type->value_case == ONNX__TYPE_PROTO__VALUE__NOT_SET)
         return QK_OK;
     if (type->value_case != ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE)
-        return qk_error_set(reader->error, QK_UNIMPLEMENTED, "'%.80s' is not a tensor", value->name);
+        return qk_error_set(reader->error, QK_UNIMPLEMENTED, "'%.80s' is not a tensor",
+                            value->name);
     tensor = type->tensor_type;
     if (!tensor->has_elem_type || qk_dtype_size((qk_dtype)tensor->elem_type) == 0)
-        return qk_error_set(reader->error, QK_UNIMPLEMENTED, "'%.80s': element type %d is not supported", value->name,
+        return qk_error_set(reader->error, QK_UNIMPLEMENTED,
+                            "'%.80s': element type %d is not supported", value->name,
                             (int)tensor->elem_type);
     value->dtype = (qk_dtype)tensor->elem_type;
     return tensor->shape != NULL ? take_shape(reader, tensor->shape, value) : QK_OK;
@@ -126,10 +134,12 @@ static qk_status take_initializers(struct reader *reader, const Onnx__GraphProto
         qk_status                status;
 
         if (is_empty(tensor->name))
-            return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "initialiser %zu has no name", i);
+            return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "initialiser %zu has no name",
+                                i);
         status = add_value(reader, tensor->name, &index);
         if (status == QK_OK)
-            status = qk__tensor_of_proto(tensor, reader->limits->max_tensor_bytes, &initial, reader->error);
+            status = qk__tensor_of_proto(tensor, reader->limits->max_tensor_bytes, &initial,
+                                         reader->error);
         if (status != QK_OK)
             return status;
         reader->graph->values[index].initial = initial;
@@ -184,8 +194,8 @@ static qk_status take_outputs(struct reader *reader, const Onnx__GraphProto *pro
         uint32_t          index = is_empty(name) ? QK__NO_VALUE : find_value(reader, name);
 
         if (index == QK__NO_VALUE)
-            return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "output '%.80s' is produced by no node",
-                                name != NULL ? name : "");
+            return qk_error_set(reader->error, QK_INVALID_ARGUMENT,
+                                "output '%.80s' is produced by no node", name != NULL ? name : "");
         value = &graph->values[index];
         value->is_output = true;
         if (value->dtype == QK_DTYPE_NONE || !value->has_shape) {
@@ -201,8 +211,9 @@ static qk_status take_outputs(struct reader *reader, const Onnx__GraphProto *pro
 /* ---- attributes ---- */
 
 static const enum qk__attr_type attr_types[] = {
-    ['f'] = QK__ATTR_FLOAT,  ['i'] = QK__ATTR_INT,  ['s'] = QK__ATTR_STRING,
-    ['t'] = QK__ATTR_TENSOR, ['F'] = QK__ATTR_FLOATS, ['I'] = QK__ATTR_INTS, ['S'] = QK__ATTR_STRINGS,
+    ['f'] = QK__ATTR_FLOAT,   ['i'] = QK__ATTR_INT,    ['s'] = QK__ATTR_STRING,
+    ['t'] = QK__ATTR_TENSOR,  ['F'] = QK__ATTR_FLOATS, ['I'] = QK__ATTR_INTS,
+    ['S'] = QK__ATTR_STRINGS,
 };
 
 /* Finds `name` in "axis:i kernel_shape:I"; false when the operator has no such attribute. */
@@ -223,7 +234,10 @@ static bool find_declared(const char *declared, const char *name, enum qk__attr_
     return false;
 }
 
-/* Files of the first versions of the format leave the type out: then it is what the operator declares. */
+/*
+ * Files of the first versions of the format leave the type out: then it is what the operator
+ * declares.
+ */
 static bool type_fits(const Onnx__AttributeProto *proto, enum qk__attr_type declared)
 {
     return !proto->has_type || proto->type == ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__UNDEFINED ||
@@ -232,7 +246,8 @@ static bool type_fits(const Onnx__AttributeProto *proto, enum qk__attr_type decl
 
 static char *keep_bytes(struct reader *reader, const ProtobufCBinaryData *bytes)
 {
-    return qk__pool_strndup(&reader->graph->pool, bytes->data != NULL ? (const char *)bytes->data : "", bytes->len);
+    return qk__pool_strndup(&reader->graph->pool,
+                            bytes->data != NULL ? (const char *)bytes->data : "", bytes->len);
 }
 
 static void *keep_array(struct reader *reader, const void *from, size_t count, size_t element_bytes)
@@ -244,7 +259,8 @@ static void *keep_array(struct reader *reader, const void *from, size_t count, s
     return array;
 }
 
-static qk_status take_strings(struct reader *reader, const Onnx__AttributeProto *proto, struct qk__attr *attr)
+static qk_status take_strings(struct reader *reader, const Onnx__AttributeProto *proto,
+                              struct qk__attr *attr)
 {
     const char **strings = qk__pool_array(&reader->graph->pool, proto->n_strings, sizeof *strings);
 
@@ -260,7 +276,8 @@ static qk_status take_strings(struct reader *reader, const Onnx__AttributeProto 
     return QK_OK;
 }
 
-static qk_status take_attr_value(struct reader *reader, const Onnx__AttributeProto *proto, struct qk__attr *attr)
+static qk_status take_attr_value(struct reader *reader, const Onnx__AttributeProto *proto,
+                                 struct qk__attr *attr)
 {
     switch (attr->type) {
     case QK__ATTR_FLOAT:
@@ -274,8 +291,10 @@ static qk_status take_attr_value(struct reader *reader, const Onnx__AttributePro
         return attr->s != NULL ? QK_OK : no_memory(reader);
     case QK__ATTR_TENSOR:
         if (proto->t == NULL)
-            return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "attribute %.60s has no tensor", attr->name);
-        return qk__tensor_of_proto(proto->t, reader->limits->max_tensor_bytes, &attr->tensor, reader->error);
+            return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "attribute %.60s has no tensor",
+                                attr->name);
+        return qk__tensor_of_proto(proto->t, reader->limits->max_tensor_bytes, &attr->tensor,
+                                   reader->error);
     case QK__ATTR_FLOATS:
         attr->floats = keep_array(reader, proto->floats, proto->n_floats, sizeof(float));
         attr->count = proto->n_floats;
@@ -290,26 +309,32 @@ static qk_status take_attr_value(struct reader *reader, const Onnx__AttributePro
     return QK_INTERNAL;
 }
 
-static qk_status take_attr(struct reader *reader, const Onnx__AttributeProto *proto, struct qk__node *node,
-                           struct qk__attr *attr)
+static qk_status take_attr(struct reader *reader, const Onnx__AttributeProto *proto,
+                           struct qk__node *node, struct qk__attr *attr)
 {
     const char *name = proto->name != NULL ? proto->name : "";
 
     if (!is_empty(proto->ref_attr_name))
-        return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "attribute %.60s refers to one of a function", name);
+        return qk_error_set(reader->error, QK_INVALID_ARGUMENT,
+                            "attribute %.60s refers to one of a function", name);
     if (qk__attr_find(node, name) != NULL)
-        return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "attribute %.60s is given twice", name);
+        return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "attribute %.60s is given twice",
+                            name);
     if (!find_declared(node->op->attrs, name, &attr->type))
-        return qk_error_set(reader->error, QK_UNIMPLEMENTED, "attribute '%.60s' is not supported", name);
+        return qk_error_set(reader->error, QK_UNIMPLEMENTED, "attribute '%.60s' is not supported",
+                            name);
     if (!type_fits(proto, attr->type))
-        return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "attribute %.60s is of the wrong type", name);
+        return qk_error_set(reader->error, QK_INVALID_ARGUMENT,
+                            "attribute %.60s is of the wrong type", name);
     attr->name = keep_text(reader, name);
     return attr->name != NULL ? take_attr_value(reader, proto, attr) : no_memory(reader);
 }
 
-static qk_status take_attrs(struct reader *reader, const Onnx__NodeProto *proto, struct qk__node *node)
+static qk_status take_attrs(struct reader *reader, const Onnx__NodeProto *proto,
+                            struct qk__node *node)
 {
-    struct qk__attr *attrs = qk__pool_array(&reader->graph->pool, proto->n_attribute, sizeof *attrs);
+    struct qk__attr *attrs =
+        qk__pool_array(&reader->graph->pool, proto->n_attribute, sizeof *attrs);
 
     if (attrs == NULL)
         return no_memory(reader);
@@ -343,12 +368,14 @@ static qk_status find_opset(struct reader *reader, const char *domain, int64_t *
     *out_version = 1;
     if (reader->model->n_opset_import == 0 && domain[0] == '\0')
         return QK_OK;
-    return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "operator set '%.60s' is not imported", domain);
+    return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "operator set '%.60s' is not imported",
+                        domain);
 }
 
 static qk_status find_op(struct reader *reader, const Onnx__NodeProto *proto, struct qk__node *node)
 {
-    const char *domain = proto->domain != NULL && strcmp(proto->domain, "ai.onnx") != 0 ? proto->domain : "";
+    const char *domain =
+        proto->domain != NULL && strcmp(proto->domain, "ai.onnx") != 0 ? proto->domain : "";
     int64_t     version;
     qk_status   status = find_opset(reader, domain, &version);
 
@@ -357,20 +384,24 @@ static qk_status find_op(struct reader *reader, const Onnx__NodeProto *proto, st
     if (is_empty(proto->op_type))
         return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "it has no operator");
     if (version < 1 || version > INT32_MAX)
-        return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "operator set version %" PRId64, version);
+        return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "operator set version %" PRId64,
+                            version);
     node->opset = (int)version;
     node->op = qk__op_find(domain, proto->op_type, (int)version, reader->error);
     return node->op != NULL ? QK_OK : QK_UNIMPLEMENTED;
 }
 
-static qk_status check_count(struct reader *reader, const char *what, size_t count, int least, int most)
+static qk_status check_count(struct reader *reader, const char *what, size_t count, int least,
+                             int most)
 {
     if (count >= (size_t)least && count <= (size_t)most)
         return QK_OK;
-    return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "%zu %s, not %d to %d", count, what, least, most);
+    return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "%zu %s, not %d to %d", count, what,
+                        least, most);
 }
 
-static qk_status take_node_inputs(struct reader *reader, const Onnx__NodeProto *proto, struct qk__node *node)
+static qk_status take_node_inputs(struct reader *reader, const Onnx__NodeProto *proto,
+                                  struct qk__node *node)
 {
     qk_status status =
         check_count(reader, "inputs", proto->n_input, node->op->min_inputs, node->op->max_inputs);
@@ -384,18 +415,21 @@ static qk_status take_node_inputs(struct reader *reader, const Onnx__NodeProto *
         const char *name = proto->input[i];
 
         node->inputs[i] = is_empty(name) ? QK__NO_VALUE : find_value(reader, name);
-        if (node->inputs[i] == QK__NO_VALUE && (!is_empty(name) || i < (size_t)node->op->min_inputs))
+        if (node->inputs[i] == QK__NO_VALUE &&
+            (!is_empty(name) || i < (size_t)node->op->min_inputs))
             return qk_error_set(reader->error, QK_INVALID_ARGUMENT,
-                                "input %zu '%.80s' is produced by nothing", i, name != NULL ? name : "");
+                                "input %zu '%.80s' is produced by nothing", i,
+                                name != NULL ? name : "");
     }
     node->input_count = (uint32_t)proto->n_input;
     return QK_OK;
 }
 
-static qk_status take_node_outputs(struct reader *reader, const Onnx__NodeProto *proto, struct qk__node *node)
+static qk_status take_node_outputs(struct reader *reader, const Onnx__NodeProto *proto,
+                                   struct qk__node *node)
 {
-    qk_status status =
-        check_count(reader, "outputs", proto->n_output, node->op->min_outputs, node->op->max_outputs);
+    qk_status status = check_count(reader, "outputs", proto->n_output, node->op->min_outputs,
+                                   node->op->max_outputs);
 
     if (status != QK_OK)
         return status;
@@ -421,7 +455,8 @@ static const char *name_node(struct reader *reader, const Onnx__NodeProto *proto
 
     if (!is_empty(proto->name))
         return keep_text(reader, proto->name);
-    snprintf(name, sizeof name, "%.60s_%zu", proto->op_type != NULL ? proto->op_type : "node", index);
+    snprintf(name, sizeof name, "%.60s_%zu", proto->op_type != NULL ? proto->op_type : "node",
+             index);
     return keep_text(reader, name);
 }
 
@@ -442,7 +477,8 @@ static qk_status take_node(struct reader *reader, const Onnx__NodeProto *proto, 
         status = take_attrs(reader, proto, node);
     reader->graph->node_count++;    /* also a half-read one: its tensors are the graph's to free */
     if (status != QK_OK)
-        qk_error_prefix(reader->error, "node '%.80s' (%.40s)", node->name, proto->op_type != NULL ? proto->op_type : "?");
+        qk_error_prefix(reader->error, "node '%.80s' (%.40s)", node->name,
+                        proto->op_type != NULL ? proto->op_type : "?");
     return status;
 }
 
@@ -462,16 +498,21 @@ static qk_status take_nodes(struct reader *reader, const Onnx__GraphProto *proto
     return status;
 }
 
-/* Shapes that the file tells of values in the middle are not needed, and not believed: inference finds them. */
+/*
+ * Shapes that the file tells of values in the middle are not needed, and not
+ * believed: inference finds them.
+ */
 static qk_status take_graph(struct reader *reader)
 {
     const Onnx__GraphProto *proto = reader->model->graph;
     qk_status               status;
 
     if (proto == NULL)
-        return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "not an ONNX model: there is no graph");
+        return qk_error_set(reader->error, QK_INVALID_ARGUMENT,
+                            "not an ONNX model: there is no graph");
     if (reader->model->n_functions > 0)
-        return qk_error_set(reader->error, QK_UNIMPLEMENTED, "functions defined in the model are not supported");
+        return qk_error_set(reader->error, QK_UNIMPLEMENTED,
+                            "functions defined in the model are not supported");
     status = take_initializers(reader, proto);
     if (status == QK_OK)
         status = take_inputs(reader, proto);

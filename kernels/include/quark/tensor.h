@@ -2,8 +2,9 @@
 /*
  * tensor.h - a dense array in host memory with a type and a shape.
  *
- * Row-major, no padding. Type numbers are those of ONNX. A tensor either owns its bytes (qk_tensor_create) or is a view
- * of the caller's (qk_tensor_view); both are passed by pointer and freed by qk_tensor_fini().
+ * Row-major, no padding. Type numbers are those of ONNX. A tensor either owns its bytes
+ * (qk_tensor_create) or is a view of the caller's (qk_tensor_view); both are passed by pointer and
+ * freed by qk_tensor_fini().
  */
 #ifndef QUARK_TENSOR_H
 #define QUARK_TENSOR_H
@@ -49,7 +50,10 @@ typedef struct qk_tensor {
 QK_API size_t      qk_dtype_size(qk_dtype dtype);
 QK_API const char *qk_dtype_name(qk_dtype dtype);
 
-/* Elements and bytes; false when a dimension is negative or the product does not fit in int64_t / size_t. */
+/*
+ * Elements and bytes; false when a dimension is negative or the product does not
+ * fit in int64_t / size_t.
+ */
 QK_API bool qk_shape_count(const struct qk_shape *shape, int64_t *out_count);
 QK_API bool qk_tensor_size(qk_dtype dtype, const struct qk_shape *shape, size_t *out_bytes);
 QK_API bool qk_shape_equal(const struct qk_shape *a, const struct qk_shape *b);
@@ -57,8 +61,12 @@ QK_API bool qk_shape_equal(const struct qk_shape *a, const struct qk_shape *b);
 /* "1x3x240x320" ("scalar" for rank 0), cut to `size`. Returns `out`. */
 QK_API const char *qk_shape_print(const struct qk_shape *shape, char *out, size_t size);
 
-/* Zeroed memory, 64-byte aligned, owned. QK_INVALID_ARGUMENT, QK_NO_MEMORY; then `out_tensor` is untouched. */
-QK_API qk_status qk_tensor_create(qk_dtype dtype, const struct qk_shape *shape, qk_tensor *out_tensor);
+/*
+ * Zeroed memory, 64-byte aligned, owned. QK_INVALID_ARGUMENT, QK_NO_MEMORY; then
+ * `out_tensor` is untouched.
+ */
+QK_API qk_status qk_tensor_create(qk_dtype dtype, const struct qk_shape *shape,
+                                  qk_tensor *out_tensor);
 
 /* A view of `data`, which must outlive it. */
 QK_API qk_tensor qk_tensor_view(qk_dtype dtype, const struct qk_shape *shape, void *data);
