@@ -16,7 +16,7 @@
  *         run_factor: 1.0            # times the host function's own time is a run; default 1
  *         run_time: 2ms              # or: every run takes just this long
  *         numa_node: 0               # near this node; default: unknown
- *         pci: "0000:3b:00.0"        # or: mapped by the topology like a real card; only with count 1
+ *         pci: "0000:3b:00.0"        # or: mapped by the topology as a real card; only with count 1
  *         shares_host_memory: false  # as integrated devices do; default false
  *         faults: ["alloc-fail:3"]   # injected at opening, see qk__device_inject_fault()
  *
