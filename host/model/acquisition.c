@@ -323,8 +323,8 @@ static qk__device *device_to_clear(const struct qk__named_model *model, enum qk_
         qk__ledger    *ledger = qk__device_ledger(device);
         const uint64_t idle = idle_bytes(model->models, device);
 
-        if ((device == cpu_of(model)) == (need == QK__NEED_NONE) && qk__device_is_up(device) && idle > 0 &&
-            qk__ledger_limit(ledger) + idle >= qk__ledger_used(ledger) + needed)
+        if ((device == cpu_of(model)) == (need == QK__NEED_NONE) && qk__device_is_up(device) &&
+            idle > 0 && qk__ledger_limit(ledger) + idle >= qk__ledger_used(ledger) + needed)
             return device;
     }
     return NULL;
@@ -349,7 +349,8 @@ static void place(struct qk__acquisition *acquisition)
     };
     const qk_status status =
         qk__placement_choose(qk__host_placement(model->models->host), &request, &result, &error);
-    qk__device *const clearable = found_no_device(status, &result) ? device_to_clear(model, acquisition->need) : NULL;
+    qk__device *const clearable =
+        found_no_device(status, &result) ? device_to_clear(model, acquisition->need) : NULL;
 
     if (clearable != NULL) {
         load(acquisition, clearable);

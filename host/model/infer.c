@@ -27,7 +27,8 @@ static void observe(const struct qk__request *request)
     const struct qk__inference_times *times = &request->inference.times;
     struct qk__loaded                *loaded = request->loaded;
 
-    qk__histogram_add_shared(&loaded->residency->inferences, now_ns(request) - request->submitted_ns);
+    qk__histogram_add_shared(&loaded->residency->inferences,
+                             now_ns(request) - request->submitted_ns);
     if (times->ended_ns > times->started_ns)
         qk__placement_observe_run(qk__host_placement(models_of(request)->host),
                                   loaded->residency->model->name, qk__loaded_device(loaded),
@@ -153,10 +154,12 @@ static qk_status attempt(qk_turn *turn, const qk_model *model, struct qk__reques
     return status;
 }
 
-/* What the CPU may well do: its kernels are others, and its memory. */
+/* What the CPU may well do: its kernels are others, and its memory. INTERNAL is what a driver says when a program
+ * does not build, or when it breaks in a way that has no name. */
 static bool is_devices_fault(qk_status status)
 {
-    return status == QK_DEVICE_LOST || status == QK_NO_DEVICE_MEMORY || status == QK_UNIMPLEMENTED;
+    return status == QK_DEVICE_LOST || status == QK_NO_DEVICE_MEMORY ||
+           status == QK_UNIMPLEMENTED || status == QK_INTERNAL;
 }
 
 /* The same request again, on the CPU, where the actor stays. */

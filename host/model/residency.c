@@ -178,7 +178,8 @@ static struct qk__loaded *next_overdue(struct qk__models *models)
 
     pthread_mutex_lock(&models->lock);
     oldest = longest_unused(models);
-    if (oldest != NULL && now_ns >= qk__time_after_ns(oldest->loaded->last_used_ns, models->keep_ns))
+    if (oldest != NULL &&
+        now_ns >= qk__time_after_ns(oldest->loaded->last_used_ns, models->keep_ns))
         loaded = take_out(oldest);
     if (loaded == NULL) {
         models->is_sweep_armed = false;

@@ -139,7 +139,10 @@ bool        qk__loaded_is_on_cpu(const struct qk__loaded *loaded);
  * none. Blocks: lanes only. */
 bool qk__models_evict(struct qk__models *models, qk__device *device);
 
-/* Frees what nobody has used for keep_ns; a timer and a lane see to it. Locked: a residence became unused. */
+/*
+ * Frees what nobody has used for keep_ns; a timer and a lane see to it. Locked: a
+ * residence became unused.
+ */
 void qk__models_sweep_later(struct qk__models *models, uint64_t last_used_ns);
 void qk__models_sweep_init(struct qk__models *models);
 
