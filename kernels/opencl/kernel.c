@@ -103,7 +103,8 @@ static qk_status build_program(struct qk__cl_state *state, const char *text, siz
     st = qk__program_create(state->device, &source, out_program, error);
     if (st == QK_OK)
         state->programs[state->program_count++] = *out_program;
-    return st;
+    /* The source is ours: that this device's compiler refuses it is no mistake of the caller's. */
+    return st == QK_INVALID_ARGUMENT ? QK_INTERNAL : st;
 }
 
 static qk_status build_kernels(struct qk__cl_build *build, const char *text, size_t length)
