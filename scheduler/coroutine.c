@@ -129,7 +129,8 @@ struct qk__coroutine *qk__coroutine_create(size_t stack_bytes, void (*entry)(voi
     }
     self =
         (struct qk__coroutine *)(void *)(mapping + guard + usable - (sizeof *self + 63) / 64 * 64);
-    *self = (struct qk__coroutine){.low = mapping + guard, .mapping = mapping, .mapping_bytes = usable + guard, .entry = entry};
+    *self = (struct qk__coroutine){.low = mapping + guard, .mapping = mapping,
+                                   .mapping_bytes = usable + guard, .entry = entry};
     self->asan_low = self->low;
     self->asan_bytes = (size_t)((char *)self - self->low);
     self->context = make_fcontext(self, self->asan_bytes, first_arrival);

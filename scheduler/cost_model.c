@@ -94,8 +94,8 @@ static void print_key(char out[KEY_BYTES], const char *device_id, const char *mo
     snprintf(out, KEY_BYTES, "%s|%s", device_id, model);
 }
 
-static void observe_in(qk__cost_model *costs, struct qk__map *map, const char *model, const char *device_id,
-                       uint64_t sample_ns)
+static void observe_in(qk__cost_model *costs, struct qk__map *map, const char *model,
+                       const char *device_id, uint64_t sample_ns)
 {
     char        key[KEY_BYTES];
     struct row *row;
@@ -108,12 +108,14 @@ static void observe_in(qk__cost_model *costs, struct qk__map *map, const char *m
     pthread_mutex_unlock(&costs->lock);
 }
 
-void qk__cost_model_observe_run(qk__cost_model *costs, const char *model, const char *device_id, uint64_t run_ns)
+void qk__cost_model_observe_run(qk__cost_model *costs, const char *model, const char *device_id,
+                                uint64_t run_ns)
 {
     observe_in(costs, &costs->runs, model, device_id, run_ns);
 }
 
-static void observe_link(qk__cost_model *costs, const char *device_id, uint64_t bytes, uint64_t load_ns)
+static void observe_link(qk__cost_model *costs, const char *device_id, uint64_t bytes,
+                         uint64_t load_ns)
 {
     struct link_row *link;
 
@@ -130,15 +132,15 @@ static void observe_link(qk__cost_model *costs, const char *device_id, uint64_t 
     pthread_mutex_unlock(&costs->lock);
 }
 
-void qk__cost_model_observe_load(qk__cost_model *costs, const char *model, const char *device_id, uint64_t bytes,
-                                 uint64_t load_ns)
+void qk__cost_model_observe_load(qk__cost_model *costs, const char *model, const char *device_id,
+                                 uint64_t bytes, uint64_t load_ns)
 {
     observe_in(costs, &costs->loads, model, device_id, load_ns);
     observe_link(costs, device_id, bytes, load_ns);
 }
 
-static qk_status estimate(qk__cost_model *costs, const struct qk__map *map, const char *model, const char *device_id,
-                          uint32_t samples_needed, uint64_t *out_ns)
+static qk_status estimate(qk__cost_model *costs, const struct qk__map *map, const char *model,
+                          const char *device_id, uint32_t samples_needed, uint64_t *out_ns)
 {
     char              key[KEY_BYTES];
     const struct row *row;
@@ -155,18 +157,21 @@ static qk_status estimate(qk__cost_model *costs, const struct qk__map *map, cons
     return status;
 }
 
-qk_status qk__cost_model_run_ns(qk__cost_model *costs, const char *model, const char *device_id, uint64_t *out_ns)
+qk_status qk__cost_model_run_ns(qk__cost_model *costs, const char *model, const char *device_id,
+                                uint64_t *out_ns)
 {
     return estimate(costs, &costs->runs, model, device_id, WARM_SAMPLES, out_ns);
 }
 
 /* Loads are rare and all alike in kind, so that one tells enough. */
-qk_status qk__cost_model_load_ns(qk__cost_model *costs, const char *model, const char *device_id, uint64_t *out_ns)
+qk_status qk__cost_model_load_ns(qk__cost_model *costs, const char *model, const char *device_id,
+                                 uint64_t *out_ns)
 {
     return estimate(costs, &costs->loads, model, device_id, 1, out_ns);
 }
 
-qk_status qk__cost_model_bytes_per_s(qk__cost_model *costs, const char *device_id, double *out_bytes_per_s)
+qk_status qk__cost_model_bytes_per_s(qk__cost_model *costs, const char *device_id,
+                                     double *out_bytes_per_s)
 {
     const struct link_row *link;
     qk_status              status = QK_NOT_READY;

@@ -112,7 +112,8 @@ qk_status qk__lane_submit(qk__scheduler *scheduler, qk_status (*fn)(void *arg), 
 
     if (job == NULL)
         return QK_NO_MEMORY;
-    *job = (struct qk__lane_job){.scheduler = scheduler, .fn = fn, .arg = arg, .done = done, .done_arg = arg, .is_heap = true};
+    *job = (struct qk__lane_job){.scheduler = scheduler, .fn = fn, .arg = arg,
+                                  .done = done, .done_arg = arg, .is_heap = true};
     status = start_job(job);
     if (status != QK_OK)
         qk__free(job);
@@ -150,7 +151,8 @@ qk_status qk__lane_call(qk__scheduler *scheduler, qk_status (*fn)(void *arg), vo
 
 void qk__lanes_init(struct qk__lanes *lanes, uint32_t limit)
 {
-    *lanes = (struct qk__lanes){.limit = limit < QK__LANE_THREADS_MAX ? limit : QK__LANE_THREADS_MAX};
+    *lanes = (struct qk__lanes){
+        .limit = limit < QK__LANE_THREADS_MAX ? limit : QK__LANE_THREADS_MAX};
     pthread_mutex_init(&lanes->lock, NULL);
     pthread_cond_init(&lanes->has_job, NULL);
 }

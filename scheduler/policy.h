@@ -2,7 +2,8 @@
 /*
  * policy.h - how a device is chosen for an actor; for those who bring a policy of their own.
  *
- * Quark asks with every candidate's cost, term by term; a policy answers with one of them. Public, append only.
+ * Quark asks with every candidate's cost, term by term; a policy answers with one of
+ * them. Public, append only.
  */
 #ifndef QUARK_SCHEDULER_POLICY_H
 #define QUARK_SCHEDULER_POLICY_H
@@ -23,7 +24,8 @@ struct qk_placement_candidate {
     uint64_t    free_bytes;        /* by the ledger */
     uint64_t    needed_bytes;      /* 0 when resident */
     uint64_t    queue_ns;          /* work ahead of it */
-    uint64_t    run_ns;            /* one inference, measured there, or estimated: see run_is_measured */
+    /* One inference, measured there, or estimated: see run_is_measured */
+    uint64_t    run_ns;
     bool        run_is_measured;
     uint64_t    transfer_ns;       /* needed bytes over measured bandwidth */
     uint64_t    cold_ns;           /* program build and first launch, when not resident */
@@ -33,7 +35,10 @@ struct qk_placement_candidate {
 struct qk_placement_policy {
     size_t      size;    /* sizeof(struct qk_placement_policy) */
     const char *name;
-    /* Index of the choice, or a negative status to refuse. At least one candidate; every one has room. Must not block. */
+    /*
+     * Index of the choice, or a negative status to refuse. At least one candidate; every one
+     * has room. Must not block.
+     */
     int (*choose)(void *arg, const struct qk_placement_candidate *candidates, size_t count);
     void *arg;
 };

@@ -8,7 +8,8 @@
  * is put aside whole, and the worker goes on with a fresh one. So work that never waits costs no
  * switch, and an idle owner has no stack.
  *
- *     submit --> [run queue of a worker] --pop or steal--> run() --wait--> aside --signal--> [ready queue] --> goes on
+ *     submit --> [run queue of a worker] --pop or steal--> run()
+ *                run() --wait--> aside --signal--> [ready queue] --> goes on
  *
  * What may block (files, driver builds, libraries with threads of their own) goes to a lane. The
  * scheduler knows nothing of actors. Two schedulers live in one process.

@@ -3,7 +3,8 @@
  * wait.c - see wait.h.
  *
  *     wait->word:   NOTHING ---wait_until---> sleeper ---signal---> SIGNALLED
- *                      |                         +---the deadline or a cancellation won---> ABANDONED ---signal---> SIGNALLED
+ *                      |                         +---deadline or cancellation won---> ABANDONED
+ *                      |                                          SIGNALLED <---signal---+
  *                      +---signal---> SIGNALLED
  *     cancel->word: NOTHING <---wait_until---> sleeper ---cancel---> CANCELLED, for good
  *

@@ -2,8 +2,9 @@
 /*
  * wheel.c - see wheel.h.
  *
- * (1) A timer on level L, slot s: its time agrees with the wheel's in all base-64 digits above L, has digit s at L, and s is
- *     greater than the wheel's digit there. So the first occupied slot of the lowest occupied level is the earliest.
+ * (1) A timer on level L, slot s: its time agrees with the wheel's in all base-64 digits above L,
+ *     has digit s at L, and s is greater than the wheel's digit there. So the first occupied slot
+ *     of the lowest occupied level is the earliest.
  * (2) now_ns moves to a slot's start before its timers move down, so (1) holds for where they go.
  */
 #include "scheduler/wheel.h"

@@ -7,7 +7,9 @@
  * Every LOOK_EVERY pieces of work it looks at the clock, the timers and the inbox first, so that
  * nothing there starves.
  *
- *     RUNNING ---nothing found---> PARKED (futex, until the next timer) ---qk__worker_notify()---> NOTIFIED ---> RUNNING
+ *     RUNNING ---nothing found---> PARKED (futex, until the next timer)
+ *        ^                            |
+ *        +------- NOTIFIED <----------+ qk__worker_notify()
  */
 #ifndef QUARK_SCHEDULER_WORKER_H
 #define QUARK_SCHEDULER_WORKER_H
