@@ -2,8 +2,9 @@
 /*
  * event_ring.c - see event_ring.h.
  *
- * Slot i is free for the producer of position p (p mod capacity = i) when its sequence is p, and full for the consumer
- * of p when it is p + 1; taking it out sets p + capacity, the next producer's number.
+ * Slot i is free for the producer of position p (p mod capacity = i) when its sequence is p, and
+ * full for the consumer of p when it is p + 1; taking it out sets p + capacity, the next
+ * producer's number.
  */
 #include "predict/event_ring.h"
 
@@ -49,7 +50,8 @@ static struct qk__ring_slot *claim(struct qk__event_ring *ring, uint64_t *out_po
             return NULL;
         if (ahead > 0) {
             position = atomic_load_explicit(&ring->tail, memory_order_relaxed);
-        } else if (atomic_compare_exchange_weak_explicit(&ring->tail, &position, position + 1, memory_order_relaxed,
+        } else if (atomic_compare_exchange_weak_explicit(&ring->tail, &position, position + 1,
+                                                         memory_order_relaxed,
                                                          memory_order_relaxed)) {
             *out_position = position;
             return slot;
@@ -57,8 +59,8 @@ static struct qk__ring_slot *claim(struct qk__event_ring *ring, uint64_t *out_po
     }
 }
 
-static bool fill(struct qk__ring_event *event, const void *source, const char *key, const void *bytes, size_t size_bytes,
-                 uint64_t time_ns)
+static bool fill(struct qk__ring_event *event, const void *source, const char *key,
+                 const void *bytes, size_t size_bytes, uint64_t time_ns)
 {
     const size_t key_bytes = strlen(key) + 1;
 
@@ -84,8 +86,8 @@ static void count_drop(struct qk__event_ring *ring)
     atomic_fetch_add_explicit(&ring->dropped, 1, memory_order_relaxed);
 }
 
-void qk__event_ring_push(struct qk__event_ring *ring, const void *source, const char *key, const void *bytes,
-                         size_t size_bytes, uint64_t time_ns)
+void qk__event_ring_push(struct qk__event_ring *ring, const void *source, const char *key,
+                         const void *bytes, size_t size_bytes, uint64_t time_ns)
 {
     struct qk__ring_event event, oldest;
     struct qk__ring_slot *slot;
@@ -100,7 +102,8 @@ void qk__event_ring_push(struct qk__event_ring *ring, const void *source, const 
 
         count_drop(ring);
         if (!made_room) {
-            /* The oldest is still being written: rather lose this one than wait for its producer. */
+            /* The oldest is still being written: rather lose this one than wait for its
+             * producer. */
             qk__free(event.large);
             return;
         }
@@ -124,7 +127,8 @@ bool qk__event_ring_pop(struct qk__event_ring *ring, struct qk__ring_event *out_
             return false;
         if (ahead > 0) {
             position = atomic_load_explicit(&ring->head, memory_order_relaxed);
-        } else if (atomic_compare_exchange_weak_explicit(&ring->head, &position, position + 1, memory_order_relaxed,
+        } else if (atomic_compare_exchange_weak_explicit(&ring->head, &position, position + 1,
+                                                         memory_order_relaxed,
                                                          memory_order_relaxed)) {
             *out_event = slot->event;
             atomic_store_explicit(&slot->sequence, position + ring->mask + 1, memory_order_release);

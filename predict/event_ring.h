@@ -2,8 +2,9 @@
 /*
  * event_ring.h - a bounded queue of events that never makes a publisher wait.
  *
- * Dmitry Vyukov's bounded MPMC queue: each slot carries a sequence number that says whose turn it is. Any thread may take
- * the oldest out, and so a producer that finds the ring full drops the oldest itself and counts it.
+ * Dmitry Vyukov's bounded MPMC queue: each slot carries a sequence number that says whose turn it
+ * is. Any thread may take the oldest out, and so a producer that finds the ring full drops the
+ * oldest itself and counts it.
  */
 #ifndef QUARK_PREDICT_EVENT_RING_H
 #define QUARK_PREDICT_EVENT_RING_H
@@ -43,9 +44,12 @@ struct qk__event_ring {
 qk_status qk__event_ring_init(struct qk__event_ring *ring, size_t capacity);
 void      qk__event_ring_fini(struct qk__event_ring *ring);
 
-/* Copies key and bytes. A key that is too long, or no memory for large bytes: dropped and counted. Thread: any. Never blocks. */
-void qk__event_ring_push(struct qk__event_ring *ring, const void *source, const char *key, const void *bytes,
-                         size_t size_bytes, uint64_t time_ns);
+/*
+ * Copies key and bytes. A key that is too long, or no memory for large bytes: dropped and counted.
+ * Thread: any. Never blocks.
+ */
+void qk__event_ring_push(struct qk__event_ring *ring, const void *source, const char *key,
+                         const void *bytes, size_t size_bytes, uint64_t time_ns);
 
 /* The oldest event; its `large` is the caller's to qk__free(). False: empty. Thread: any. */
 bool qk__event_ring_pop(struct qk__event_ring *ring, struct qk__ring_event *out_event);

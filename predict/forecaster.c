@@ -20,7 +20,8 @@ bool qk__forecaster_apply(struct qk__forecaster *forecaster, const struct qk_eve
                           struct qk_forecast *out_forecast)
 {
     const struct qk_predicted_by *declared = forecaster->declared;
-    const double       needed = declared->confidence > 0 ? declared->confidence : QK__DEFAULT_CONFIDENCE;
+    const double       needed =
+        declared->confidence > 0 ? declared->confidence : QK__DEFAULT_CONFIDENCE;
     struct qk_forecast forecast = {
         .confidence = 1.0,
         .expected_in_ns = declared->lead_ns > 0 ? declared->lead_ns : QK__DEFAULT_LEAD_NS,
@@ -30,7 +31,7 @@ bool qk__forecaster_apply(struct qk__forecaster *forecaster, const struct qk_eve
     snprintf(forecast.key, sizeof forecast.key, "%s", event->stream_key);
     if (declared->rule != NULL && !declared->rule(declared->arg, event, &forecast))
         return false;
-    if (!(forecast.confidence >= needed)) {    /* so written that not-a-number is not enough either */
+    if (!(forecast.confidence >= needed)) {  /* so written that not-a-number is not enough either */
         count(&forecaster->below_confidence, 1);
         return false;
     }
@@ -44,15 +45,17 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-void qk__forecaster_times(const struct qk__forecaster *forecaster, const struct qk_forecast *forecast, uint64_t now_ns,
-                          uint64_t slack_ns, uint64_t *out_start_ns, uint64_t *out_expires_ns)
+void qk__forecaster_times(const struct qk__forecaster *forecaster,
+                          const struct qk_forecast *forecast, uint64_t now_ns, uint64_t slack_ns,
+                          uint64_t *out_start_ns, uint64_t *out_expires_ns)
 {
     const uint64_t warm_ns = read(&forecaster->warm_ns);
     const uint64_t early_ns = 2 * warm_ns + 500 * QK__NS_PER_MS;
     const uint64_t keep_ns =
         forecaster->declared->keep_ns > 0 ? forecaster->declared->keep_ns : QK__DEFAULT_KEEP_NS;
-    const uint64_t delay_ns =
-        warm_ns == 0 || forecast->expected_in_ns <= early_ns ? 0 : forecast->expected_in_ns - early_ns;
+    const uint64_t delay_ns = warm_ns == 0 || forecast->expected_in_ns <= early_ns
+                                  ? 0
+                                  : forecast->expected_in_ns - early_ns;
     const uint64_t expected_ns = qk__time_after_ns(now_ns, forecast->expected_in_ns);
 
     *out_start_ns = qk__time_after_ns(now_ns, delay_ns);
@@ -65,12 +68,13 @@ void qk__forecaster_observe_ready(struct qk__forecaster *forecaster, uint64_t to
     const uint64_t mean_ns = read(&forecaster->warm_ns);
 
     /* Two that end at once may lose one sample; a running mean does not mind. */
-    atomic_store_explicit(&forecaster->warm_ns, mean_ns == 0 ? took_ns + 1 : mean_ns - mean_ns / 8 + took_ns / 8,
+    atomic_store_explicit(&forecaster->warm_ns,
+                          mean_ns == 0 ? took_ns + 1 : mean_ns - mean_ns / 8 + took_ns / 8,
                           memory_order_relaxed);
 }
 
-void qk__forecaster_observe_end(struct qk__forecaster *forecaster, enum qk__prewarm_outcome outcome, uint64_t held_ns,
-                                uint64_t device_bytes)
+void qk__forecaster_observe_end(struct qk__forecaster *forecaster, enum qk__prewarm_outcome outcome,
+                                uint64_t held_ns, uint64_t device_bytes)
 {
     const uint64_t byte_ms = held_ns / QK__NS_PER_MS * device_bytes;
 
@@ -92,7 +96,8 @@ void qk__forecaster_observe_end(struct qk__forecaster *forecaster, enum qk__prew
     }
 }
 
-void qk__forecaster_add_books(const struct qk__forecaster *forecaster, struct qk__predict_books *books)
+void qk__forecaster_add_books(const struct qk__forecaster *forecaster,
+                              struct qk__predict_books *books)
 {
     books->events += read(&forecaster->events);
     books->predictions += read(&forecaster->predictions);

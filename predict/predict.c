@@ -2,11 +2,13 @@
 /*
  * predict.c - see predict.h: watches streams, asks rules, and begins pre-warms within the limits.
  *
- * Publishers push into the ring and see to it that a drain is on a lane. There is one drain at a time: whoever raises
- * `is_draining` submits it, and it lowers the flag when the ring is empty, then looks once more. The drain alone touches
- * the schedule. A timer raises the flag too, when a planned pre-warm is due.
+ * Publishers push into the ring and see to it that a drain is on a lane. There is one drain at a
+ * time: whoever raises `is_draining` submits it, and it lowers the flag when the ring is empty,
+ * then looks once more. The drain alone touches the schedule. A timer raises the flag too, when a
+ * planned pre-warm is due.
  *
- * Which pre-warms are loading is kept by actor, so that each is counted down once, whether it got ready or ended before.
+ * Which pre-warms are loading is kept by actor, so that each is counted down once, whether it
+ * got ready or ended before.
  */
 #include "predict/predict.h"
 
@@ -29,7 +31,8 @@ struct trigger {
     char                  *name;
     struct qk__forecaster *_Atomic forecasters;    /* grows at the head; a link is never changed */
     uint32_t               loading;       /* under `lock` */
-    struct qk__map         by_type;       /* type name -> struct qk__forecaster; for outcomes. Written under `types_lock` */
+    /* Type name -> struct qk__forecaster; for outcomes. Written under `types_lock` */
+    struct qk__map         by_type;
 };
 
 struct qk__predict {
@@ -39,7 +42,8 @@ struct qk__predict {
     struct qk__schedule     schedule;     /* the drain's */
     struct qk__timer        timer;
     _Atomic bool            is_draining;
-    pthread_rwlock_t        types_lock;   /* triggers: read on every event, written when a type is registered */
+    /* Triggers: read on every event, written when a type is registered */
+    pthread_rwlock_t        types_lock;
     struct qk__map          triggers;     /* stream namespace -> struct trigger */
     pthread_mutex_t         lock;
     struct qk__map          loading;      /* "type/key" -> struct trigger */
@@ -64,7 +68,8 @@ static struct trigger *find_trigger(qk__predict *predict, const char *name)
     return trigger;
 }
 
-static struct qk__forecaster *find_forecaster(qk__predict *predict, const char *trigger_name, const char *type)
+static struct qk__forecaster *find_forecaster(qk__predict *predict, const char *trigger_name,
+                                              const char *type)
 {
     struct trigger        *trigger;
     struct qk__forecaster *forecaster = NULL;
@@ -127,8 +132,8 @@ static void on_type(void *arg, const struct qk_type *type)
         predict->type_status = status;
     pthread_rwlock_unlock(&predict->types_lock);
     if (status != QK_OK)
-        qk__log(qk__host_log(predict->host), QK__LOG_ERROR, "predict", "%s: no memory to predict this type",
-                type->name);
+        qk__log(qk__host_log(predict->host), QK__LOG_ERROR, "predict",
+                "%s: no memory to predict this type", type->name);
 }
 
 /* ---- Limits: how many load at once ---- */
@@ -145,7 +150,8 @@ static bool begin_loading(qk__predict *predict, struct trigger *trigger, const c
 
     pthread_mutex_lock(&predict->lock);
     if (predict->loading_count < predict->opts.max_loading &&
-        trigger->loading < predict->opts.max_loading_per_trigger && qk__map_get(&predict->loading, actor) == NULL &&
+        trigger->loading < predict->opts.max_loading_per_trigger &&
+        qk__map_get(&predict->loading, actor) == NULL &&
         qk__map_put(&predict->loading, actor, trigger) == QK_OK) {
         trigger->loading++;
         predict->loading_count++;
@@ -205,8 +211,8 @@ static void begin_prewarm(qk__predict *predict, const struct qk__planned *planne
     }
 }
 
-static void plan(qk__predict *predict, struct qk__forecaster *forecaster, const struct qk_forecast *forecast,
-                 uint64_t now_ns)
+static void plan(qk__predict *predict, struct qk__forecaster *forecaster,
+                 const struct qk_forecast *forecast, uint64_t now_ns)
 {
     struct qk__planned planned = {.forecaster = forecaster};
 
@@ -249,7 +255,8 @@ static void drain_once(qk__predict *predict)
         handle_event(predict, &event);
         qk__free(event.large);
     }
-    while (qk__schedule_pop_due(&predict->schedule, qk__clock_now_ns(qk__host_clock(predict->host)), &planned))
+    while (qk__schedule_pop_due(&predict->schedule, qk__clock_now_ns(qk__host_clock(predict->host)),
+                                &planned))
         begin_prewarm(predict, &planned);
     if (qk__schedule_next_ns(&predict->schedule) != UINT64_MAX)
         qk__timer_start(qk__host_scheduler(predict->host), &predict->timer,
@@ -269,12 +276,16 @@ static qk_status drain(void *arg)
     do {
         drain_once(predict);
         atomic_store(&predict->is_draining, false);
-        /* An event that came between the last pop and the store found the flag up and left it to this drain. */
+        /* An event that came between the last pop and the store found the flag up and
+         * left it to this drain. */
     } while (ring_has_events(&predict->ring) && !atomic_exchange(&predict->is_draining, true));
     return QK_OK;
 }
 
-/* Sees to it that a drain comes. Where no lane can be had the event waits in the ring for the next one to try. */
+/*
+ * Sees to it that a drain comes. Where no lane can be had the event waits in the ring
+ * for the next one to try.
+ */
 static void kick(qk__predict *predict)
 {
     if (atomic_exchange(&predict->is_draining, true))
@@ -297,7 +308,8 @@ static void on_stream_event(void *arg, const struct qk_event_view *event)
 
     if (trigger == NULL)
         return;
-    qk__event_ring_push(&predict->ring, trigger, event->stream_key, event->bytes, event->size_bytes, event->time_ns);
+    qk__event_ring_push(&predict->ring, trigger, event->stream_key, event->bytes, event->size_bytes,
+                        event->time_ns);
     kick(predict);
 }
 
@@ -317,7 +329,8 @@ static void on_prewarm_ready(void *arg, const char *type, const char *key, uint6
 }
 
 static void on_prewarm_ended(void *arg, const char *type, const char *key, const char *trigger,
-                             enum qk__prewarm_outcome outcome, uint64_t held_ns, uint64_t device_bytes)
+                             enum qk__prewarm_outcome outcome, uint64_t held_ns,
+                             uint64_t device_bytes)
 {
     qk__predict           *predict = arg;
     struct qk__forecaster *forecaster = find_forecaster(predict, trigger, type);
@@ -331,10 +344,12 @@ static void on_prewarm_ended(void *arg, const char *type, const char *key, const
 
 /* Calls `each` for every forecaster, under the types' lock. */
 static void each_forecaster(const qk__predict *predict,
-                            void (*each)(void *arg, const char *trigger, const struct qk__forecaster *forecaster),
+                            void (*each)(void *arg, const char *trigger,
+                                         const struct qk__forecaster *forecaster),
                             void *arg)
 {
-    qk__predict *self = (qk__predict *)(uintptr_t)predict;    /* the lock is not part of what a reader sees */
+    /* The lock is not part of what a reader sees */
+    qk__predict *self = (qk__predict *)(uintptr_t)predict;
     const char  *name;
     void        *value;
     size_t       at = 0;
@@ -381,13 +396,15 @@ static void describe_one(void *arg, const char *trigger, const struct qk__foreca
     qk__forecaster_add_books(forecaster, &books);
     precision = qk__predict_precision(&books);
     json_array_append_new(
-        arg, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "trigger", trigger,
-                       "type", forecaster->type->name, "events", (json_int_t)books.events, "predictions",
-                       (json_int_t)books.predictions, "below_confidence", (json_int_t)books.below_confidence, "refused",
-                       (json_int_t)books.refused, "started", (json_int_t)books.started, "used", (json_int_t)books.used,
-                       "late", (json_int_t)books.late, "expired", (json_int_t)books.expired, "cancelled",
-                       (json_int_t)books.cancelled, "expired_byte_ms", (json_int_t)books.expired_byte_ms,
-                       "held_byte_ms", (json_int_t)books.held_byte_ms, "precision",
+        arg, json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}",
+                       "trigger", trigger, "type", forecaster->type->name, "events",
+                       (json_int_t)books.events, "predictions", (json_int_t)books.predictions,
+                       "below_confidence", (json_int_t)books.below_confidence, "refused",
+                       (json_int_t)books.refused, "started", (json_int_t)books.started, "used",
+                       (json_int_t)books.used, "late", (json_int_t)books.late, "expired",
+                       (json_int_t)books.expired, "cancelled", (json_int_t)books.cancelled,
+                       "expired_byte_ms", (json_int_t)books.expired_byte_ms, "held_byte_ms",
+                       (json_int_t)books.held_byte_ms, "precision",
                        precision < 0 ? json_null() : json_real(precision)));
 }
 
@@ -399,10 +416,10 @@ static json_t *describe(void *arg)
 
     qk__predict_books(predict, NULL, NULL, &all);
     each_forecaster(predict, describe_one, rows);
-    return json_pack("{s:b, s:i, s:i, s:I, s:o}", "prewarming", !predict->opts.is_disabled, "max_loading",
-                     (int)predict->opts.max_loading, "max_loading_per_trigger",
-                     (int)predict->opts.max_loading_per_trigger, "dropped_events", (json_int_t)all.dropped_events,
-                     "forecasters", rows);
+    return json_pack("{s:b, s:i, s:i, s:I, s:o}", "prewarming", !predict->opts.is_disabled,
+                     "max_loading", (int)predict->opts.max_loading, "max_loading_per_trigger",
+                     (int)predict->opts.max_loading_per_trigger, "dropped_events",
+                     (json_int_t)all.dropped_events, "forecasters", rows);
 }
 
 struct metric {
@@ -414,11 +431,12 @@ struct metric {
 
 static const struct metric metrics[] = {
     {"quark_predict_events_total", "Events seen by a rule.", "", BOOK(events)},
-    {"quark_predict_forecasts_total", "Forecasts, acted on or refused, or too unsure.", "result=\"made\"",
-     BOOK(predictions)},
+    {"quark_predict_forecasts_total", "Forecasts, acted on or refused, or too unsure.",
+     "result=\"made\"", BOOK(predictions)},
     {"quark_predict_forecasts_total", NULL, "result=\"refused\"", BOOK(refused)},
     {"quark_predict_forecasts_total", NULL, "result=\"unsure\"", BOOK(below_confidence)},
-    {"quark_predict_prewarms_total", "Pre-warms begun and how they ended.", "outcome=\"started\"", BOOK(started)},
+    {"quark_predict_prewarms_total", "Pre-warms begun and how they ended.", "outcome=\"started\"",
+     BOOK(started)},
     {"quark_predict_prewarms_total", NULL, "outcome=\"used\"", BOOK(used)},
     {"quark_predict_prewarms_total", NULL, "outcome=\"late\"", BOOK(late)},
     {"quark_predict_prewarms_total", NULL, "outcome=\"expired\"", BOOK(expired)},
@@ -438,9 +456,9 @@ static void write_metric(void *arg, const char *trigger, const struct qk__foreca
 
     qk__forecaster_add_books(forecaster, &books);
     memcpy(&value, (const char *)&books + line->metric->offset, sizeof value);
-    qk__text_addf(line->out, "%s{trigger=\"%s\",type=\"%s\"%s%s} %llu\n", line->metric->name, trigger,
-                  forecaster->type->name, line->metric->labels[0] != '\0' ? "," : "", line->metric->labels,
-                  (unsigned long long)value);
+    qk__text_addf(line->out, "%s{trigger=\"%s\",type=\"%s\"%s%s} %llu\n", line->metric->name,
+                  trigger, forecaster->type->name, line->metric->labels[0] != '\0' ? "," : "",
+                  line->metric->labels, (unsigned long long)value);
 }
 
 static void write_metrics(void *arg, struct qk__text *out)
@@ -449,8 +467,8 @@ static void write_metrics(void *arg, struct qk__text *out)
         struct metric_line line = {out, &metrics[i]};
 
         if (metrics[i].help != NULL)
-            qk__text_addf(out, "# HELP %s %s\n# TYPE %s counter\n", metrics[i].name, metrics[i].help,
-                          metrics[i].name);
+            qk__text_addf(out, "# HELP %s %s\n# TYPE %s counter\n", metrics[i].name,
+                          metrics[i].help, metrics[i].name);
         each_forecaster(arg, write_metric, &line);
     }
 }
@@ -483,8 +501,8 @@ static void watch(qk__predict *predict)
     qk__host_on_type(predict->host, on_type, predict);
 }
 
-qk_status qk__predict_create(qk_host *host, const struct qk__predict_opts *opts, qk__predict **out_predict,
-                             struct qk_error *error)
+qk_status qk__predict_create(qk_host *host, const struct qk__predict_opts *opts,
+                             qk__predict **out_predict, struct qk_error *error)
 {
     qk__predict *predict = qk__alloc_zero(sizeof *predict);
 

@@ -2,12 +2,13 @@
 /*
  * predict.h - the door of predict/: foresees calls and has their actors warm in time.
  *
- *     stream event --> [ring] --> rule of each type that declares the trigger --> forecast (whom, how surely, when)
- *        --> confidence and limits --> start time --> qk__host_prewarm(): place, hydrate and load in parallel, activate
+ *     stream event --> [ring] --> rule of each type that declares the trigger
+ *        --> forecast (whom, how surely, when) --> confidence and limits --> start time
+ *        --> qk__host_prewarm(): place, hydrate and load in parallel, activate
  *        --> outcome (used, late, expired, cancelled) --> books
  *
- * Off the message path: a publisher copies the event into a ring and goes on; rules run on a lane, one at a time. When the
- * ring is full the oldest event is dropped and counted.
+ * Off the message path: a publisher copies the event into a ring and goes on; rules run on a lane,
+ * one at a time. When the ring is full the oldest event is dropped and counted.
  */
 #ifndef QUARK_PREDICT_PREDICT_H
 #define QUARK_PREDICT_PREDICT_H
@@ -17,15 +18,20 @@
 typedef struct qk__predict qk__predict;
 
 struct qk__predict_opts {
-    bool     is_disabled;               /* watches and keeps books, but pre-warms nothing: the control in a comparison */
+    /* Watches and keeps books, but pre-warms nothing: the control in a comparison */
+    bool     is_disabled;
     uint32_t max_loading_per_trigger;   /* pre-warms loading at once; 0: 10 */
     uint32_t max_loading;               /* the same over all triggers; 0: 100 */
-    uint64_t slack_ns;                  /* a pre-warm is kept at least so long past the expected call; 0: 1 s */
+    /* A pre-warm is kept at least so long past the expected call; 0: 1 s */
+    uint64_t slack_ns;
 };
 
-/* Before the host starts; `opts` may be NULL. Watches its streams and types, and adds /quark/predict. QK_NO_MEMORY. */
-qk_status qk__predict_create(qk_host *host, const struct qk__predict_opts *opts, qk__predict **out_predict,
-                             struct qk_error *error);
+/*
+ * Before the host starts; `opts` may be NULL. Watches its streams and types, and adds
+ * /quark/predict. QK_NO_MEMORY.
+ */
+qk_status qk__predict_create(qk_host *host, const struct qk__predict_opts *opts,
+                             qk__predict **out_predict, struct qk_error *error);
 
 /* After the host has stopped (or was never started), before it is destroyed. NULL is fine. */
 void qk__predict_destroy(qk__predict *predict);

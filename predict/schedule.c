@@ -59,7 +59,8 @@ qk_status qk__schedule_push(struct qk__schedule *schedule, const struct qk__plan
     return QK_OK;
 }
 
-bool qk__schedule_pop_due(struct qk__schedule *schedule, uint64_t now_ns, struct qk__planned *out_planned)
+bool qk__schedule_pop_due(struct qk__schedule *schedule, uint64_t now_ns,
+                          struct qk__planned *out_planned)
 {
     if (schedule->count == 0 || schedule->heap[0].start_ns > now_ns)
         return false;

@@ -2,8 +2,8 @@
 /*
  * trace.c - see quark/trace.h.
  *
- * The file is kept as it was read; fields are cut in place (a zero behind each, quotes undone), so a row is six words
- * and no string is copied.
+ * The file is kept as it was read; fields are cut in place (a zero behind each, quotes undone), so
+ * a row is six words and no string is copied.
  */
 #include "quark/trace.h"
 
@@ -18,7 +18,8 @@
 
 #define FIELD_COUNT     5
 #define MAX_TRACE_BYTES ((size_t)1 << 30)
-#define MAX_TIME_MS     1e13    /* the year 2286 in milliseconds since 1970: keeps nanoseconds within 64 bits */
+/* The year 2286 in milliseconds since 1970: keeps nanoseconds within 64 bits */
+#define MAX_TIME_MS     1e13
 
 static const char header_line[] = "timestamp_ms,trigger_stream,trigger_key,value,actor_key";
 
@@ -39,7 +40,8 @@ struct reader {
 
 static qk_status refuse(const struct reader *reader, const char *reason)
 {
-    return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "%s:%zu: %s", reader->name, reader->line, reason);
+    return qk_error_set(reader->error, QK_INVALID_ARGUMENT, "%s:%zu: %s", reader->name,
+                        reader->line, reason);
 }
 
 /* What ended a field; end of file ends a line too. */
@@ -49,7 +51,8 @@ static enum field_end end_field(struct reader *reader, char *cut)
 {
     enum field_end end = FIELD_LINE;
 
-    if (reader->at < reader->end && *reader->at == '\r' && reader->at + 1 < reader->end && reader->at[1] == '\n')
+    if (reader->at < reader->end && *reader->at == '\r' && reader->at + 1 < reader->end &&
+        reader->at[1] == '\n')
         reader->at++;
     if (reader->at < reader->end) {
         if (*reader->at != ',' && *reader->at != '\n')
@@ -88,7 +91,8 @@ static enum field_end take_field(struct reader *reader, char **out_field)
     if (reader->at < reader->end && *reader->at == '"')
         return take_quoted(reader, out_field);
     *out_field = reader->at;
-    while (reader->at < reader->end && *reader->at != ',' && *reader->at != '\n' && *reader->at != '\r') {
+    while (reader->at < reader->end && *reader->at != ',' && *reader->at != '\n' &&
+           *reader->at != '\r') {
         if (*reader->at == '"' || *reader->at == '\0')
             return FIELD_BAD;
         reader->at++;
@@ -112,7 +116,8 @@ static qk_status take_header(struct reader *reader)
     if (reader->end - reader->at >= 3 && memcmp(reader->at, "\xEF\xBB\xBF", 3) == 0)
         reader->at += 3;    /* a byte order mark, as spreadsheets write it */
     if ((size_t)(reader->end - reader->at) < length || memcmp(reader->at, header_line, length) != 0)
-        return refuse(reader, "the header is not 'timestamp_ms,trigger_stream,trigger_key,value,actor_key'");
+        return refuse(reader, "the header is not "
+                              "'timestamp_ms,trigger_stream,trigger_key,value,actor_key'");
     reader->at += length;
     if (reader->at < reader->end && *reader->at == '\r')
         reader->at++;
@@ -130,13 +135,14 @@ static qk_status take_fields(struct reader *reader, char *fields[FIELD_COUNT])
         if (end == FIELD_BAD)
             return refuse(reader, "a quote or a zero byte out of place");
         if ((end == FIELD_LINE) != (i == FIELD_COUNT - 1))
-            return refuse(reader, end == FIELD_LINE ? "fewer than five fields" : "more than five fields");
+            return refuse(reader,
+                          end == FIELD_LINE ? "fewer than five fields" : "more than five fields");
     }
     return QK_OK;
 }
 
-static qk_status read_numbers(struct reader *reader, qk_trace *trace, char *const fields[FIELD_COUNT],
-                              struct qk_trace_row *row)
+static qk_status read_numbers(struct reader *reader, qk_trace *trace,
+                              char *const fields[FIELD_COUNT], struct qk_trace_row *row)
 {
     double time_ms;
 
@@ -168,17 +174,24 @@ static qk_status take_row(struct reader *reader, qk_trace *trace)
     row.actor_key = fields[4];
     if (row.trigger_stream[0] == '\0' && row.actor_key[0] == '\0')
         return refuse(reader, "neither an event (trigger_stream) nor a need (actor_key)");
-    if (qk__array_reserve((void **)&trace->rows, &trace->capacity, trace->count + 1, sizeof row) != QK_OK)
-        return qk_error_set(reader->error, QK_NO_MEMORY, "%s: out of memory at line %zu", reader->name, reader->line);
+    if (qk__array_reserve((void **)&trace->rows, &trace->capacity, trace->count + 1, sizeof row) !=
+        QK_OK)
+        return qk_error_set(reader->error, QK_NO_MEMORY, "%s: out of memory at line %zu",
+                            reader->name, reader->line);
     trace->rows[trace->count++] = row;
     reader->line++;
     return QK_OK;
 }
 
 /* Takes `bytes` (with a zero behind them), also on failure. */
-static qk_status parse_taken(const char *name, char *bytes, size_t size, qk_trace **out_trace, struct qk_error *error)
+static qk_status parse_taken(const char *name, char *bytes, size_t size, qk_trace **out_trace,
+                             struct qk_error *error)
 {
-    struct reader reader = {.name = name, .at = bytes, .end = bytes + size, .line = 1, .error = error};
+    struct reader reader = {.name = name,
+                            .at = bytes,
+                            .end = bytes + size,
+                            .line = 1,
+                            .error = error};
     qk_trace     *trace = qk__alloc_zero(sizeof *trace);
     qk_status     status;
 
@@ -207,12 +220,14 @@ qk_status qk_trace_read(const char *path, qk_trace **out_trace, struct qk_error 
     return status == QK_OK ? parse_taken(path, (char *)bytes, size, out_trace, error) : status;
 }
 
-qk_status qk_trace_parse(const char *name, const void *bytes, size_t size, qk_trace **out_trace, struct qk_error *error)
+qk_status qk_trace_parse(const char *name, const void *bytes, size_t size, qk_trace **out_trace,
+                         struct qk_error *error)
 {
     char *copy;
 
     if (size > MAX_TRACE_BYTES)
-        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "%s: %zu bytes, the limit is %zu", name, size, MAX_TRACE_BYTES);
+        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "%s: %zu bytes, the limit is %zu", name,
+                            size, MAX_TRACE_BYTES);
     copy = qk__alloc(size + 1);
     if (copy == NULL)
         return qk_error_set(error, QK_NO_MEMORY, "%s: no memory for %zu bytes", name, size);
