@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ring.c - see ring.h. Points are sorted by hash, then by member, so that even two equal hashes have one order.
+ * ring.c - see ring.h. Points are sorted by hash, then by member, so that even two
+ * equal hashes have one order.
  */
 #include "cluster/ring.h"
 
@@ -37,7 +38,8 @@ static int compare_points(const void *a, const void *b)
     return left->member < right->member ? -1 : left->member > right->member;
 }
 
-static qk_status copy_members(qk__ring *ring, const char *const *members, size_t count, struct qk_error *error)
+static qk_status copy_members(qk__ring *ring, const char *const *members, size_t count,
+                              struct qk_error *error)
 {
     ring->members = qk__alloc_array(count, sizeof *ring->members);
     if (ring->members == NULL)
@@ -46,8 +48,8 @@ static qk_status copy_members(qk__ring *ring, const char *const *members, size_t
         const char *member = members[ring->member_count];
 
         if (member[0] == '\0' || strlen(member) >= MEMBER_BYTES)
-            return qk_error_set(error, QK_INVALID_ARGUMENT, "ring: member %zu has an empty or too long id",
-                                ring->member_count);
+            return qk_error_set(error, QK_INVALID_ARGUMENT,
+                                "ring: member %zu has an empty or too long id", ring->member_count);
         ring->members[ring->member_count] = qk__strdup(member);
         if (ring->members[ring->member_count] == NULL)
             return qk_error_set(error, QK_NO_MEMORY, "ring: out of memory");
@@ -61,7 +63,8 @@ static qk_status sort_members(qk__ring *ring, struct qk_error *error)
         qsort(ring->members, ring->member_count, sizeof *ring->members, compare_members);
     for (size_t i = 1; i < ring->member_count; i++) {
         if (strcmp(ring->members[i - 1], ring->members[i]) == 0)
-            return qk_error_set(error, QK_INVALID_ARGUMENT, "ring: member '%s' is given twice", ring->members[i]);
+            return qk_error_set(error, QK_INVALID_ARGUMENT, "ring: member '%s' is given twice",
+                                ring->members[i]);
     }
     return QK_OK;
 }
@@ -76,7 +79,8 @@ static qk_status place_points(qk__ring *ring, struct qk_error *error)
             char      name[MEMBER_BYTES + 16];
             const int length = snprintf(name, sizeof name, "%s:%d", ring->members[member], i);
 
-            ring->points[ring->point_count++] = (struct point){qk__hash64(name, (size_t)length), member};
+            ring->points[ring->point_count++] =
+                (struct point){qk__hash64(name, (size_t)length), member};
         }
     }
     if (ring->point_count > 1)
@@ -84,7 +88,8 @@ static qk_status place_points(qk__ring *ring, struct qk_error *error)
     return QK_OK;
 }
 
-qk_status qk__ring_create(const char *const *members, size_t count, qk__ring **out_ring, struct qk_error *error)
+qk_status qk__ring_create(const char *const *members, size_t count, qk__ring **out_ring,
+                          struct qk_error *error)
 {
     qk__ring *ring = qk__alloc_zero(sizeof *ring);
     qk_status status;
@@ -120,7 +125,10 @@ size_t qk__ring_member_count(const qk__ring *ring)
     return ring->member_count;
 }
 
-/* Hashes of the two, hashed: ("a", "bc") is not ("ab", "c"). Byte order as on every machine Quark runs on: little. */
+/*
+ * Hashes of the two, hashed: ("a", "bc") is not ("ab", "c"). Byte order as on every
+ * machine Quark runs on: little.
+ */
 static uint64_t hash_actor(const char *type, const char *key)
 {
     const struct qk__hash128 pair = {qk__hash64(type, strlen(type)), qk__hash64(key, strlen(key))};
@@ -160,8 +168,8 @@ static bool holds(const char *const *members, size_t count, const char *member)
     return false;
 }
 
-size_t qk__ring_successors(const qk__ring *ring, const char *type, const char *key, const char **out_members,
-                           size_t capacity)
+size_t qk__ring_successors(const qk__ring *ring, const char *type, const char *key,
+                           const char **out_members, size_t capacity)
 {
     size_t count = 0, at;
 
