@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench.c - `quark bench`: the benchmarks of tests/bench, as JSON lines, plain lines, or a table. */
+/*
+ * bench.c - `quark bench`: the benchmarks of tests/bench, as JSON lines, plain lines, or a table.
+ */
 #include "command.h"
 
 #include "bench.h"
@@ -97,7 +99,10 @@ static struct qk_bench_opts bench_opts(void)
                                   .threads = (uint32_t)args.threads};
 }
 
-/* The worst outcome decides: a failed check is a finding, a benchmark that this machine can't run is the environment. */
+/*
+ * The worst outcome decides: a failed check is a finding, a benchmark that this machine
+ * can't run is the environment.
+ */
 static int worse(int exit_code, enum qk_bench_outcome outcome, bool was_named)
 {
     if (outcome == QK_BENCH_FAILED)
@@ -132,8 +137,8 @@ static int run_named(const struct operands *names, const struct qk_bench_opts *o
 }
 
 /*
- * How many threads an inference has is read by OpenMP from the environment before main() begins. So we set it and begin
- * again; the second time it is as wanted.
+ * How many threads an inference has is read by OpenMP from the environment before main() begins. So
+ * we set it and begin again; the second time it is as wanted.
  */
 static int begin_again(int argc, char **argv, const char *threads)
 {

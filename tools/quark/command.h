@@ -2,7 +2,8 @@
 /*
  * command.h - what the files of the quark program share: commands, exit codes, errors, options.
  *
- * A command is one file with one `const struct command`, listed in main.c. Exit codes are part of what people script.
+ * A command is one file with one `const struct command`, listed in main.c. Exit codes are
+ * part of what people script.
  */
 #ifndef QUARK_TOOLS_COMMAND_H
 #define QUARK_TOOLS_COMMAND_H
@@ -26,18 +27,25 @@ struct command {
     int (*run)(int argc, char **argv);    /* argv[0] is the command's name */
 };
 
-extern const struct command command_serve, command_devices, command_topology, command_model, command_bench;
+extern const struct command command_serve, command_devices, command_topology, command_model,
+    command_bench;
 
-/* Prints "quark: TEXT" on standard error and gives `code`, so that a command ends with `return fail(...)`. */
+/*
+ * Prints "quark: TEXT" on standard error and gives `code`, so that a command ends
+ * with `return fail(...)`.
+ */
 int fail(enum exit_code code, const char *format, ...) QK_PRINTF(2, 3);
 
 /*
- * The same for an error of the library; `hint` says what to do (NULL: nothing to say). What the user gave wrongly is EXIT_USAGE,
- * what the machine lacks is EXIT_ENVIRONMENT.
+ * The same for an error of the library; `hint` says what to do (NULL: nothing to say). What the
+ * user gave wrongly is EXIT_USAGE, what the machine lacks is EXIT_ENVIRONMENT.
  */
 int fail_with(const struct qk_error *error, const char *hint);
 
-/* ---- Options: --name, --name VALUE or --name=VALUE; everything else is an operand; -- ends options. ---- */
+/*
+ * ---- Options ----
+ * --name, --name VALUE or --name=VALUE; everything else is an operand; -- ends options.
+ */
 
 /* Values of an option that may be given several times. */
 struct text_list {
@@ -74,8 +82,12 @@ struct usage {
 
 enum parsed { PARSED_GO_ON, PARSED_HELP_SHOWN, PARSED_WRONG };
 
-/* Fills the targets and `out_operands` (NULL where none are taken). A mistake was printed, naming the argument. */
-enum parsed parse_options(const struct usage *usage, int argc, char **argv, struct operands *out_operands);
+/*
+ * Fills the targets and `out_operands` (NULL where none are taken). A mistake was
+ * printed, naming the argument.
+ */
+enum parsed parse_options(const struct usage *usage, int argc, char **argv,
+                          struct operands *out_operands);
 
 /* What a command returns when it need not go on. */
 int exit_code_of(enum parsed parsed);

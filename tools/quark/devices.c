@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* devices.c - `quark devices`: what computes here, with what memory, near which NUMA node. Unknown is said, never guessed. */
+/*
+ * devices.c - `quark devices`: what computes here, with what memory, near which NUMA node.
+ * Unknown is said, never guessed.
+ */
 #include "command.h"
 
 #include "base/memory.h"

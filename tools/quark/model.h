@@ -18,10 +18,12 @@ struct model_devices {
 };
 
 /*
- * Opens the devices and chooses: "cpu", "opencl" (the first that takes programs), or an id. QK_NO_DEVICE names what was wanted and
- * what there is. Also after a failure, model_devices_close() is fine.
+ * Opens the devices and chooses: "cpu", "opencl" (the first that takes programs), or an id.
+ * QK_NO_DEVICE names what was wanted and what there is. Also after a failure,
+ * model_devices_close() is fine.
  */
-qk_status model_devices_open(struct model_devices *devices, const char *wanted, struct qk_error *error);
+qk_status model_devices_open(struct model_devices *devices, const char *wanted,
+                             struct qk_error *error);
 void      model_devices_close(struct model_devices *devices);
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* model_run.c - `quark model run`: one inference on inputs from TensorProto files, outputs printed. */
+/*
+ * model_run.c - `quark model run`: one inference on inputs from TensorProto files, outputs printed.
+ */
 #include "model.h"
 
 #include "base/memory.h"
@@ -86,7 +88,7 @@ static json_t *tensor_json(const char *name, const qk_tensor *tensor, int64_t co
         json_array_append_new(shape, json_integer((json_int_t)tensor->shape.dims[i]));
     for (int64_t i = 0; i < count; i++)
         json_array_append_new(values,
-                              json_real(element(tensor, i)));    /* NaN and infinities become null */
+                              json_real(element(tensor, i)));   /* NaN and infinities become null */
     return json_pack("{s:s, s:s, s:o, s:o}", "name", name, "type", qk_dtype_name(tensor->dtype),
                      "shape", shape, "values", values);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* model_verify.c - `quark model verify`: models held against stored answers, on a device of choice. */
+/*
+ * model_verify.c - `quark model verify`: models held against stored answers, on a device of choice.
+ */
 #include "model.h"
 
 #include "base/memory.h"

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * serve.c - `quark serve`: a host with modules, models, prediction and HTTP, until it is asked to stop.
+ * serve.c - `quark serve`: a host with modules, models, prediction and HTTP, until it is asked to
+ * stop.
  *
- *     configuration --> modules loaded --> host made --> prediction, modules, models --> host started --> HTTP --> modules started
- *     --> ready --> (signal, or a module's request) --> modules stopped --> drained --> all undone in reverse
+ *     configuration --> modules loaded --> host made --> prediction, modules, models
+ *     --> host started --> HTTP --> modules started --> ready
+ *     --> (signal, or a module's request) --> modules stopped --> drained --> all undone in reverse
  */
 #include "serve_config.h"
 #include "serve_modules.h"

@@ -13,7 +13,10 @@
 /* First error wins; later reads of a section that failed do nothing. */
 #define TRY(status, call) ((status) == QK_OK ? ((status) = (call)) : (status))
 
-/* A path of the configuration, made absolute by its folder; one that is kept until the configuration goes. */
+/*
+ * A path of the configuration, made absolute by its folder; one that is kept until the
+ * configuration goes.
+ */
 static qk_status read_path(struct serve_config *config, qk__yaml_node *map, const char *key,
                            const char **out_path, struct qk_error *error)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * serve_config.h - what `quark serve` was told: its options, over the configuration, over the defaults.
+ * serve_config.h - what `quark serve` was told: its options, over the
+ * configuration, over the defaults.
  *
- * docs/configuration.md lists every key. Paths of the configuration are relative to its file, those of the command line to the
- * current folder. A key that nobody knows is an error with its place.
+ * docs/configuration.md lists every key. Paths of the configuration are relative to its file, those
+ * of the command line to the current folder. A key that nobody knows is an error with its place.
  */
 #ifndef QUARK_TOOLS_SERVE_CONFIG_H
 #define QUARK_TOOLS_SERVE_CONFIG_H
@@ -38,10 +39,12 @@ struct serve_config {
 };
 
 /*
- * Reads. QK_INVALID_ARGUMENT and others with file, line, column, key and reason. `args` is borrowed and outlives the configuration.
- * Whether modules know their keys is seen when they have been asked, see serve_modules.h.
+ * Reads. QK_INVALID_ARGUMENT and others with file, line, column, key and reason. `args` is borrowed
+ * and outlives the configuration. Whether modules know their keys is seen when they have been
+ * asked, see serve_modules.h.
  */
-qk_status serve_config_read(const struct serve_args *args, struct serve_config *out_config, struct qk_error *error);
+qk_status serve_config_read(const struct serve_args *args, struct serve_config *out_config,
+                            struct qk_error *error);
 void      serve_config_fini(struct serve_config *config);
 
 #endif

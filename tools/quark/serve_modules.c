@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* "NAME.so" alone is beside the program, in ../lib; any other relative path is relative to `folder`. */
+/*
+ * "NAME.so" alone is beside the program, in ../lib; any other relative path is relative to
+ * `folder`.
+ */
 static qk_status find_module(const char *path, const char *folder, char *out, size_t size)
 {
     ssize_t length;
@@ -91,7 +94,9 @@ static qk_status load(struct serve_modules *modules, const char *given, const ch
     return QK_OK;
 }
 
-/* One section of `modules:`. Its path is ours, all else the module's, whose name the section has. */
+/*
+ * One section of `modules:`. Its path is ours, all else the module's, whose name the section has.
+ */
 static qk_status load_section(struct serve_modules *modules, struct serve_config *config,
                               const char *name, struct qk_error *error)
 {

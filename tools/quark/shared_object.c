@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* shared_object.c - see shared_object.h. Reads the ELF headers and compares them with the file's size. */
+/*
+ * shared_object.c - see shared_object.h. Reads the ELF headers and compares them with the file's
+ * size.
+ */
 #include "shared_object.h"
 
 #include "base/file.h"

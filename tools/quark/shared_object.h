@@ -2,8 +2,9 @@
 /*
  * shared_object.h - is a file a whole shared object?
  *
- * The dynamic loader maps a file as its headers say and dies of SIGBUS where it is shorter, so a module that was cut off in
- * copying would end the host. Whether what is in it is sound, nobody can tell beforehand: a module is code that one trusts.
+ * The dynamic loader maps a file as its headers say and dies of SIGBUS where it is shorter, so a
+ * module that was cut off in copying would end the host. Whether what is in it is sound, nobody can
+ * tell beforehand: a module is code that one trusts.
  */
 #ifndef QUARK_TOOLS_SHARED_OBJECT_H
 #define QUARK_TOOLS_SHARED_OBJECT_H

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stop_signals.h - SIGINT, SIGTERM and SIGHUP ask the host to stop; a second one ends the process at once.
+ * stop_signals.h - SIGINT, SIGTERM and SIGHUP ask the host to stop; a second one
+ * ends the process at once.
  *
- * They are blocked for the whole process and taken by one thread, so that no worker is ever interrupted by one.
+ * They are blocked for the whole process and taken by one thread, so that no worker is
+ * ever interrupted by one.
  */
 #ifndef QUARK_TOOLS_STOP_SIGNALS_H
 #define QUARK_TOOLS_STOP_SIGNALS_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* topology.c - `quark topology`: packages, NUMA nodes, cores, accelerators, of this machine or of a recorded one. */
+/*
+ * topology.c - `quark topology`: packages, NUMA nodes, cores, accelerators, of this
+ * machine or of a recorded one.
+ */
 #include "command.h"
 
 #include "base/memory.h"
