@@ -2,9 +2,10 @@
 /*
  * host.h - the door of host/ for the folders above it, and what its own rooms share.
  *
- * Rooms: actor/ (types, identities, mailboxes, activations, turns, pre-warm), state/ (named state and its store), stream/ (streams),
- * model/ (models on devices), ops/ (HTTP, metrics, status). A room keeps what it knows of an activation or a turn in its slot
- * there, so that none of them needs to see another's structs. Public API: host/include/quark/.
+ * Rooms: actor/ (types, identities, mailboxes, activations, turns, pre-warm), state/ (named state
+ * and its store), stream/ (streams), model/ (models on devices), ops/ (HTTP, metrics, status). A
+ * room keeps what it knows of an activation or a turn in its slot there, so that none of them needs
+ * to see another's structs. Public API: host/include/quark/.
  */
 #ifndef QUARK_HOST_HOST_H
 #define QUARK_HOST_HOST_H
@@ -56,16 +57,24 @@ qk_actor             *qk__activation_actor(const qk__activation *activation);
 void **qk__activation_slot(qk__activation *activation, enum qk__slot slot);
 void **qk__turn_slot(qk_turn *turn, enum qk__slot slot);
 
-/* Device memory that this activation accounts for (its model's bytes), for the books of pre-warming. */
+/*
+ * Device memory that this activation accounts for (its model's bytes), for the books of
+ * pre-warming.
+ */
 void qk__activation_set_device_bytes(qk__activation *activation, uint64_t bytes);
 
-/* Records the sentence that qk_turn_error() gives and, if the handler returns `status`, the caller gets. */
+/*
+ * Records the sentence that qk_turn_error() gives and, if the handler returns
+ * `status`, the caller gets.
+ */
 qk_status qk__turn_fail(qk_turn *turn, const struct qk_error *error);
 
 /*
  * What the actor room asks of the others, all from the activation's own turn, where they may wait:
- *   turn zero:   model_begin (starts placing and loading, does not wait), state_load, model_finish (waits), then the activate hook;
- *   turn's end:  state_commit when the handler succeeded, else state_discard, before the reply leaves;
+ *   turn zero:   model_begin (starts placing and loading, does not wait), state_load,
+ *                model_finish (waits), then the activate hook;
+ *   turn's end:  state_commit when the handler succeeded, else state_discard,
+ *                before the reply leaves;
  *   deactivation: after the hook: stream_close, model_close, state_close, in this order.
  */
 void      qk__actor_model_begin(qk_turn *turn);
@@ -80,7 +89,8 @@ void      qk__actor_stream_close(qk__activation *activation);
 /* ---- Types, for predict/ and ops/. ---- */
 
 /* Calls `each` for every registered type until it answers false. Types are never removed. */
-void qk__host_each_type(const qk_host *host, bool (*each)(void *arg, const struct qk_type *type), void *arg);
+void qk__host_each_type(const qk_host *host, bool (*each)(void *arg, const struct qk_type *type),
+                        void *arg);
 
 /* Called (at once for those that are there) for every type that is registered. One observer. */
 void qk__host_on_type(qk_host *host, void (*fn)(void *arg, const struct qk_type *type), void *arg);
@@ -88,9 +98,11 @@ void qk__host_on_type(qk_host *host, void (*fn)(void *arg, const struct qk_type 
 struct qk__type_stats {
     uint64_t active, activations, deactivations, messages, failures, expired, cycles;
     uint64_t mailbox_depth;
-    struct { uint64_t count, p50_ns, p99_ns, max_ns; } turn, first_call[4];    /* first_call by enum qk_warmth; [0] unused */
+    /* first_call by enum qk_warmth; [0] unused */
+    struct { uint64_t count, p50_ns, p99_ns, max_ns; } turn, first_call[4];
 };
-void qk__host_type_stats(const qk_host *host, const struct qk_type *type, struct qk__type_stats *out_stats);
+void qk__host_type_stats(const qk_host *host, const struct qk_type *type,
+                         struct qk__type_stats *out_stats);
 
 /* ---- Pre-warming, for predict/. ---- */
 
@@ -100,42 +112,55 @@ struct qk__prewarm {
     uint64_t    expires_ns;      /* monotonic: deactivated then if no message came */
 };
 
-enum qk__prewarm_outcome { QK__PREWARM_USED, QK__PREWARM_LATE, QK__PREWARM_EXPIRED, QK__PREWARM_CANCELLED };
+enum qk__prewarm_outcome {
+    QK__PREWARM_USED,
+    QK__PREWARM_LATE,
+    QK__PREWARM_EXPIRED,
+    QK__PREWARM_CANCELLED
+};
 
 /*
- * Activates the actor ahead of its first message: places it, hydrates its states, loads its model, runs the activate hook, all
- * as turn zero. Returns at once. QK_ALREADY_EXISTS: it is active or on the way (then its expiry is put off to `expires_ns` if it is
- * an unused pre-warm); QK_NOT_FOUND: no such type; QK_UNAVAILABLE: draining. The end comes through the observer, exactly once for
- * each call that gave QK_OK. Thread: any.
+ * Activates the actor ahead of its first message: places it, hydrates its states, loads its model,
+ * runs the activate hook, all as turn zero. Returns at once. QK_ALREADY_EXISTS: it is active or on
+ * the way (then its expiry is put off to `expires_ns` if it is an unused pre-warm); QK_NOT_FOUND:
+ * no such type; QK_UNAVAILABLE: draining. The end comes through the observer, exactly once for each
+ * call that gave QK_OK. Thread: any.
  */
 qk_status qk__host_prewarm(qk_host *host, const struct qk__prewarm *prewarm);
 
 /* Books: a forecast, and one that was not acted on, of a type. */
 void qk__host_count_prediction(qk_host *host, const char *type, bool was_refused);
 
-/* What happens, told to whoever watches; called on workers and threads, must be short and never block. */
+/*
+ * What happens, told to whoever watches; called on workers and threads, must be short and never
+ * block.
+ */
 struct qk__observer {
     void (*stream_event)(void *arg, const struct qk_event_view *event);
     void (*prewarm_ready)(void *arg, const char *type, const char *key, uint64_t took_ns);
     void (*prewarm_ended)(void *arg, const char *type, const char *key, const char *trigger,
-                          enum qk__prewarm_outcome outcome, uint64_t held_ns, uint64_t device_bytes);
-    void (*first_call)(void *arg, const char *type, const char *key, enum qk_warmth warmth, uint64_t latency_ns);
+                          enum qk__prewarm_outcome outcome, uint64_t held_ns,
+                          uint64_t device_bytes);
+    void (*first_call)(void *arg, const char *type, const char *key, enum qk_warmth warmth,
+                       uint64_t latency_ns);
     void *arg;
 };
 
 /* One observer, set before the host starts, copied. */
 void qk__host_observe(qk_host *host, const struct qk__observer *observer);
-const struct qk__observer *qk__host_observer(const qk_host *host);    /* never NULL; members may be */
+const struct qk__observer *qk__host_observer(const qk_host *host);  /* never NULL; members may be */
 
 /* ---- Models, for ops/ and tools. ---- */
 
 struct qk__model_status {
-    char     name[64], path[256], device[80], device_name[128], state[16];    /* "loading", "ready", "failed" */
+    /* "loading", "ready", "failed" */
+    char     name[64], path[256], device[80], device_name[128], state[16];
     uint64_t bytes, inferences, loads, p50_ns, p99_ns, load_ns;
     uint32_t users;    /* activations that hold it */
 };
 /* One row for each (model, device) that is or was loaded; returns how many there are in all. */
-size_t qk__host_model_status(const qk_host *host, struct qk__model_status *out_rows, size_t capacity);
+size_t qk__host_model_status(const qk_host *host, struct qk__model_status *out_rows,
+                             size_t capacity);
 
 /* ---- State and streams, for ops/. ---- */
 
@@ -153,7 +178,10 @@ void qk__host_stream_stats(const qk_host *host, struct qk__stream_stats *out_sta
 
 /* ---- Operations. ---- */
 
-/* What /quark/devices answers, also for tools that open devices without a host. NULL: out of memory. Thread: any. */
+/*
+ * What /quark/devices answers, also for tools that open devices without a host. NULL:
+ * out of memory. Thread: any.
+ */
 json_t *qk__devices_to_json(qk__device_set *devices);
 
 struct qk__ops_opts {
@@ -161,14 +189,18 @@ struct qk__ops_opts {
     uint16_t    port;       /* 0: any free one */
 };
 
-/* Serves /health, /quark/..., /metrics and the page at /. QK_UNAVAILABLE naming address and port when it is taken. */
+/*
+ * Serves /health, /quark/..., /metrics and the page at /. QK_UNAVAILABLE naming address
+ * and port when it is taken.
+ */
 qk_status qk__ops_start(qk_host *host, const struct qk__ops_opts *opts, struct qk_error *error);
 uint16_t  qk__ops_port(const qk_host *host);    /* 0: not serving */
-void      qk__ops_stop(qk_host *host);          /* fine when not serving; qk_host_stop() does it first */
+/* Fine when not serving; qk_host_stop() does it first */
+void      qk__ops_stop(qk_host *host);
 
 /*
- * A folder above adds its part: GET /quark/NAME answers `describe`'s JSON, /metrics has `metrics`' lines. Both on the HTTP thread.
- * `name` static. Before qk__ops_start().
+ * A folder above adds its part: GET /quark/NAME answers `describe`'s JSON, /metrics has `metrics`'
+ * lines. Both on the HTTP thread. `name` static. Before qk__ops_start().
  */
 struct qk__text;
 qk_status qk__ops_add_section(qk_host *host, const char *name, json_t *(*describe)(void *arg),

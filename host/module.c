@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* module.c - options of modules, read from a section of the configuration. See module.h and quark/module.h. */
+/*
+ * module.c - options of modules, read from a section of the configuration. See
+ * module.h and quark/module.h.
+ */
 #include "host/module.h"
 
 #include "base/memory.h"

@@ -89,13 +89,15 @@ void qk__identities_each(struct qk__identities *identities,
 /*
  * The life of an actor; written by its consumer alone, read by anyone.
  *
- *   ABSENT --first message (qk__actor_run)--> ACTIVATING --hook done--> ACTIVE --------------------+
- *     |  ^                                        |                       ^                         |
- *     |  +-------- hook failed: qk__life_fail() --+                       | first message           | idle, on demand,
- *     +--qk__host_prewarm()--> WARMING --hook done--> WARM ---------------+                         | shutdown
- *        ^                        |                     +--expired, shutdown--> DEACTIVATING <-----+
+ *   ABSENT --first message (qk__actor_run)--> ACTIVATING --hook done--> ACTIVE ----------------+
+ *     |  ^                                        |                       ^                    |
+ *     |  +-------- hook failed: qk__life_fail() --+                       | first message      (1)
+ *     +--qk__host_prewarm()--> WARMING --hook done--> WARM ---------------+                    |
+ *        ^                        |                     +--expired, shutdown--> DEACTIVATING <-+
  *        +----- hook failed ------+                                                  |
  *   ABSENT <-------------------------- qk__life_end(): hook ran, rooms closed -------+
+ *
+ * (1) idle, on demand, or shutdown
  */
 enum qk__life {
     QK__LIFE_ABSENT,
@@ -233,8 +235,8 @@ void qk__actor_give_up(qk_actor *actor);
 /* ---- Idle and pre-warm: idle.c, prewarm.c ---- */
 
 /*
- * Thread of all: the consumer. start: when the timer is new or over. try_stop: false while it is firing;
- * stop waits that out. control: for QK__CONTROL_TIMER.
+ * Thread of all: the consumer. start: when the timer is new or over. try_stop: false while it is
+ * firing; stop waits that out. control: for QK__CONTROL_TIMER.
  */
 void     qk__idle_start(qk__activation *activation, uint64_t due_ns);
 bool     qk__idle_try_stop(qk__activation *activation);

@@ -41,7 +41,8 @@ static qk_status prepare(qk_host *host, enum qk__envelope_kind kind, qk_actor *t
         status = qk__client_check(actors, error);
     if (status != QK_OK)
         return status;
-    *out_envelope = qk__envelope_create(actors, kind, to, method, request, message.size_bytes, NULL);
+    *out_envelope =
+        qk__envelope_create(actors, kind, to, method, request, message.size_bytes, NULL);
     return *out_envelope != NULL
                ? QK_OK
                : qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for a call",

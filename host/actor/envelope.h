@@ -3,7 +3,8 @@
  * envelope.h - a message on its way: to whom, which method, the request's bytes, and room for the
  * reply.
  *
- *     struct qk__envelope | callers (calls) | request | reply (calls) | struct qk_error (calls) | struct qk__async (QK__ASYNC)
+ *     struct qk__envelope | callers (calls) | request | reply (calls) | struct qk_error (calls)
+ *     | struct qk__async (QK__ASYNC)
  *
  * Request and reply are copies: a caller that gives up leaves nothing behind that the callee could
  * write to. Counted: one reference is the mailbox's and then the turn's, one the caller's, one each

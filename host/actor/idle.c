@@ -7,7 +7,9 @@
  * pre-warm it is the expiry.
  *
  *     armed ---due---> firing ---looks again later---> armed
- *       ^                +---idle or expired: posts control---> over ---qk__idle_control()---> armed, or deactivated
+ *       ^                +---idle or expired: posts control---> over
+ *       |                                                        |
+ *       +------------------------ qk__idle_control() ------------+---> or deactivated
  *
  * The timer fires on some worker while the consumer runs on another. So `timer_is_over` is the last
  * that a firing touches; the consumer frees the activation, or arms the timer anew, only after it

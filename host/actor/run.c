@@ -4,7 +4,7 @@
  * there is nothing to do.
  *
  *     idle ---push---> scheduled ---a worker---> qk__actor_run() ---nothing left---> idle
- *      |                   ^                          +---TURN_BUDGET used---> scheduled, behind others
+ *      |                   ^                          +---TURN_BUDGET used---> scheduled anew, last
  *      +---claim---> a caller, in place ---give up---> idle, or scheduled when something has come
  *
  * An actor that is not active has one reference for its scheduled work (see qk_actor.refs).
@@ -89,8 +89,8 @@ static void fail_waiting(qk_actor *actor, struct qk__envelope *first, const stru
         qk__complete(first, error->status, error);
     for (; waiting > 0; waiting--) {
         node = qk__mailbox_pop(lot, &actor->mailbox);
-        if (node !=
-            NULL) /* else the nudge, or a sender in the middle of its push: that one starts afresh */
+        /* Else the nudge, or a sender in the middle of its push: that one starts afresh. */
+        if (node != NULL)
             qk__complete(envelope_of(node), error->status, error);
     }
 }

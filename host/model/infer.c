@@ -154,8 +154,8 @@ static qk_status attempt(qk_turn *turn, const qk_model *model, struct qk__reques
     return status;
 }
 
-/* What the CPU may well do: its kernels are others, and its memory. INTERNAL is what a driver says when a program
- * does not build, or when it breaks in a way that has no name. */
+/* What the CPU may well do: its kernels are others, and its memory. INTERNAL is what a driver says
+ * when a program does not build, or when it breaks in a way that has no name. */
 static bool is_devices_fault(qk_status status)
 {
     return status == QK_DEVICE_LOST || status == QK_NO_DEVICE_MEMORY ||

@@ -13,7 +13,9 @@
 
 #define MAX_OWNERS 32
 
-/* Names of models, paths and devices come from outside and need not be UTF-8, which JSON has to be. */
+/*
+ * Names of models, paths and devices come from outside and need not be UTF-8, which JSON has to be.
+ */
 static json_t *outside_text(const char *text)
 {
     json_t *json = json_string(text);

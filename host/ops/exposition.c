@@ -8,7 +8,9 @@
 
 #define LABEL_TAIL 4    /* an escaped byte, the closing quote, the zero */
 
-/* Backslash, quote and newline are escaped; other control bytes are left out, since none is meant. */
+/*
+ * Backslash, quote and newline are escaped; other control bytes are left out, since none is meant.
+ */
 static size_t put_escaped(char *out, size_t at, const char *value)
 {
     for (; *value != '\0' && at + LABEL_TAIL <= QK__LABEL_BYTES; value++) {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * exposition.h - Prometheus' text format 0.0.4: a table of metrics, written for each of a list of subjects.
+ * exposition.h - Prometheus' text format 0.0.4: a table of metrics, written for
+ * each of a list of subjects.
  *
- * A subject is a struct of numbers with its labels: an actor type, a device. So that all lines of a metric stand together, as
- * the format wants it, subjects are gathered first. One thread.
+ * A subject is a struct of numbers with its labels: an actor type, a device. So that all lines of a
+ * metric stand together, as the format wants it, subjects are gathered first. One thread.
  */
 #ifndef QUARK_HOST_OPS_EXPOSITION_H
 #define QUARK_HOST_OPS_EXPOSITION_H
@@ -32,8 +33,12 @@ struct qk__subjects {
     size_t              count, capacity;
 };
 
-/* A subject with a zeroed struct of `size` bytes; NULL when there is no memory, which `out` then remembers. */
-struct qk__subject *qk__subjects_add(struct qk__subjects *subjects, size_t size, struct qk__text *out);
+/*
+ * A subject with a zeroed struct of `size` bytes; NULL when there is no memory,
+ * which `out` then remembers.
+ */
+struct qk__subject *qk__subjects_add(struct qk__subjects *subjects, size_t size,
+                                     struct qk__text *out);
 void                qk__subjects_fini(struct qk__subjects *subjects);
 
 /* Adds name="value" to labels of QK__LABEL_BYTES; a value that does not fit is cut. */

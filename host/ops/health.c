@@ -2,9 +2,10 @@
 /*
  * health.c - is this host fit to serve, and if not fully, why?
  *
- * Healthy: everything as configured. Degraded: it serves, but not as it was meant to (a device is down, the CPU took over, the
- * disk fills up). Unhealthy: it takes no calls (starting, draining) or can't keep what it is told. Each check gives one word
- * and one reason; the worst word is the host's.
+ * Healthy: everything as configured. Degraded: it serves, but not as it was meant to (a device
+ * is down, the CPU took over, the disk fills up). Unhealthy: it takes no calls (starting,
+ * draining) or can't keep what it is told. Each check gives one word and one reason; the worst
+ * word is the host's.
  */
 #include "host/ops/ops.h"
 

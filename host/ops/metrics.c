@@ -2,8 +2,8 @@
 /*
  * metrics.c - what /metrics says: tables of which number of which struct is which metric.
  *
- * Labels are bounded: a type, a device, a model, a worker, an owner of device memory, never an actor's key. Times are
- * seconds, sizes are bytes, counters end in _total.
+ * Labels are bounded: a type, a device, a model, a worker, an owner of device memory, never an
+ * actor's key. Times are seconds, sizes are bytes, counters end in _total.
  */
 #include "host/ops/exposition.h"
 #include "host/ops/ops.h"

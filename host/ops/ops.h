@@ -2,10 +2,12 @@
 /*
  * ops.h - the HTTP server's own state, and what its files share. The door is in host/host.h.
  *
- *     request --> http.c (method, headers) --> routes.c (path) --> health.c, describe.c, metrics.c, a section's --> reply
+ *     request --> http.c (method, headers) --> routes.c (path)
+ *     --> health.c, describe.c, metrics.c, a section's --> reply
  *
- * Everything is computed when it is asked for, from counters that others keep; nothing here counts or samples.
- * Thread: one of its own serves all requests, one after another; it never touches an activation.
+ * Everything is computed when it is asked for, from counters that others keep; nothing here
+ * counts or samples. Thread: one of its own serves all requests, one after another; it never
+ * touches an activation.
  */
 #ifndef QUARK_HOST_OPS_OPS_H
 #define QUARK_HOST_OPS_OPS_H
@@ -53,11 +55,15 @@ struct qk__ops_reply {
 void qk__ops_route(struct qk__ops *ops, const char *path, struct qk__ops_reply *out_reply);
 
 /* An error as JSON: {"error": {"status": "QK_NOT_FOUND", "message": "..."}} */
-void qk__ops_reply_error(struct qk__ops_reply *out_reply, unsigned code, qk_status status, const char *message);
+void qk__ops_reply_error(struct qk__ops_reply *out_reply, unsigned code, qk_status status,
+                         const char *message);
 
 enum qk__health { QK__HEALTHY, QK__DEGRADED, QK__UNHEALTHY };
 
-/* How it stands, as {"status", "reasons": [...], "checks": {...}}; `out_health` may be NULL. NULL: out of memory. */
+/*
+ * How it stands, as {"status", "reasons": [...], "checks": {...}}; `out_health` may be
+ * NULL. NULL: out of memory.
+ */
 json_t *qk__ops_health(qk_host *host, enum qk__health *out_health);
 const char *qk__health_name(enum qk__health health);
 
@@ -67,7 +73,10 @@ json_t *qk__ops_describe_devices(struct qk__ops *ops);
 json_t *qk__ops_describe_actors(struct qk__ops *ops);
 json_t *qk__ops_describe_models(struct qk__ops *ops);
 
-/* Rows of the models, the caller's to qk__free(); NULL with a count of 0 when there are none or no memory. */
+/*
+ * Rows of the models, the caller's to qk__free(); NULL with a count of 0 when there are none or no
+ * memory.
+ */
 struct qk__model_status *qk__ops_model_rows(const qk_host *host, size_t *out_count);
 
 /* All metrics in Prometheus' text format 0.0.4. */

@@ -37,7 +37,9 @@ static void reply_no_memory(struct qk__ops_reply *reply)
     reply_static(reply, CODE_INTERNAL, TYPE_JSON, text, sizeof text - 1);
 }
 
-/* Takes the reference. Measured first, so that memory is asked for once, and a lack of it is seen. */
+/*
+ * Takes the reference. Measured first, so that memory is asked for once, and a lack of it is seen.
+ */
 static void reply_json(struct qk__ops_reply *reply, unsigned code, json_t *json)
 {
     const size_t size = json != NULL ? json_dumpb(json, NULL, 0, JSON_INDENT(2)) : 0;

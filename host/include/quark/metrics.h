@@ -30,7 +30,8 @@ struct qk_prewarm_counts {
     uint64_t wasted_byte_ms;  /* device memory held by pre-warms that expired, times how long */
     uint64_t held_byte_ms;    /* by all pre-warms until their first message or end */
 };
-QK_API void qk_host_prewarm_counts(qk_host *host, const char *type, struct qk_prewarm_counts *out_counts);
+QK_API void qk_host_prewarm_counts(qk_host *host, const char *type,
+                                   struct qk_prewarm_counts *out_counts);
 
 /*
  * How often a device was wanted and the CPU taken instead, since the start, and why the first time:

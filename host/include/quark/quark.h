@@ -2,8 +2,9 @@
 /*
  * quark.h - run virtual actors where their work is cheapest. Includes the whole public API.
  *
- * An actor always exists: call its identity and the host activates it on demand, on the device where its model is or
- * would be cheapest. Read in order: host.h, actor.h, state.h, stream.h, model.h, module.h.
+ * An actor always exists: call its identity and the host activates it on demand, on the device
+ * where its model is or would be cheapest. Read in order: host.h, actor.h, state.h, stream.h,
+ * model.h, module.h.
  */
 #ifndef QUARK_QUARK_H
 #define QUARK_QUARK_H

@@ -2,16 +2,20 @@
 /*
  * state.h - named, versioned state of an actor.
  *
- * What a turn saves is written in one atomic batch when it ends, before the reply leaves: a caller that has its reply
- * knows that the state is on disk (LMDB, synchronous). A turn that fails saves nothing. Each save raises the state's
- * version by one; a version that is not the expected one is QK_VERSION_CONFLICT and names both.
+ * What a turn saves is written in one atomic batch when it ends, before the reply leaves: a caller
+ * that has its reply knows that the state is on disk (LMDB, synchronous). A turn that fails saves
+ * nothing. Each save raises the state's version by one; a version that is not the expected one is
+ * QK_VERSION_CONFLICT and names both.
  */
 #ifndef QUARK_STATE_H
 #define QUARK_STATE_H
 
 #include "quark/actor.h"
 
-/* Saves a declared state (qk_named_state) as it stands in `self` at the end of the turn. QK_NOT_FOUND: not declared. */
+/*
+ * Saves a declared state (qk_named_state) as it stands in `self` at the end of the turn.
+ * QK_NOT_FOUND: not declared.
+ */
 QK_API qk_status qk_state_save(qk_turn *turn, const char *name);
 
 /* Removes it at the end of the turn; `self` is left as it is. */
