@@ -31,7 +31,8 @@ static void the_first_push_wakes_and_later_ones_do_not(void **state)
     for (int i = 0; i < 2; i++)
         assert_int_equal(item_of(qk__mpsc_pop(&queue))->number, i);
     assert_null(qk__mpsc_pop(&queue));
-    assert_false(qk__mpsc_push(&queue, &items[2].node));    /* not idle yet: the consumer still looks */
+    /* Not idle yet: the consumer still looks */
+    assert_false(qk__mpsc_push(&queue, &items[2].node));
     assert_int_equal(item_of(qk__mpsc_pop(&queue))->number, 2);
     assert_true(qk__mpsc_try_idle(&queue));
     assert_true(qk__mpsc_push(&queue, &items[0].node));
@@ -86,7 +87,10 @@ static void *produce(void *arg)
     return NULL;
 }
 
-/* The consumer goes idle whenever it can and then acts only on a wake: one lost wake-up would hang the test. */
+/*
+ * The consumer goes idle whenever it can and then acts only on a wake: one lost
+ * wake-up would hang the test.
+ */
 static void nothing_is_lost_reordered_or_left_asleep(void **state)
 {
     static struct shared shared;

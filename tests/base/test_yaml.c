@@ -29,7 +29,8 @@ static void expect_refused(const char *text, const char *message)
 
 static void values_are_read_by_type(void **state)
 {
-    qk__yaml   *document = parse("a:\n  n: 12\n  d: 1.5\n  s: 'x y'\n  on: yes\n  t: 1.5s\n  b: 2MiB\n  none: ~\n");
+    qk__yaml   *document =
+        parse("a:\n  n: 12\n  d: 1.5\n  s: 'x y'\n  on: yes\n  t: 1.5s\n  b: 2MiB\n  none: ~\n");
     qk__yaml_node  *a;
     struct qk_error error;
     const char     *text = NULL;
@@ -71,10 +72,12 @@ static void a_wrong_value_names_file_line_and_path(void **state)
     assert_string_equal(error.text, "t.yaml:2:6: a.n: not a whole number from 0 to 100: '12x'");
     assert_int_equal(qk__yaml_uint(a, "m", 0, 100, &number, &error), QK_INVALID_ARGUMENT);
     assert_int_equal(number, 7);
-    assert_int_equal(qk__yaml_list(qk__yaml_root(document), "a", &list, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(qk__yaml_list(qk__yaml_root(document), "a", &list, &error),
+                     QK_INVALID_ARGUMENT);
     assert_string_equal(error.text, "t.yaml:2:3: a: not a list but a map");
     assert_int_equal(qk__yaml_list(a, "l", &list, &error), QK_OK);
-    assert_int_equal(qk__yaml_uint(qk__yaml_item(list, 0), "q", 0, 9, &number, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(qk__yaml_uint(qk__yaml_item(list, 0), "q", 0, 9, &number, &error),
+                     QK_INVALID_ARGUMENT);
     assert_string_equal(error.text, "t.yaml:4:7: a.l[0]: not a map: '1'");
     item = qk__yaml_item(list, 1);
     assert_int_equal(qk__yaml_scalar(item, &text, &error), QK_INVALID_ARGUMENT);
@@ -156,14 +159,16 @@ static void an_empty_document_is_an_empty_map(void **state)
 
 static void durations_and_sizes_have_limits(void **state)
 {
-    qk__yaml       *document = parse("t: 600000000000h\nu: 5 parsecs\nv: -1s\nw: 1e400\nb: 1.5KiB\n");
+    qk__yaml       *document =
+        parse("t: 600000000000h\nu: 5 parsecs\nv: -1s\nw: 1e400\nb: 1.5KiB\n");
     struct qk_error error;
     uint64_t        value = 1;
     const char *const keys[] = {"t", "u", "v", "w"};
     (void)state;
 
     for (int i = 0; i < 4; i++)
-        assert_int_equal(qk__yaml_duration_ns(qk__yaml_root(document), keys[i], &value, &error), QK_INVALID_ARGUMENT);
+        assert_int_equal(qk__yaml_duration_ns(qk__yaml_root(document), keys[i], &value, &error),
+                         QK_INVALID_ARGUMENT);
     assert_int_equal(value, 1);
     assert_int_equal(qk__yaml_bytes(qk__yaml_root(document), "b", &value, &error), QK_OK);
     assert_int_equal(value, 1536);

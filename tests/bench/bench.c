@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench.c - runs a case: its params, its rounds, its figures; and what benchmarks share in setting up. See bench.h. */
+/*
+ * bench.c - runs a case: its params, its rounds, its figures; and what benchmarks share in
+ * setting up. See bench.h.
+ */
 #include "record.h"
 
 #include <stdio.h>
@@ -77,8 +80,10 @@ static enum qk_bench_outcome run_param(const struct qk_bench_case *bench_case,
     const uint32_t         rounds = rounds_of(bench_case, opts);
     enum qk_bench_outcome  outcome = QK_BENCH_DONE;
     struct qk_bench_record record;
-    struct qk_bench        bench = {
-               .opts = opts, .count = count_of(bench_case, opts), .param = param, .record = &record};
+    struct qk_bench        bench = {.opts = opts,
+                                    .count = count_of(bench_case, opts),
+                                    .param = param,
+                                    .record = &record};
 
     qk_bench_record_init(&record, bench_case);
     describe(&record, &bench, rounds);

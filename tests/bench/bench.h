@@ -2,8 +2,9 @@
 /*
  * bench.h - how benchmarks measure, and how `quark bench` runs them.
  *
- * A benchmark opens with the question it answers. It is one function that sets up, measures, checks that the work was really
- * done, and cleans up; the runner calls it once a round, and what it prints is the median of the rounds:
+ * A benchmark opens with the question it answers. It is one function that sets up, measures, checks
+ * that the work was really done, and cleans up; the runner calls it once a round, and what it
+ * prints is the median of the rounds:
  *
  *     static void ping_pong(struct qk_bench *bench)
  *     {
@@ -18,9 +19,10 @@
  *         .count = 2000000, .short_count = 2000, .run = ping_pong,
  *     };
  *
- * A new one: its file in library.cmake, its case in registry.c. A check that fails makes `quark bench` exit 1, so a
- * benchmark that stopped doing its work is found by the ordinary suite, which runs each of them short.
- * Thread: a benchmark runs on the program's main thread, which is no worker; only that thread calls what is below.
+ * A new one: its file in library.cmake, its case in registry.c. A check that fails makes `quark
+ * bench` exit 1, so a benchmark that stopped doing its work is found by the ordinary suite, which
+ * runs each of them short. Thread: a benchmark runs on the program's main thread, which is no
+ * worker; only that thread calls what is below.
  */
 #ifndef QUARK_TESTS_BENCH_BENCH_H
 #define QUARK_TESTS_BENCH_BENCH_H
@@ -47,7 +49,8 @@ struct qk_bench_opts {
 struct qk_bench {
     const struct qk_bench_opts *opts;       /* never NULL */
     uint64_t                    count;      /* operations to do in this round */
-    uint64_t                    param;      /* of the case's params, the one of this run; 0 when it has none */
+    /* Of the case's params, the one of this run; 0 when it has none */
+    uint64_t                    param;
     uint32_t                    round;      /* 0, 1, ... */
     struct qk_bench_record     *record;     /* the runner's */
 };
@@ -60,7 +63,8 @@ struct qk_bench_case {
     uint64_t    count;          /* operations of a round, and of a short one */
     uint64_t    short_count;
     uint32_t    rounds;         /* 0: 5; a short run has one */
-    const char *param_name;     /* with `params`: run once for each, this being its name in the output */
+    /* With `params`: run once for each, this being its name in the output */
+    const char *param_name;
     uint64_t    params[8];      /* ended by a 0 */
     void (*run)(struct qk_bench *bench);
 };
@@ -70,8 +74,9 @@ void qk_bench_begin(struct qk_bench *bench);
 void qk_bench_end(struct qk_bench *bench, uint64_t operations);
 
 /*
- * The time of one operation. Of all samples of all rounds come the metrics p50_us and p99_us, behind `series` and an underscore
- * where that is not NULL ("cold" gives cold_p50_us). Keeps every sample, so quantiles are exact. `series` is static.
+ * The time of one operation. Of all samples of all rounds come the metrics p50_us and p99_us,
+ * behind `series` and an underscore where that is not NULL ("cold" gives cold_p50_us). Keeps every
+ * sample, so quantiles are exact. `series` is static.
  */
 void qk_bench_sample_ns(struct qk_bench *bench, const char *series, uint64_t took_ns);
 
@@ -84,21 +89,36 @@ void qk_bench_describe(struct qk_bench *bench, const char *name, const char *val
 /* A sentence for people, on standard error, once a run: what could not be compared, and why. */
 void qk_bench_note(struct qk_bench *bench, const char *format, ...) QK_PRINTF(2, 3);
 
-/* Was the work really done? Gives the condition; one that does not hold fails the benchmark, naming the place. */
-#define qk_bench_check(bench, condition) qk_bench_check_at((bench), (condition), #condition, __FILE__, __LINE__)
-bool qk_bench_check_at(struct qk_bench *bench, bool holds, const char *claim, const char *file, int line);
+/*
+ * Was the work really done? Gives the condition; one that does not hold fails the
+ * benchmark, naming the place.
+ */
+#define qk_bench_check(bench, condition)                                                           \
+    qk_bench_check_at((bench), (condition), #condition, __FILE__, __LINE__)
+bool qk_bench_check_at(struct qk_bench *bench, bool holds, const char *claim, const char *file,
+                       int line);
 
-/* The same for a call: true when it gave QK_OK; else the benchmark fails with `what` and the error's sentence (may be NULL). */
-bool qk_bench_ok(struct qk_bench *bench, qk_status status, const char *what, const struct qk_error *error);
+/*
+ * The same for a call: true when it gave QK_OK; else the benchmark fails with `what` and the
+ * error's sentence (may be NULL).
+ */
+bool qk_bench_ok(struct qk_bench *bench, qk_status status, const char *what,
+                 const struct qk_error *error);
 
-/* This machine can't answer the question (no device): the benchmark gives no figures and does not fail. */
+/*
+ * This machine can't answer the question (no device): the benchmark gives no
+ * figures and does not fail.
+ */
 void qk_bench_skip(struct qk_bench *bench, const char *format, ...) QK_PRINTF(2, 3);
 
-/* Options of a host for benchmarks: workers as asked, no log, no state on disk, OpenCL unless --device cpu. */
+/*
+ * Options of a host for benchmarks: workers as asked, no log, no state on disk,
+ * OpenCL unless --device cpu.
+ */
 void qk_bench_host_opts(const struct qk_bench *bench, struct qk_host_opts *out_opts);
 
-/* The device that --device names; NULL when it isn't there, and then the benchmark is skipped. Without --device:
- * the first that takes programs (OpenCL) and is up, else the CPU. */
+/* The device that --device names; NULL when it isn't there, and then the benchmark is skipped.
+ * Without --device: the first that takes programs (OpenCL) and is up, else the CPU. */
 qk__device *qk_bench_device(struct qk_bench *bench, qk__device_set *devices);
 
 /* ---- For `quark bench`. ---- */
@@ -118,8 +138,13 @@ size_t                      qk_bench_case_count(void);
 const struct qk_bench_case *qk_bench_case_at(size_t index);
 const struct qk_bench_case *qk_bench_case_find(const char *name);
 
-/* Runs a case with all its params and rounds; `report` gets its figures unless it fails. Why one failed goes to standard error. */
-enum qk_bench_outcome qk_bench_run(const struct qk_bench_case *bench_case, const struct qk_bench_opts *opts,
-                                   void (*report)(void *arg, const struct qk_bench_result *result), void *arg);
+/*
+ * Runs a case with all its params and rounds; `report` gets its figures unless it fails. Why one
+ * failed goes to standard error.
+ */
+enum qk_bench_outcome qk_bench_run(const struct qk_bench_case *bench_case,
+                                   const struct qk_bench_opts *opts,
+                                   void (*report)(void *arg, const struct qk_bench_result *result),
+                                   void *arg);
 
 #endif

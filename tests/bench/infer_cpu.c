@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * infer_cpu.c - how long does one inference take on the CPU, and how does that compare with ONNX Runtime?
+ * infer_cpu.c - how long does one inference take on the CPU, and how does that
+ * compare with ONNX Runtime?
  *
- * One request at a time, through the door of kernels/, as a lone actor would. Answers must stay the same from one inference to the
- * next, and be those of ONNX Runtime where it is there.
+ * One request at a time, through the door of kernels/, as a lone actor would. Answers must stay the
+ * same from one inference to the next, and be those of ONNX Runtime where it is there.
  */
 #include "bench.h"
 #include "ort.h"

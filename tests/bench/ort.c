@@ -12,7 +12,10 @@
 
 extern char **environ;
 
-/* Starts it with its standard output in `out_read_end`; what Python complains of is thrown away: one sentence is enough. */
+/*
+ * Starts it with its standard output in `out_read_end`; what Python complains of is thrown
+ * away: one sentence is enough.
+ */
 static qk_status start(char *const *argv, pid_t *out_child, FILE **out_stream)
 {
     posix_spawn_file_actions_t actions;
@@ -39,8 +42,8 @@ static qk_status take_figures(const char *line, struct qk_ort_figures *out_figur
     json_t     *figures = json_loads(line, 0, NULL);
     const char *version;
     int         status = json_unpack(figures, "{s:s, s:F, s:F, s:F}", "version", &version, "p50_us",
-                                     &out_figures->p50_us, "p99_us", &out_figures->p99_us, "checksum",
-                                     &out_figures->checksum);
+                                     &out_figures->p50_us, "p99_us", &out_figures->p99_us,
+                                     "checksum", &out_figures->checksum);
 
     if (status == 0)
         snprintf(out_figures->version, sizeof out_figures->version, "%s", version);

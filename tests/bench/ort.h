@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ort.h - the same inference by ONNX Runtime, in a Python of its own, so that Quark and a peer stand side by side.
- * Blocks for the whole measurement.
+ * ort.h - the same inference by ONNX Runtime, in a Python of its own, so that Quark and a peer
+ * stand side by side. Blocks for the whole measurement.
  */
 #ifndef QUARK_TESTS_BENCH_ORT_H
 #define QUARK_TESTS_BENCH_ORT_H
@@ -18,15 +18,17 @@ struct qk_ort_job {
 
 struct qk_ort_figures {
     double p50_us, p99_us;
-    double checksum;        /* mean of the absolute values of all outputs, for inputs made by qk_ort_input() */
+    /* Mean of the absolute values of all outputs, for inputs made by qk_ort_input() */
+    double checksum;
     char   version[32];
 };
 
 /*
- * Runs ort_infer.py by $QUARK_ORT_PYTHON, else by python3. QK_UNAVAILABLE with one sentence: no such program, no module
- * onnxruntime, or a model that it refuses.
+ * Runs ort_infer.py by $QUARK_ORT_PYTHON, else by python3. QK_UNAVAILABLE with one sentence: no
+ * such program, no module onnxruntime, or a model that it refuses.
  */
-qk_status qk_ort_run(const struct qk_ort_job *job, struct qk_ort_figures *out_figures, struct qk_error *error);
+qk_status qk_ort_run(const struct qk_ort_job *job, struct qk_ort_figures *out_figures,
+                     struct qk_error *error);
 
 /* The i-th element of every input, here and in ort_infer.py: spread over [0, 1) without pattern. */
 static inline float qk_ort_input(uint64_t i)

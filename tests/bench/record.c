@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* record.c - see record.h; and the functions of bench.h by which a benchmark measures and checks. */
+/*
+ * record.c - see record.h; and the functions of bench.h by which a benchmark measures and checks.
+ */
 #include "record.h"
 
 #include "base/clock.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * record.h - what was measured in all rounds of one run of a benchmark, and the figures that come of it.
- * Owned by the runner (bench.c) and used by the functions of bench.h. One thread.
+ * record.h - what was measured in all rounds of one run of a benchmark, and the figures that come
+ * of it. Owned by the runner (bench.c) and used by the functions of bench.h. One thread.
  */
 #ifndef QUARK_TESTS_BENCH_RECORD_H
 #define QUARK_TESTS_BENCH_RECORD_H
@@ -42,6 +42,8 @@ void qk_bench_record_fini(struct qk_bench_record *record);
 
 /* Calls `each` with every figure, medians and quantiles worked out. */
 void qk_bench_record_figures(struct qk_bench_record *record,
-                             void (*each)(void *arg, const char *metric, double value, const char *unit), void *arg);
+                             void (*each)(void *arg, const char *metric, double value,
+                                          const char *unit),
+                             void *arg);
 
 #endif

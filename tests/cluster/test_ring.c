@@ -89,7 +89,10 @@ static void successors_are_all_members_once_the_owner_first(void **state)
     qk__ring_destroy(ring);
 }
 
-/* Fixed owners: a change of hash or of the points' names would move every actor of a running cluster. */
+/*
+ * Fixed owners: a change of hash or of the points' names would move every actor of a running
+ * cluster.
+ */
 static void owners_never_change_between_versions(void **state)
 {
     qk__ring *ring = make(3, false);

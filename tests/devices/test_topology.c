@@ -310,7 +310,10 @@ static void refuse_file(const char *text, qk_status expected, const char *reason
     remove_folder(folder);
 }
 
-/* On this one hwloc 2.9 itself crashes: a PU whose complete_cpuset is misspelt. A later hwloc may read it. */
+/*
+ * On this one hwloc 2.9 itself crashes: a PU whose complete_cpuset is misspelt. A
+ * later hwloc may read it.
+ */
 static void a_file_on_which_hwloc_crashes_is_refused_or_read(void **state)
 {
     char                      *xml = xml_with_io("pack:2 [numa] core:2 pu:2", NULL, "");

@@ -2,7 +2,8 @@
 /*
  * fuzz.h - what every fuzz target promises beyond not crashing.
  *
- * A target is one function that takes any bytes; libFuzzer or replay.c calls it, one thread, many times.
+ * A target is one function that takes any bytes; libFuzzer or replay.c calls it, one thread, many
+ * times.
  */
 #ifndef QUARK_TESTS_FUZZ_H
 #define QUARK_TESTS_FUZZ_H

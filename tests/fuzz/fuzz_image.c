@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_image.c - any bytes as a picture; one that is read must be whole, and survive being written and read again. */
+/*
+ * fuzz_image.c - any bytes as a picture; one that is read must be whole, and survive
+ * being written and read again.
+ */
 #include "fuzz.h"
 
 #include "quark/image.h"

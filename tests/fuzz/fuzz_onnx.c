@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_onnx.c - any bytes as an ONNX model: read and checked, or refused with a reason, within the limits given. */
+/*
+ * fuzz_onnx.c - any bytes as an ONNX model: read and checked, or refused with a reason,
+ * within the limits given.
+ */
 #include "fuzz.h"
 
 #include "base/memory.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fuzz_trace.c - any bytes as a recording; one that is read has rows in the order of time, each of them of some use. */
+/*
+ * fuzz_trace.c - any bytes as a recording; one that is read has rows in the order of time,
+ * each of them of some use.
+ */
 #include "fuzz.h"
 
 #include "quark/trace.h"
@@ -25,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 
         FUZZ_CHECK(row.time_ns >= last_ns);
         FUZZ_CHECK(isfinite(row.value));
-        FUZZ_CHECK(strlen(row.trigger_stream) + strlen(row.trigger_key) + strlen(row.actor_key) <= size);
+        FUZZ_CHECK(strlen(row.trigger_stream) + strlen(row.trigger_key) + strlen(row.actor_key) <=
+                   size);
         last_ns = row.time_ns;
     }
     qk_trace_destroy(trace);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replay.c - runs a fuzz target over the files of the folders named on the command line, without libFuzzer.
+ * replay.c - runs a fuzz target over the files of the folders named on the command
+ * line, without libFuzzer.
  *
- * Also each file cut at many places and with single bytes changed: a poor fuzzer, but one that every build has.
+ * Also each file cut at many places and with single bytes changed: a poor fuzzer, but
+ * one that every build has.
  */
 #include "fuzz.h"
 
@@ -12,7 +14,9 @@
 #define CUTS_PER_FILE 64
 #define FLIPS_PER_FILE 64
 
-/* From the heap and without a spare byte, so that AddressSanitizer sees a reader go past the end. */
+/*
+ * From the heap and without a spare byte, so that AddressSanitizer sees a reader go past the end.
+ */
 static void run_exact(const uint8_t *bytes, size_t size)
 {
     uint8_t *copy = malloc(size > 0 ? size : 1);

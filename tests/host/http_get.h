@@ -11,7 +11,10 @@ struct http_answer {
     char body[256 * 1024];
 };
 
-/* `request` is the request line without the version, such as "GET /health"; `payload` may be NULL. */
-void http_ask(uint16_t port, const char *request, const char *payload, struct http_answer *out_answer);
+/*
+ * `request` is the request line without the version, such as "GET /health"; `payload` may be NULL.
+ */
+void http_ask(uint16_t port, const char *request, const char *payload,
+              struct http_answer *out_answer);
 
 #endif

@@ -178,7 +178,9 @@ static void add_model(struct fixture *fixture, const char *name, uint32_t width)
         fail_msg("%s", error.text);
 }
 
-/* `machine`: YAML of the simulated devices, NULL: none. `keep_ns`: as qk_host_opts.model_keep_ns. */
+/*
+ * `machine`: YAML of the simulated devices, NULL: none. `keep_ns`: as qk_host_opts.model_keep_ns.
+ */
 static struct fixture *start_with(const char *machine, bool use_opencl, uint64_t keep_ns)
 {
     struct fixture     *fixture = qk__alloc_zero(sizeof *fixture);
@@ -403,7 +405,8 @@ static void every_inference_is_counted_and_timed(void **state)
     count = qk__host_model_status(fixture->host, rows, 16);
     for (size_t i = 0; i < count; i++) {
         inferences += rows[i].inferences;
-        assert_true(rows[i].inferences == 0 || (rows[i].p50_ns > 0 && rows[i].p50_ns < 10 * QK__NS_PER_S));
+        assert_true(rows[i].inferences == 0 ||
+                    (rows[i].p50_ns > 0 && rows[i].p50_ns < 10 * QK__NS_PER_S));
     }
     assert_int_equal(inferences, 20);
     finish(fixture);
@@ -861,7 +864,9 @@ static void what_nobody_uses_leaves_after_the_keep_time(void **state)
         }
         assert_string_equal(status.state, "absent");
         assert_int_equal(status.loads, loads);
-        assert_int_equal(qk__ledger_used(qk__device_ledger(qk__device_at(qk__host_devices(fixture->host), 0))), 0);
+        assert_int_equal(qk__ledger_used(
+                             qk__device_ledger(qk__device_at(qk__host_devices(fixture->host), 0))),
+                         0);
     }
     finish(fixture);
 }

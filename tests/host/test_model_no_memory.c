@@ -149,7 +149,8 @@ static bool fail_nth(qk_host *host, qk_actor *actor, long nth)
 
 static void an_actor_gets_over_every_failed_allocation(void **state)
 {
-    char                folder[] = "/tmp/quark-no-memory-XXXXXX", machine[64], model[64], command[64];
+    char                folder[] = "/tmp/quark-no-memory-XXXXXX", machine[64], model[64],
+                        command[64];
     static const char   devices[] = "devices: [{id: gpu, memory: 64MiB}]\n";
     struct qk_host_opts opts;
     qk_host            *host;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every allocation of an answer fails in turn, ours and those of the JSON library: what comes is an answer still, whole or one
- * that says so, and nothing leaks (the sanitizers watch).
+ * Every allocation of an answer fails in turn, ours and those of the JSON library: what comes is an
+ * answer still, whole or one that says so, and nothing leaks (the sanitizers watch).
  */
 #include "host_fixture.h"
 
@@ -10,7 +10,9 @@
 #include "base/memory.h"
 #include "host/ops/ops.h"
 
-/* Of this thread alone: the host's own threads go on as ever. 0: not armed; 1: the next one fails. */
+/*
+ * Of this thread alone: the host's own threads go on as ever. 0: not armed; 1: the next one fails.
+ */
 static _Thread_local long until_failure;
 
 void *__real_malloc(size_t size);

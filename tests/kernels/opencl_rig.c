@@ -25,7 +25,8 @@ static bool find_device(struct rig *rig)
 
 bool rig_open(struct rig *rig)
 {
-    const struct qk__topology_source source = {.synthetic = "pack:1 [numa(memory=8GB)] core:2 pu:1"};
+    const struct qk__topology_source source = {
+        .synthetic = "pack:1 [numa(memory=8GB)] core:2 pu:1"};
     const struct qk__device_opts     opts = {.use_opencl = true};
     static const struct qk__graph    no_constants;
     struct qk_error                  error = {0};
@@ -85,7 +86,8 @@ void rig_begin(struct rig *rig)
     rig->exec = NULL;
 }
 
-static uint32_t add_value(struct rig *rig, enum qk__home home, qk_dtype dtype, struct qk_shape shape)
+static uint32_t add_value(struct rig *rig, enum qk__home home, qk_dtype dtype,
+                          struct qk_shape shape)
 {
     const uint32_t         index = rig->plan.value_count++;
     struct qk__plan_value *value = &rig->values[index];
@@ -115,8 +117,8 @@ static void fill(struct rig *rig, qk_tensor *tensor, const void *data)
         ((float *)tensor->data)[i] = rig_random(rig);
 }
 
-static uint32_t add_source(struct rig *rig, enum qk__home home, qk_dtype dtype, struct qk_shape shape,
-                           const void *data)
+static uint32_t add_source(struct rig *rig, enum qk__home home, qk_dtype dtype,
+                           struct qk_shape shape, const void *data)
 {
     const uint32_t index = add_value(rig, home, dtype, shape);
 
@@ -166,8 +168,9 @@ static const uint32_t *keep_operands(struct rig *rig, const uint32_t *operands, 
     return kept;
 }
 
-struct qk__step *rig_step(struct rig *rig, const struct qk__opencl_op *op, const void *params, const uint32_t *inputs,
-                          uint32_t input_count, const uint32_t *outputs, uint32_t output_count)
+struct qk__step *rig_step(struct rig *rig, const struct qk__opencl_op *op, const void *params,
+                          const uint32_t *inputs, uint32_t input_count, const uint32_t *outputs,
+                          uint32_t output_count)
 {
     static struct qk__op   ops[RIG_MAX];
     static struct qk__node node = {.name = "the_node"};
@@ -217,7 +220,8 @@ static void wake(struct qk__inference *inference, qk_status status)
 
 void rig_run(struct rig *rig)
 {
-    struct waiting       waiting = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct waiting       waiting = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                                    .changed = PTHREAD_COND_INITIALIZER};
     struct qk__input     inputs[RIG_MAX] = {0};
     struct qk__inference inference = {.inputs = inputs,
                                       .input_count = rig->graph.input_count,
@@ -278,6 +282,7 @@ void rig_expect_floats(const struct rig *rig, uint32_t value, const float *wante
         if (is[i] == wanted[i] || (isnan(is[i]) && isnan(wanted[i])))
             continue;
         if (!(fabsf(is[i] - wanted[i]) <= 1e-4f * size))
-            fail_msg("%s: element %lld is %g, not %g", what, (long long)i, (double)is[i], (double)wanted[i]);
+            fail_msg("%s: element %lld is %g, not %g", what, (long long)i, (double)is[i],
+                     (double)wanted[i]);
     }
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * opencl_rig.h - a plan put together by hand, run by the OpenCL back end: kernels are tested without a model file.
+ * opencl_rig.h - a plan put together by hand, run by the OpenCL back end: kernels are
+ * tested without a model file.
  *
  *     rig_begin(rig); x = rig_input(rig, dtype, shape, data); y = rig_output(rig, dtype, shape);
  *     rig_step(rig, &qk__opencl_unary, &params, (uint32_t[]){x}, 1, (uint32_t[]){y}, 1);
@@ -39,7 +40,10 @@ struct rig {
     void                 *exec;
 };
 
-/* False where there is no OpenCL device: then main() returns RIG_SKIPPED, or fails where there must be one (CI=true). */
+/*
+ * False where there is no OpenCL device: then main() returns RIG_SKIPPED, or fails where
+ * there must be one (CI=true).
+ */
 bool rig_open(struct rig *rig);
 void rig_close(struct rig *rig);
 int  rig_absent(void);
@@ -50,10 +54,14 @@ uint32_t rig_input(struct rig *rig, qk_dtype dtype, struct qk_shape shape, const
 uint32_t rig_constant(struct rig *rig, qk_dtype dtype, struct qk_shape shape, const void *data);
 uint32_t rig_between(struct rig *rig, qk_dtype dtype, struct qk_shape shape);
 uint32_t rig_output(struct rig *rig, qk_dtype dtype, struct qk_shape shape);
-struct qk__step *rig_step(struct rig *rig, const struct qk__opencl_op *op, const void *params, const uint32_t *inputs,
-                          uint32_t input_count, const uint32_t *outputs, uint32_t output_count);
+struct qk__step *rig_step(struct rig *rig, const struct qk__opencl_op *op, const void *params,
+                          const uint32_t *inputs, uint32_t input_count, const uint32_t *outputs,
+                          uint32_t output_count);
 
-/* Plans, and runs once; fails the test when that fails. rig_plan() only plans, and says how it went. */
+/*
+ * Plans, and runs once; fails the test when that fails. rig_plan() only plans, and says how it
+ * went.
+ */
 qk_status rig_plan(struct rig *rig, struct qk_error *error);
 void      rig_run(struct rig *rig);
 void      rig_end(struct rig *rig);
@@ -67,6 +75,7 @@ float    rig_random(struct rig *rig);
 uint32_t rig_below(struct rig *rig, uint32_t limit);
 
 /* Each float within 1e-4 of the wanted one, relative to what is larger, it or 1. */
-void rig_expect_floats(const struct rig *rig, uint32_t value, const float *wanted, const char *what);
+void rig_expect_floats(const struct rig *rig, uint32_t value, const float *wanted,
+                       const char *what);
 
 #endif

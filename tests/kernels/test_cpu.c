@@ -414,8 +414,10 @@ static void pictures_are(struct rig *rig)
     const struct qk_rect regions[] = {{0, 0, 8, 8}, {2, 3, 4, 4}};
     qk_tensor            x = rig_random(DIMS(2, 3, 6, 6), 3), from_picture = {0}, from_tensor;
     qk__residence       *residence = reside_conv(rig, plain_conv, &x);
-    struct qk__input     input = {
-            .kind = QK__INPUT_IMAGE, .regions = regions, .region_count = 2, .transform = &transform};
+    struct qk__input     input = {.kind = QK__INPUT_IMAGE,
+                                  .regions = regions,
+                                  .region_count = 2,
+                                  .transform = &transform};
     struct qk_error error = {0};
     qk_image        image;
 

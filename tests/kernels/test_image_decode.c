@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decoders: right pixels from good files, one clear sentence for bad ones, nothing printed, nothing leaked. */
+/*
+ * Decoders: right pixels from good files, one clear sentence for bad ones, nothing
+ * printed, nothing leaked.
+ */
 #include "kernels/image/decode.h"
 
 #include "base/file.h"
@@ -69,7 +72,8 @@ static void photos_decode_to_the_pixels_of_their_twins(void **state)
     expect_twins("photos/brick.png", "photos/brick.pgm", 0);
     expect_twins("photos/camera.png", "photos/camera.pgm", 0);
     expect_twins("photos/coins.png", "photos/coins.pgm", 0);
-    expect_twins("photos/china.jpg", "photos/china.ppm", 2);    /* inverse transforms differ in the last bit */
+    /* Inverse transforms differ in the last bit */
+    expect_twins("photos/china.jpg", "photos/china.ppm", 2);
     expect_twins("photos/rocket.jpg", "photos/rocket.ppm", 2);
 }
 
@@ -98,7 +102,8 @@ static void every_png_of_the_suite_decodes_and_the_corrupt_ones_are_refused(void
         }
         if (st != QK_OK)
             fail_msg("%s", error.text);
-        assert_int_equal(image.channels, names[i][4] == '0' || names[i][4] == '4' ? 1 : 3);    /* colour type */
+        /* Colour type */
+        assert_int_equal(image.channels, names[i][4] == '0' || names[i][4] == '4' ? 1 : 3);
         qk_image_fini(&image);
         good++;
     }
@@ -149,7 +154,10 @@ static void a_png_file_is_written_whole(void **state)
     qk_image_fini(&image);
 }
 
-/* Every cut of a good file, and many flipped bits: an answer each time, and under ASan no stray access. */
+/*
+ * Every cut of a good file, and many flipped bits: an answer each time, and under ASan no stray
+ * access.
+ */
 static void damage(const uint8_t *bytes, size_t size, const char *name)
 {
     uint8_t *copy = qk__alloc(size);
@@ -161,7 +169,8 @@ static void damage(const uint8_t *bytes, size_t size, const char *name)
         uint8_t        *part = qk__alloc(cut);
 
         memcpy(part, bytes, cut);
-        assert_int_equal(qk_image_decode(name, part, cut, NULL, &image, &error), QK_INVALID_ARGUMENT);
+        assert_int_equal(qk_image_decode(name, part, cut, NULL, &image, &error),
+                         QK_INVALID_ARGUMENT);
         assert_ptr_equal(strstr(error.text, name), error.text);
         assert_null(image.pixels);
         qk__free(part);
@@ -223,15 +232,17 @@ static void pnm_headers_are_read_with_comments_and_scaled(void **state)
 static void bad_pnm_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "P5", "P5 ", "P5 1", "P5 1 1", "P5 1 1 255", "P5 1 1 255 ", "P5 0 1 255 x", "P5 1 1 0 x", "P5 1 1 65536 x",
-        "P5 99999999999 1 255 x", "P5 -1 1 255 x", "P6 1 1 255 xy", "P5 1 1 300 x", "P5 #", "P5 2 2 255\nxyz",
+        "P5", "P5 ", "P5 1", "P5 1 1", "P5 1 1 255", "P5 1 1 255 ", "P5 0 1 255 x", "P5 1 1 0 x",
+        "P5 1 1 65536 x", "P5 99999999999 1 255 x", "P5 -1 1 255 x", "P6 1 1 255 xy",
+        "P5 1 1 300 x", "P5 #", "P5 2 2 255\nxyz",
     };
 
     (void)state;
     for (size_t i = 0; i < QK__COUNT_OF(bad); i++) {
         qk_image image = {0};
 
-        assert_int_equal(qk_image_decode("bad", bad[i], strlen(bad[i]), NULL, &image, NULL), QK_INVALID_ARGUMENT);
+        assert_int_equal(qk_image_decode("bad", bad[i], strlen(bad[i]), NULL, &image, NULL),
+                         QK_INVALID_ARGUMENT);
         assert_null(image.pixels);
     }
 }
@@ -246,10 +257,12 @@ static void limits_are_checked_before_anything_is_allocated(void **state)
     size_t          size;
 
     (void)state;
-    assert_int_equal(qk_image_decode("huge", huge, sizeof huge - 1, NULL, &out, &error), QK_RESOURCE_EXHAUSTED);
+    assert_int_equal(qk_image_decode("huge", huge, sizeof huge - 1, NULL, &out, &error),
+                     QK_RESOURCE_EXHAUSTED);
     assert_non_null(strstr(error.text, "60000x60000"));
     assert_int_equal(qk_image_encode_png(&image, &bytes, &size, NULL), QK_OK);
-    assert_int_equal(qk_image_decode("wide", bytes, size, &none_over_8, &out, NULL), QK_RESOURCE_EXHAUSTED);
+    assert_int_equal(qk_image_decode("wide", bytes, size, &none_over_8, &out, NULL),
+                     QK_RESOURCE_EXHAUSTED);
     assert_int_equal(qk_image_decode("many", bytes, size, &few, &out, NULL), QK_RESOURCE_EXHAUSTED);
     assert_null(out.pixels);
     free(bytes);
@@ -262,7 +275,8 @@ static void what_is_no_picture_is_refused_by_name(void **state)
     qk_image        image = {0};
 
     (void)state;
-    assert_int_equal(qk_image_decode("notes.txt", "hello", 5, NULL, &image, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(qk_image_decode("notes.txt", "hello", 5, NULL, &image, &error),
+                     QK_INVALID_ARGUMENT);
     assert_string_equal(error.text, "notes.txt: not a PNG, JPEG, PGM or PPM picture");
     assert_int_equal(qk_image_decode("empty", "", 0, NULL, &image, &error), QK_INVALID_ARGUMENT);
     assert_int_equal(qk_image_read("/no/such/picture.png", NULL, &image, &error), QK_NOT_FOUND);

@@ -35,7 +35,8 @@ static void pixel_centres_are_at_halves(void **state)
 {
     const struct qk_rect            top = {0, 0, 3, 1};
     const struct qk_image_transform to = {6, 1, 1, {0}, {1, 1, 1}};
-    const float wanted[] = {0, 25, 75, 125, 175, 200};    /* at -0.25 (held), 0.25, 0.75, ... 2.25 (held) */
+    /* At -0.25 (held), 0.25, 0.75, ... 2.25 (held) */
+    const float wanted[] = {0, 25, 75, 125, 175, 200};
     float       out[6];
 
     (void)state;
@@ -60,7 +61,8 @@ static void gray_repeats_into_rgb_and_rgb_weighs_into_gray(void **state)
 {
     uint8_t        red_and_white[] = {255, 0, 0, 255, 255, 255};
     const qk_image color = {2, 1, 3, red_and_white};
-    const struct qk_image_transform rgb = {1, 1, 3, {0}, {1, 2, 3}}, gray = {2, 1, 1, {0}, {1, 1, 1}};
+    const struct qk_image_transform rgb = {1, 1, 3, {0}, {1, 2, 3}},
+                                    gray = {2, 1, 1, {0}, {1, 1, 1}};
     const struct qk_rect first = {0, 0, 1, 1};
     const float as_gray[] = {76.245f, 255}, as_rgb[] = {0, 0, 0};
     float       out[3];
@@ -86,8 +88,9 @@ static void regions_follow_each_other(void **state)
 
 static void nonsense_is_refused_before_it_is_computed(void **state)
 {
-    const struct qk_image_transform good = {2, 2, 3, {0}, {1, 1, 1}}, two_channels = {2, 2, 2, {0}, {0}},
-                                    empty = {0, 2, 1, {0}, {0}}, huge = {65536, 65536, 3, {0}, {0}};
+    const struct qk_image_transform good = {2, 2, 3, {0}, {1, 1, 1}},
+                                    two_channels = {2, 2, 2, {0}, {0}}, empty = {0, 2, 1, {0}, {0}},
+                                    huge = {65536, 65536, 3, {0}, {0}};
     const struct qk_rect flat = {0, 0, 0, 1}, lost = {NAN, 0, 1, 1}, endless = {0, 0, INFINITY, 1};
     const qk_image       none = {0};
     struct qk_error      error;
@@ -96,18 +99,25 @@ static void nonsense_is_refused_before_it_is_computed(void **state)
     assert_int_equal(qk__image_transform_check(&ramp, NULL, 0, &good, &error), QK_OK);
     assert_int_equal(qk__image_transform_check(&ramp, &flat, 0, &good, &error), QK_OK);
     assert_int_equal(qk__image_transform_check(&none, NULL, 0, &good, &error), QK_INVALID_ARGUMENT);
-    assert_int_equal(qk__image_transform_check(&ramp, NULL, 0, &two_channels, &error), QK_INVALID_ARGUMENT);
-    assert_int_equal(qk__image_transform_check(&ramp, NULL, 0, &empty, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(qk__image_transform_check(&ramp, NULL, 0, &two_channels, &error),
+                     QK_INVALID_ARGUMENT);
+    assert_int_equal(qk__image_transform_check(&ramp, NULL, 0, &empty, &error),
+                     QK_INVALID_ARGUMENT);
     assert_int_equal(qk__image_transform_check(&ramp, NULL, 2, &good, &error), QK_INVALID_ARGUMENT);
-    assert_int_equal(qk__image_transform_check(&ramp, &flat, 1, &good, &error), QK_INVALID_ARGUMENT);
-    assert_int_equal(qk__image_transform_check(&ramp, &lost, 1, &good, &error), QK_INVALID_ARGUMENT);
-    assert_int_equal(qk__image_transform_check(&ramp, &endless, 1, &good, &error), QK_INVALID_ARGUMENT);
-    assert_int_equal(qk__image_transform_check(&ramp, NULL, 0, &huge, &error), QK_RESOURCE_EXHAUSTED);
+    assert_int_equal(qk__image_transform_check(&ramp, &flat, 1, &good, &error),
+                     QK_INVALID_ARGUMENT);
+    assert_int_equal(qk__image_transform_check(&ramp, &lost, 1, &good, &error),
+                     QK_INVALID_ARGUMENT);
+    assert_int_equal(qk__image_transform_check(&ramp, &endless, 1, &good, &error),
+                     QK_INVALID_ARGUMENT);
+    assert_int_equal(qk__image_transform_check(&ramp, NULL, 0, &huge, &error),
+                     QK_RESOURCE_EXHAUSTED);
 }
 
 static void far_regions_stay_inside_the_picture(void **state)
 {
-    const struct qk_rect            far[] = {{3e38f, -3e38f, 3e38f, 3e38f}, {-1e20f, 1e20f, 1e-20f, 1e-20f}};
+    const struct qk_rect            far[] = {{3e38f, -3e38f, 3e38f, 3e38f},
+                                             {-1e20f, 1e20f, 1e-20f, 1e-20f}};
     const struct qk_image_transform to = {3, 3, 3, {0}, {1, 1, 1}};
     float                           out[2 * 27];
 
@@ -134,7 +144,10 @@ static void nms_keeps_the_best_of_what_overlaps(void **state)
 static void nms_keeps_the_order_of_equal_scores(void **state)
 {
     struct qk_detection boxes[] = {
-        {{0, 0, 1, 1}, 0.5f, 0}, {{5, 0, 1, 1}, 0.5f, 1}, {{10, 0, 1, 1}, 0.7f, 2}, {{15, 0, 1, 1}, 0.5f, 3},
+        {{0, 0, 1, 1}, 0.5f, 0},
+        {{5, 0, 1, 1}, 0.5f, 1},
+        {{10, 0, 1, 1}, 0.7f, 2},
+        {{15, 0, 1, 1}, 0.5f, 3},
     };
 
     (void)state;
@@ -152,7 +165,8 @@ static void nms_of_nothing_is_nothing(void **state)
     (void)state;
     assert_int_equal(qk_detections_nms(NULL, 0, 0.0f, 0.5f), 0);
     assert_int_equal(qk_detections_nms(&empty, 1, 2.0f, 0.5f), 0);
-    assert_int_equal(qk_detections_nms(pair, 2, 0.0f, 0.5f), 2);    /* without area nothing overlaps */
+    /* Without area nothing overlaps */
+    assert_int_equal(qk_detections_nms(pair, 2, 0.0f, 0.5f), 2);
 }
 
 int main(void)

@@ -24,7 +24,8 @@ static void without_a_rule_every_event_foretells_its_own_key(void **state)
     assert_int_equal(forecast.expected_in_ns, 200 * QK__NS_PER_MS);
 }
 
-static bool by_value(void *arg, const struct qk_event_view *event, struct qk_forecast *inout_forecast)
+static bool by_value(void *arg, const struct qk_event_view *event,
+                     struct qk_forecast *inout_forecast)
 {
     (void)event;
     inout_forecast->confidence = *(double *)arg;
@@ -36,7 +37,9 @@ static bool by_value(void *arg, const struct qk_event_view *event, struct qk_for
 static void a_forecast_that_is_not_sure_enough_is_counted_and_dropped(void **state)
 {
     double                       confidence = 0.69;
-    const struct qk_predicted_by declared = {.trigger = "motion", .rule = by_value, .arg = &confidence};
+    const struct qk_predicted_by declared = {.trigger = "motion",
+                                             .rule = by_value,
+                                             .arg = &confidence};
     struct qk__forecaster        forecaster = {.type = &vision, .declared = &declared};
     struct qk_forecast           forecast = {.key = "untouched"};
     struct qk__predict_books     books = {0};

@@ -101,7 +101,8 @@ static struct qk__predict_books books_of(const struct fixture *fixture, const ch
 }
 
 /* Waits until a counter of a trigger's books, by its offset, reaches a value. */
-static void await(const struct fixture *fixture, const char *trigger, size_t offset, uint64_t expected)
+static void await(const struct fixture *fixture, const char *trigger, size_t offset,
+                  uint64_t expected)
 {
     struct qk__predict_books books = books_of(fixture, trigger);
     uint64_t                 value = 0;
@@ -120,8 +121,8 @@ static void await(const struct fixture *fixture, const char *trigger, size_t off
 #define AWAIT(fixture, trigger, field, expected)                                                  \
     await((fixture), (trigger), offsetof(struct qk__predict_books, field), (expected))
 
-static void publish(const struct fixture *fixture, const char *trigger, const char *key, const void *bytes,
-                    size_t size_bytes)
+static void publish(const struct fixture *fixture, const char *trigger, const char *key,
+                    const void *bytes, size_t size_bytes)
 {
     assert_int_equal(qk_client_publish(fixture->host, trigger, key, bytes, size_bytes), QK_OK);
 }
@@ -244,7 +245,8 @@ static void an_active_actor_is_not_warmed_again(void **state)
 
 static void no_more_than_the_limit_load_at_once(void **state)
 {
-    struct fixture fixture = start(&(struct qk__predict_opts){.max_loading = 3, .max_loading_per_trigger = 2});
+    struct fixture fixture =
+        start(&(struct qk__predict_opts){.max_loading = 3, .max_loading_per_trigger = 2});
     const double   sure = 0.9;
     char           key[16];
     (void)state;
@@ -318,8 +320,9 @@ static void a_burst_from_many_threads_adds_up(void **state)
     for (int i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
     books = books_of(&fixture, "motion");
-    for (int waits = 0; waits < 10000 && (books.events + books.dropped_events < 1200 ||
-                                          books.used + books.late + books.expired + books.cancelled < books.started);
+    for (int waits = 0; waits < 10000 &&
+                        (books.events + books.dropped_events < 1200 ||
+                         books.used + books.late + books.expired + books.cancelled < books.started);
          waits++) {
         usleep(1000);
         books = books_of(&fixture, "motion");

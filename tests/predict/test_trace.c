@@ -23,7 +23,8 @@ static void expect_refused(const char *text, const char *message)
     qk_trace       *trace = NULL;
     struct qk_error error;
 
-    assert_int_equal(qk_trace_parse("t.csv", text, strlen(text), &trace, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(qk_trace_parse("t.csv", text, strlen(text), &trace, &error),
+                     QK_INVALID_ARGUMENT);
     assert_null(trace);
     if (strstr(error.text, message) == NULL)
         fail_msg("'%s' does not say '%s'", error.text, message);
@@ -31,7 +32,9 @@ static void expect_refused(const char *text, const char *message)
 
 static void events_and_needs_are_told_apart(void **state)
 {
-    qk_trace *trace = parse(HEADER "1000,sensors/motion,cam-1,1,\n1000.5,,,,cam-1\r\n2000,\"a,b\",\"say \"\"x\"\"\",-2.5,k");
+    qk_trace *trace = parse(
+        HEADER
+        "1000,sensors/motion,cam-1,1,\n1000.5,,,,cam-1\r\n2000,\"a,b\",\"say \"\"x\"\"\",-2.5,k");
     struct qk_trace_row row;
     (void)state;
 
@@ -69,7 +72,8 @@ static void a_bad_row_is_named_by_its_line(void **state)
     (void)state;
     expect_refused("", "t.csv:1: the header");
     expect_refused("time,stream\n", "t.csv:1: the header");
-    expect_refused("timestamp_ms,trigger_stream,trigger_key,value,actor_key,more\n", "more than five columns");
+    expect_refused("timestamp_ms,trigger_stream,trigger_key,value,actor_key,more\n",
+                   "more than five columns");
     expect_refused(HEADER "1,a,b,,\n2,a,b\n", "t.csv:3: fewer than five");
     expect_refused(HEADER "1,a,b,,c,d\n", "t.csv:2: more than five");
     expect_refused(HEADER "x,a,b,,\n", "t.csv:2: timestamp_ms");

@@ -18,7 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A file of samples/vision, in a buffer that the next call overwrites. ctest names the source folder. */
+/*
+ * A file of samples/vision, in a buffer that the next call overwrites. ctest names the source
+ * folder.
+ */
 static inline const char *sample_file(const char *name)
 {
     static char path[4096];
@@ -40,7 +43,8 @@ static inline qk_image sample_sheet(void)
 }
 
 /* A picture of one gray level. */
-static inline qk_image plain_image(uint32_t width, uint32_t height, uint32_t channels, uint8_t level)
+static inline qk_image plain_image(uint32_t width, uint32_t height, uint32_t channels,
+                                   uint8_t level)
 {
     qk_image image = {0};
 
@@ -49,8 +53,8 @@ static inline qk_image plain_image(uint32_t width, uint32_t height, uint32_t cha
     return image;
 }
 
-static inline void fill_rect(qk_image *image, uint32_t left, uint32_t top, uint32_t width, uint32_t height,
-                             uint8_t level)
+static inline void fill_rect(qk_image *image, uint32_t left, uint32_t top, uint32_t width,
+                             uint32_t height, uint8_t level)
 {
     for (uint32_t y = top; y < top + height; y++)
         memset(image->pixels + ((size_t)y * image->width + left) * image->channels, level,

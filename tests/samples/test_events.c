@@ -52,7 +52,8 @@ static size_t frames_between(const struct events *events, int64_t from_hour, int
     size_t count = 0;
 
     for (size_t i = 0; i < events->count; i++)
-        count += events->items[i].kind == EVENT_FRAME && events->items[i].at_ms >= from_hour * 3600000
+        count += events->items[i].kind == EVENT_FRAME
+                 && events->items[i].at_ms >= from_hour * 3600000
                  && events->items[i].at_ms < to_hour * 3600000;
     return count;
 }
@@ -76,8 +77,10 @@ static void cameras_beside_each_other_fire_in_sequence(void **state)
         if (day.items[i].kind != EVENT_MOTION || day.items[i].strength < 0.76f)
             continue;
         motions++;
-        for (size_t j = i + 1; j < day.count && day.items[j].at_ms < day.items[i].at_ms + 61000; j++)
-            if (day.items[j].kind == EVENT_MOTION && day.items[j].camera == day.items[i].camera + 1) {
+        for (size_t j = i + 1; j < day.count && day.items[j].at_ms < day.items[i].at_ms + 61000;
+             j++)
+            if (day.items[j].kind == EVENT_MOTION
+                && day.items[j].camera == day.items[i].camera + 1) {
                 followed++;
                 break;
             }
@@ -93,7 +96,8 @@ static void a_camera_more_than_there_may_be_is_refused(void **state)
     (void)state;
 
     assert_int_equal(events_generate(1, 0, &events, &error), QK_INVALID_ARGUMENT);
-    assert_int_equal(events_generate(1, EVENTS_MAX_CAMERAS + 1, &events, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(events_generate(1, EVENTS_MAX_CAMERAS + 1, &events, &error),
+                     QK_INVALID_ARGUMENT);
 }
 
 static qk_status parse(const char *text, struct events *out_events, struct qk_error *error)
@@ -159,9 +163,10 @@ static void sensors_of_a_home_are_cameras(void **state)
 
 static void sensors_of_a_room_are_cameras(void **state)
 {
-    static const char text[] = "Date,Time,a,b,c,d,e,f,g,h,i,j,k,l,m,n,S6_PIR,S7_PIR,Room_Occupancy_Count\n"
-                               "2017-12-22,9:49:41,1,,1,1,1,1,1,1,1,1,1,1,1,1,0,0,0\n"
-                               "2017-12-22,9:50:12,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,0,1\n";
+    static const char text[] =
+        "Date,Time,a,b,c,d,e,f,g,h,i,j,k,l,m,n,S6_PIR,S7_PIR,Room_Occupancy_Count\n"
+        "2017-12-22,9:49:41,1,,1,1,1,1,1,1,1,1,1,1,1,1,0,0,0\n"
+        "2017-12-22,9:50:12,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,0,1\n";
     struct events     events;
     struct qk_error   error = {0};
     (void)state;
@@ -184,7 +189,8 @@ static void bad_recordings_are_refused_with_their_place(void **state)
         {"timestamp_ms,trigger_stream,trigger_key,value,actor_key\n1,m,gate\n", "day.csv:2"},
         {"timestamp_ms,trigger_stream,trigger_key,value,actor_key\n1,m,gate,loud,\n", "day.csv:2"},
         {"timestamp_ms,trigger_stream,trigger_key,value,actor_key\n1,m,,1,\n", "row 1"},
-        {"Start time\n2011-11-28 02:27\t2011-11-28 02:28:09\tDoor\tPIR\tKitchen\n", "day.csv:2: no times"},
+        {"Start time\n2011-11-28 02:27\t2011-11-28 02:28:09\tDoor\tPIR\tKitchen\n",
+         "day.csv:2: no times"},
         {"Start time\n2011-11-28 02:27:59\tDoor\n", "day.csv:2: 2 fields"},
         {"Date,Time,x\n2017-12-22,10:49:41,1\n", "day.csv:2: 3 fields"},
     };

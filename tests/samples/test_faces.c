@@ -6,7 +6,8 @@
 static void boxes_around_one_face_become_one(void **state)
 {
     const float      scores[] = {0.1f, 0.9f, 0.01f, 0.99f, 0.05f, 0.95f};
-    const float      boxes[] = {0.26f, 0.25f, 0.51f, 0.5f, 0.25f, 0.25f, 0.5f, 0.5f, 0.25f, 0.26f, 0.5f, 0.52f};
+    const float      boxes[] = {0.26f, 0.25f, 0.51f, 0.5f,  0.25f, 0.25f,
+                                0.5f,  0.5f,  0.25f, 0.26f, 0.5f,  0.52f};
     struct sightings sightings;
     (void)state;
 

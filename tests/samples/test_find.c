@@ -45,7 +45,8 @@ static void nearly_every_digit_of_drawn_frames_is_found(void **state)
         scene_fini(&scene);
     }
     assert_true(found * 100 >= digits * 99);
-    assert_true(marks_in_all <= 60 * 20);    /* clutter is proposed now and then, not by the hundred */
+    /* Clutter is proposed now and then, not by the hundred */
+    assert_true(marks_in_all <= 60 * 20);
     qk_image_fini(&sheet);
 }
 

@@ -94,7 +94,8 @@ static void folders_without_pictures_are_refused(void **state)
     assert_int_equal(gallery_open_folder(folder, count_skipped, &skipped, &gallery, &error),
                      QK_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, folder));
-    assert_int_equal(gallery_open_folder("/nowhere", count_skipped, &skipped, &gallery, &error), QK_NOT_FOUND);
+    assert_int_equal(gallery_open_folder("/nowhere", count_skipped, &skipped, &gallery, &error),
+                     QK_NOT_FOUND);
     assert_non_null(strstr(error.text, "/nowhere"));
 }
 
@@ -108,7 +109,8 @@ static void scenes_need_the_sheet(void **state)
     assert_int_not_equal(gallery_open_scenes("/nowhere/digits.png", 1, &gallery, &error), QK_OK);
     assert_non_null(strstr(error.text, "/nowhere/digits.png"));
     put_picture("square.png", 10);
-    assert_int_equal(gallery_open_scenes(in_folder("square.png"), 1, &gallery, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(gallery_open_scenes(in_folder("square.png"), 1, &gallery, &error),
+                     QK_INVALID_ARGUMENT);
     assert_non_null(strstr(error.text, "square.png"));
 
     assert_int_equal(gallery_open_scenes(sample_file("digits.png"), 1, &gallery, &error), QK_OK);
@@ -121,7 +123,9 @@ static void scenes_need_the_sheet(void **state)
 
 static void output_lands_in_a_folder_that_is_made(void **state)
 {
-    struct output_picture picture = {.name = "01-door", .camera = "door", .frame = plain_image(64, 48, 3, 80)};
+    struct output_picture picture = {.name = "01-door",
+                                     .camera = "door",
+                                     .frame = plain_image(64, 48, 3, 80)};
     struct record         record;
     struct qk_error       error = {0};
     char                  out[4096];
@@ -153,7 +157,7 @@ static void sightings_are_rows_once_the_run_is_over(void **state)
     assert_int_equal(output_sightings_open(folder, &file, &error), QK_OK);
     output_sightings_add(file, 1000, "door", "", 7, &sightings);
     output_sightings_add(file, 2000, "yard", "me.png", 8, &sightings);
-    assert_int_not_equal(access(in_folder("sightings.csv"), R_OK), 0);    /* not before it is whole */
+    assert_int_not_equal(access(in_folder("sightings.csv"), R_OK), 0);  /* not before it is whole */
     assert_int_equal(output_sightings_close(folder, file, &error), QK_OK);
 
     file = fopen(in_folder("sightings.csv"), "r");
@@ -180,13 +184,17 @@ static void output_that_cannot_be_written_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(pictures_come_in_order_and_broken_ones_are_told, make_folder,
+        cmocka_unit_test_setup_teardown(pictures_come_in_order_and_broken_ones_are_told,
+                                        make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(folders_without_pictures_are_refused, make_folder,
                                         remove_folder),
-        cmocka_unit_test_setup_teardown(folders_without_pictures_are_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(scenes_need_the_sheet, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(output_lands_in_a_folder_that_is_made, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(sightings_are_rows_once_the_run_is_over, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(output_that_cannot_be_written_is_told, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(output_lands_in_a_folder_that_is_made, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(sightings_are_rows_once_the_run_is_over, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(output_that_cannot_be_written_is_told, make_folder,
+                                        remove_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,8 +6,9 @@
 
 static void time_shrinks_but_leads_do_not(void **state)
 {
-    struct event items[] = {
-        {1000, EVENT_MOTION, 0, 1, 0}, {1250, EVENT_FRAME, 0, 0, 250}, {3601000, EVENT_FRAME, 1, 0, -1}};
+    struct event items[] = {{1000, EVENT_MOTION, 0, 1, 0},
+                            {1250, EVENT_FRAME, 0, 0, 250},
+                            {3601000, EVENT_FRAME, 1, 0, -1}};
     const struct events events = {.items = items, .count = 3};
     struct player_step  steps[3];
     (void)state;
@@ -49,7 +50,9 @@ static void a_short_recording_is_not_slowed_down(void **state)
 
 static void an_answer_counts_only_in_place_and_read_right(void **state)
 {
-    const struct scene scene = {.digits = {{{10, 10, 10, 20}, 4}, {{40, 10, 10, 20}, 5}, {{70, 10, 10, 20}, 6}},
+    const struct scene scene = {.digits = {{{10, 10, 10, 20}, 4},
+                                           {{40, 10, 10, 20}, 5},
+                                           {{70, 10, 10, 20}, 6}},
                                 .digit_count = 3};
     struct sightings   sightings = {.count = 0};
     (void)state;
@@ -66,7 +69,8 @@ static void a_stronger_motion_is_surer(void **state)
 
     assert_true(camera_confidence(0.2f) < 0.7);    /* the declared threshold */
     assert_true(camera_confidence(0.5f) >= 0.7);
-    assert_true(camera_confidence(1) <= 1 && camera_confidence(-5) >= 0 && camera_confidence(9) <= 1);
+    assert_true(camera_confidence(1) <= 1 && camera_confidence(-5) >= 0
+                && camera_confidence(9) <= 1);
 }
 
 int main(void)

@@ -22,7 +22,10 @@ static void add(struct record *record, uint32_t camera, enum record_warmth warmt
 static struct record make_record(void)
 {
     struct record         record;
-    struct record_picture picture = {.title = "door", .text = "reads 12 & 3", .png = malloc(4), .png_bytes = 4};
+    struct record_picture picture = {.title = "door",
+                                     .text = "reads 12 & 3",
+                                     .png = malloc(4),
+                                     .png_bytes = 4};
 
     assert_int_equal(record_init(&record, 2), QK_OK);
     (void)snprintf(record.cameras[0].name, sizeof record.cameras[0].name, "<script>");
@@ -147,8 +150,9 @@ static void the_table_has_a_line_for_each_camera(void **state)
     assert_int_equal(report_table(&record, &table), QK_OK);
     assert_non_null(strstr(table, "\nyard "));
     assert_non_null(strstr(table, "cold 20.0 ms, pre-warmed 1.00 ms"));
-    assert_non_null(
-        strstr(table, "waking       cold 2.00 ms, at worst 3.00 ms; pre-warmed 0.10 ms, at worst 0.10 ms"));
+    assert_non_null(strstr(
+        table,
+        "waking       cold 2.00 ms, at worst 3.00 ms; pre-warmed 0.10 ms, at worst 0.10 ms"));
     assert_non_null(strstr(table, "6 in this run, 40 in all runs"));
     free(table);
     record_fini(&record);

@@ -110,7 +110,8 @@ static void a_sheet_of_another_shape_is_refused(void **state)
     (void)state;
 
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        qk_image        sheet = plain_image(shapes[i].width, shapes[i].height, shapes[i].channels, 0);
+        qk_image        sheet =
+            plain_image(shapes[i].width, shapes[i].height, shapes[i].channels, 0);
         struct scene    scene = {.digit_count = 99};
         struct qk_error error = {0};
 

@@ -56,13 +56,15 @@ static bool is_resident(void *arg, qk__device *device)
     return ((struct box *)arg)->resident_on == device;
 }
 
-static struct qk__placement_request request(struct box *box, enum qk__device_need need, uint64_t bytes)
+static struct qk__placement_request request(struct box *box, enum qk__device_need need,
+                                            uint64_t bytes)
 {
     return (struct qk__placement_request){
         .need = need, .model = "m", .model_bytes = bytes, .is_resident = is_resident, .arg = box};
 }
 
-static struct qk__placement_result choose(struct box *box, enum qk__device_need need, uint64_t bytes)
+static struct qk__placement_result choose(struct box *box, enum qk__device_need need,
+                                          uint64_t bytes)
 {
     const struct qk__placement_request wanted = request(box, need, bytes);
     struct qk__placement_result        result = {0};
@@ -79,7 +81,8 @@ static void a_resident_model_is_run_where_it_is(void **state)
     struct qk__placement_result result;
 
     box->resident_on = qk__device_at(box->devices, 1);
-    qk__placement_observe_load(box->placement, "m", qk__device_at(box->devices, 0), 1 << 20, 5000000);
+    qk__placement_observe_load(box->placement, "m", qk__device_at(box->devices, 0), 1 << 20,
+                               5000000);
     result = choose(box, QK__NEED_PREFERRED, 1 << 20);
     assert_ptr_equal(result.device, box->resident_on);
     assert_int_equal(result.candidate_count, 2);
@@ -96,7 +99,8 @@ static void the_faster_device_wins_once_both_are_measured(void **state)
         qk__placement_observe_run(box->placement, "m", qk__device_at(box->devices, 0), 9000);
         qk__placement_observe_run(box->placement, "m", qk__device_at(box->devices, 1), 3000);
     }
-    assert_ptr_equal(choose(box, QK__NEED_PREFERRED, 1 << 20).device, qk__device_at(box->devices, 1));
+    assert_ptr_equal(choose(box, QK__NEED_PREFERRED, 1 << 20).device,
+                     qk__device_at(box->devices, 1));
 }
 
 static void a_full_or_lost_device_is_passed_over(void **state)
@@ -133,7 +137,8 @@ static void required_is_refused_with_a_typed_error(void **state)
     struct qk__placement_result  result = {.chosen = 99};
     struct qk_error              error = {0};
 
-    assert_int_equal(qk__placement_choose(box->placement, &wanted, &result, &error), QK_NO_DEVICE_MEMORY);
+    assert_int_equal(qk__placement_choose(box->placement, &wanted, &result, &error),
+                     QK_NO_DEVICE_MEMORY);
     assert_non_null(strstr(error.text, "m: needs 1073741824 bytes"));
     qk__device_mark_down(qk__device_at(box->devices, 0), "test");
     qk__device_mark_down(qk__device_at(box->devices, 1), "test");
@@ -159,7 +164,9 @@ static int choose_last(void *arg, const struct qk_placement_candidate *candidate
 static void a_policy_of_the_user_s_decides_and_is_checked(void **state)
 {
     struct box                  *box = *state;
-    struct qk_placement_policy   policy = {.size = sizeof policy, .name = "last", .choose = choose_last};
+    struct qk_placement_policy   policy = {.size = sizeof policy,
+                                           .name = "last",
+                                           .choose = choose_last};
     struct qk__placement_request wanted = request(box, QK__NEED_REQUIRED, 1);
     struct qk__placement_result  result;
     struct qk_error              error;

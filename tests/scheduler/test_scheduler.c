@@ -420,8 +420,9 @@ static void take_step(struct qk__work *work)
 static void work_runs_in_order_and_a_yield_lets_others_go_first(void **state)
 {
     struct manual manual;
-    struct step   steps[] = {
-          {{NULL, take_step}, 1, true}, {{NULL, take_step}, 2, false}, {{NULL, take_step}, 3, false}};
+    struct step   steps[] = {{{NULL, take_step}, 1, true},
+                             {{NULL, take_step}, 2, false},
+                             {{NULL, take_step}, 3, false}};
     (void)state;
 
     start_manual(&manual);

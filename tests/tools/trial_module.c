@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trial_module.c - a module for the tests of `quark serve`: one actor type, a few options, and an end when asked for one.
+ * trial_module.c - a module for the tests of `quark serve`: one actor type, a few options, and
+ * an end when asked for one.
  *
  * Built a second time with TRIAL_ABI as a module of another age.
  */
@@ -81,7 +82,9 @@ static qk_status trial_init(qk_host *host, qk_module_options *options, void **ou
     return QK_OK;
 }
 
-/* A turn that lasts, so that a stop has something to drain; then, with `once`, the request to stop. */
+/*
+ * A turn that lasts, so that a stop has something to drain; then, with `once`, the request to stop.
+ */
 static void *play(void *arg)
 {
     struct trial *trial = arg;
