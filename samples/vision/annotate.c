@@ -2,7 +2,8 @@
 /*
  * annotate.c - a rectangle's outline, and a label above it in letters of 5x7 dots.
  *
- * Line width and letters grow with the picture, so that a box on a large photograph is seen in a small preview.
+ * Line width and letters grow with the picture, so that a box on a large photograph is
+ * seen in a small preview.
  */
 #include "annotate.h"
 
@@ -76,9 +77,11 @@ static int within(float value, uint32_t limit)
     return value < 0 ? 0 : value > (float)limit ? (int)limit : (int)value;
 }
 
-static void fill(qk_image *image, float left, float top, float width, float height, const uint8_t color[3])
+static void fill(qk_image *image, float left, float top, float width, float height,
+                 const uint8_t color[3])
 {
-    const int right = within(left + width, image->width), bottom = within(top + height, image->height);
+    const int right = within(left + width, image->width),
+              bottom = within(top + height, image->height);
 
     for (int y = within(top, image->height); y < bottom; y++)
         for (int x = within(left, image->width); x < right; x++)
@@ -108,7 +111,8 @@ static void write_label(qk_image *image, float left, float top, float dot, const
         for (int x = 0; glyph != NULL && x < GLYPH_WIDTH; x++)
             for (int y = 0; y < GLYPH_HEIGHT; y++)
                 if (glyph->columns[x] >> y & 1)
-                    fill(image, left + (float)x * dot, top + (float)(y + 1) * dot, dot, dot, letters);
+                    fill(image, left + (float)x * dot, top + (float)(y + 1) * dot, dot, dot,
+                         letters);
     }
 }
 
@@ -116,7 +120,8 @@ qk_status annotate(const qk_image *image, const struct annotation *annotations, 
                    qk_image *out_image)
 {
     const uint32_t shorter = image->width < image->height ? image->width : image->height;
-    const uint32_t factor = shorter >= ENOUGH || shorter == 0 ? 1 : (ENOUGH + shorter - 1) / shorter;
+    const uint32_t factor =
+        shorter >= ENOUGH || shorter == 0 ? 1 : (ENOUGH + shorter - 1) / shorter;
     const float    dot = (float)(shorter * factor / ENOUGH + 1);
     qk_image       copy = {0};
     qk_status      status = copy_enlarged(image, factor, &copy);
@@ -127,13 +132,14 @@ qk_status annotate(const qk_image *image, const struct annotation *annotations, 
         const struct annotation *item = &annotations[i];
         struct qk_rect           box = item->box;
 
-        box.x *= (float)factor, box.y *= (float)factor, box.width *= (float)factor, box.height *= (float)factor;
+        box.x *= (float)factor, box.y *= (float)factor, box.width *= (float)factor,
+            box.height *= (float)factor;
         outline(&copy, box, dot, item->color);
         if (item->label[0] != '\0') {
             const float above = box.y - (GLYPH_HEIGHT + 3) * dot;
 
-            write_label(&copy, box.x - dot, above >= 0 ? above : box.y + box.height + dot, dot, item->label,
-                        item->color);
+            write_label(&copy, box.x - dot, above >= 0 ? above : box.y + box.height + dot, dot,
+                        item->label, item->color);
         }
     }
     *out_image = copy;

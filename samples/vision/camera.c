@@ -26,8 +26,8 @@ static struct camera_setup current;    /* written before the host starts, read b
 static atomic_bool         is_taken;
 
 /*
- * Models that met the shape of frames, one bit of a small hash for each key; the host warms later loads of them for it. Two
- * keys that share a bit cost one of them a slower first frame, no more.
+ * Models that met the shape of frames, one bit of a small hash for each key; the host warms later
+ * loads of them for it. Two keys that share a bit cost one of them a slower first frame, no more.
  */
 static _Atomic uint64_t rehearsed[16];
 
@@ -109,7 +109,8 @@ static qk_status analyze(qk_turn *turn, void *self, const void *request, void *r
 }
 
 static const struct qk_method methods[] = {
-    [CAMERA_ANALYZE] = {"Analyze", analyze, sizeof(struct camera_request), sizeof(struct camera_answer)},
+    [CAMERA_ANALYZE] = {"Analyze", analyze, sizeof(struct camera_request),
+                        sizeof(struct camera_answer)},
 };
 
 static const struct qk_named_state states[] = {

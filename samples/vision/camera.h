@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * camera.h - the actor: one for each camera, keyed by its name. It reads frames that it is given and counts what it saw.
+ * camera.h - the actor: one for each camera, keyed by its name. It reads frames that it is
+ * given and counts what it saw.
  *
- * A motion (stream `sensors/motion`, the camera's name as key) wakes nobody by a message: it only foretells a
- * frame, and the host then has the actor active, its counts read and its model on a device before the frame
- * comes.
+ * A motion (stream `sensors/motion`, the camera's name as key) wakes nobody by a message: it only
+ * foretells a frame, and the host then has the actor active, its counts read and its model on a
+ * device before the frame comes.
  */
 #ifndef VISION_CAMERA_H
 #define VISION_CAMERA_H
@@ -41,7 +42,8 @@ enum camera_looks_for { CAMERA_DIGITS, CAMERA_FACES };
 
 struct camera_setup {
     enum camera_looks_for looks_for;
-    const char           *model;      /* that all cameras share; NULL: each has its own, named as the camera */
+    /* That all cameras share; NULL: each has its own, named as the camera */
+    const char           *model;
     uint64_t              idle_ns;    /* asleep after this long without a frame */
     uint64_t              keep_ns;    /* kept awake so long for a frame that was foretold */
     /* Told of each activation that ends without having had a frame. On a worker; must not block. */
@@ -50,8 +52,9 @@ struct camera_setup {
 };
 
 /*
- * Registers the type. Handlers get no pointer of a module's own, so the set-up lies in this file: one host at a
- * time, until camera_forget() after that host stopped. QK_FAILED_PRECONDITION for a second one.
+ * Registers the type. Handlers get no pointer of a module's own, so the set-up lies in this
+ * file: one host at a time, until camera_forget() after that host stopped.
+ * QK_FAILED_PRECONDITION for a second one.
  */
 qk_status camera_register(qk_host *host, const struct camera_setup *setup, struct qk_error *error);
 void      camera_forget(void);

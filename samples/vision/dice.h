@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * dice.h - seeded chance for drawn frames and made-up days: the same seed gives the same ones everywhere.
- * splitmix64 (Vigna, public domain). A value; copy it freely.
+ * dice.h - seeded chance for drawn frames and made-up days: the same seed gives the same ones
+ * everywhere. splitmix64 (Vigna, public domain). A value; copy it freely.
  */
 #ifndef VISION_DICE_H
 #define VISION_DICE_H

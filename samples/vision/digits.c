@@ -2,8 +2,9 @@
 /*
  * digits.c - a frame's marks go to the device BATCH at a time.
  *
- * A model is planned anew for each shape of input that it meets, so all batches have one shape: the last one is
- * filled up with the frame's first mark again, and what the reader says of the filling is dropped.
+ * A model is planned anew for each shape of input that it meets, so all batches have one shape:
+ * the last one is filled up with the frame's first mark again, and what the reader says of the
+ * filling is dropped.
  */
 #include "digits.h"
 
@@ -19,8 +20,11 @@
 #define READER_SIDE 16
 
 /* As the reader was trained: train/train.py. */
-static const struct qk_image_transform transform = {
-    .width = READER_SIDE, .height = READER_SIDE, .channels = 1, .mean = {127.5f}, .scale = {1 / 127.5f}};
+static const struct qk_image_transform transform = {.width = READER_SIDE,
+                                                    .height = READER_SIDE,
+                                                    .channels = 1,
+                                                    .mean = {127.5f},
+                                                    .scale = {1 / 127.5f}};
 
 static int surest_first(const void *left, const void *right)
 {
@@ -77,8 +81,8 @@ void digits_choose(const struct qk_rect *boxes, const float *probabilities, size
 }
 
 /* Reads up to BATCH marks; writes `count` rows of probabilities. */
-static qk_status read_batch(qk_turn *turn, qk_model *model, const qk_image *frame, const struct qk_rect *boxes,
-                            size_t count, float *out_probabilities)
+static qk_status read_batch(qk_turn *turn, qk_model *model, const qk_image *frame,
+                            const struct qk_rect *boxes, size_t count, float *out_probabilities)
 {
     struct qk_rect  regions[BATCH];
     qk_tensor       output = {0};
@@ -100,8 +104,9 @@ static qk_status read_batch(qk_turn *turn, qk_model *model, const qk_image *fram
     } else {
         char shape[64];
 
-        status = qk_fail(turn, QK_INVALID_ARGUMENT, "digits: the model answers %s, not float32 %dx%d",
-                         qk_shape_print(&output.shape, shape, sizeof shape), BATCH, DIGITS_CLASSES);
+        status =
+            qk_fail(turn, QK_INVALID_ARGUMENT, "digits: the model answers %s, not float32 %dx%d",
+                    qk_shape_print(&output.shape, shape, sizeof shape), BATCH, DIGITS_CLASSES);
     }
     qk_tensor_fini(&output);
     return status;
@@ -113,13 +118,15 @@ struct reading {
     float             probabilities[FIND_MAX_MARKS * DIGITS_CLASSES];
 };
 
-static qk_status read_marks(qk_turn *turn, qk_model *model, const qk_image *frame, struct reading *reading)
+static qk_status read_marks(qk_turn *turn, qk_model *model, const qk_image *frame,
+                            struct reading *reading)
 {
     struct find_marks *marks = &reading->marks;
     qk_status          status = find_marks(frame, marks);
 
     if (status != QK_OK)
-        return qk_fail(turn, status, "digits: out of memory in a frame of %ux%u", frame->width, frame->height);
+        return qk_fail(turn, status, "digits: out of memory in a frame of %ux%u", frame->width,
+                       frame->height);
     for (size_t at = 0; at < marks->count && status == QK_OK; at += BATCH) {
         const size_t rest = marks->count - at;
 
@@ -129,7 +136,8 @@ static qk_status read_marks(qk_turn *turn, qk_model *model, const qk_image *fram
     return status;
 }
 
-qk_status digits_read(qk_turn *turn, qk_model *model, const qk_image *frame, struct sightings *out_sightings)
+qk_status digits_read(qk_turn *turn, qk_model *model, const qk_image *frame,
+                      struct sightings *out_sightings)
 {
     struct reading *reading = malloc(sizeof *reading);
     qk_status       status;
@@ -139,7 +147,8 @@ qk_status digits_read(qk_turn *turn, qk_model *model, const qk_image *frame, str
     status = read_marks(turn, model, frame, reading);
     if (status == QK_OK) {
         *out_sightings = (struct sightings){.count = 0};
-        digits_choose(reading->marks.boxes, reading->probabilities, reading->marks.count, out_sightings);
+        digits_choose(reading->marks.boxes, reading->probabilities, reading->marks.count,
+                      out_sightings);
     }
     free(reading);
     return status;

@@ -12,8 +12,8 @@
 
 #define HOUR_MS 3600000
 
-qk_status events_camera(struct events *events, const char *name, size_t length, uint32_t *out_camera,
-                        struct qk_error *error)
+qk_status events_camera(struct events *events, const char *name, size_t length,
+                        uint32_t *out_camera, struct qk_error *error)
 {
     if (length == 0 || length >= EVENTS_NAME_BYTES)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "a camera's name has 1 to %d letters",
@@ -24,7 +24,8 @@ qk_status events_camera(struct events *events, const char *name, size_t length, 
             return QK_OK;
         }
     if (events->camera_count == EVENTS_MAX_CAMERAS)
-        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "more than %d cameras", EVENTS_MAX_CAMERAS);
+        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "more than %d cameras",
+                            EVENTS_MAX_CAMERAS);
     if (events->camera_count == events->camera_capacity) {
         const uint32_t capacity = events->camera_capacity == 0 ? 16 : 2 * events->camera_capacity;
         void          *grown = realloc(events->cameras, capacity * sizeof *events->cameras);
@@ -87,15 +88,15 @@ static const float parcels_per_hour[24] = {
 };
 
 /*
- * Share of motions that a frame follows, of frames that no motion announced, and false alarms a day for each
- * camera.
+ * Share of motions that a frame follows, of frames that no motion announced, and false
+ * alarms a day for each camera.
  */
 #define FOLLOWED     0.94f
 #define UNNOTICED    0.07f
 #define FALSE_ALARMS 3.0
 
-static qk_status pass_camera(struct events *events, struct dice *dice, int64_t at_ms, uint32_t camera,
-                             struct qk_error *error)
+static qk_status pass_camera(struct events *events, struct dice *dice, int64_t at_ms,
+                             uint32_t camera, struct qk_error *error)
 {
     const bool    is_noticed = !dice_chance(dice, UNNOTICED);
     const int32_t lead_ms = (int32_t)dice_between(dice, 120, 480);
@@ -107,7 +108,8 @@ static qk_status pass_camera(struct events *events, struct dice *dice, int64_t a
         status = events_add(events, motion, error);
     }
     if (status == QK_OK && (!is_noticed || dice_chance(dice, FOLLOWED))) {
-        const struct event frame = {at_ms + lead_ms, EVENT_FRAME, camera, 0, is_noticed ? lead_ms : -1};
+        const struct event frame = {at_ms + lead_ms, EVENT_FRAME, camera, 0,
+                                    is_noticed ? lead_ms : -1};
 
         status = events_add(events, frame, error);
     }
@@ -115,13 +117,14 @@ static qk_status pass_camera(struct events *events, struct dice *dice, int64_t a
 }
 
 /* A parcel enters somewhere and passes some neighbouring cameras, tens of seconds apart. */
-static qk_status send_parcel(struct events *events, struct dice *dice, int64_t at_ms, struct qk_error *error)
+static qk_status send_parcel(struct events *events, struct dice *dice, int64_t at_ms,
+                             struct qk_error *error)
 {
     const uint32_t first = dice_below(dice, events->camera_count), passed = 2 + dice_below(dice, 4);
     qk_status      status = QK_OK;
 
-    for (uint32_t camera = first; camera < first + passed && camera < events->camera_count && status == QK_OK;
-         camera++) {
+    for (uint32_t camera = first;
+         camera < first + passed && camera < events->camera_count && status == QK_OK; camera++) {
         status = pass_camera(events, dice, at_ms, camera, error);
         at_ms += (int64_t)dice_between(dice, 15000, 60000);
     }
@@ -134,7 +137,8 @@ static qk_status raise_false_alarms(struct events *events, struct dice *dice, ui
     double at_ms = dice_wait(dice, 24.0 * HOUR_MS / FALSE_ALARMS);
 
     while (at_ms < 24.0 * HOUR_MS) {
-        const struct event motion = {(int64_t)at_ms, EVENT_MOTION, camera, dice_between(dice, 0.05f, 0.75f), 0};
+        const struct event motion = {(int64_t)at_ms, EVENT_MOTION, camera,
+                                     dice_between(dice, 0.05f, 0.75f), 0};
         const qk_status    status = events_add(events, motion, error);
 
         if (status != QK_OK)
@@ -186,7 +190,8 @@ qk_status events_generate(uint64_t seed, uint32_t camera_count, struct events *o
         return status;
     }
     events_sort(&events);
-    (void)snprintf(events.source, sizeof events.source, "a made-up day (seed %llu)", (unsigned long long)seed);
+    (void)snprintf(events.source, sizeof events.source, "a made-up day (seed %llu)",
+                   (unsigned long long)seed);
     *out_events = events;
     return QK_OK;
 }

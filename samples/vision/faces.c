@@ -13,8 +13,8 @@ static const struct qk_image_transform transform = {.width = 320,
                                                     .mean = {127, 127, 127},
                                                     .scale = {1 / 128.0f, 1 / 128.0f, 1 / 128.0f}};
 
-qk_status faces_choose(const float *scores, const float *boxes, size_t count, uint32_t width, uint32_t height,
-                       struct sightings *out_sightings)
+qk_status faces_choose(const float *scores, const float *boxes, size_t count, uint32_t width,
+                       uint32_t height, struct sightings *out_sightings)
 {
     struct qk_detection *candidates = malloc((count > 0 ? count : 1) * sizeof *candidates);
     size_t               kept = 0;
@@ -24,7 +24,8 @@ qk_status faces_choose(const float *scores, const float *boxes, size_t count, ui
     for (size_t i = 0; i < count; i++) {
         const float         *box = boxes + 4 * i;
         const struct qk_rect place = {box[0] * (float)width, box[1] * (float)height,
-                                      (box[2] - box[0]) * (float)width, (box[3] - box[1]) * (float)height};
+                                      (box[2] - box[0]) * (float)width,
+                                      (box[3] - box[1]) * (float)height};
 
         if (scores[2 * i + 1] >= MIN_SCORE)
             candidates[kept++] = (struct qk_detection){.box = place, .score = scores[2 * i + 1]};
@@ -32,7 +33,8 @@ qk_status faces_choose(const float *scores, const float *boxes, size_t count, ui
     kept = qk_detections_nms(candidates, kept, MIN_SCORE, MAX_IOU);
     *out_sightings = (struct sightings){.count = 0};
     for (size_t i = 0; i < kept; i++)
-        sightings_add(out_sightings, (struct sighting){.box = candidates[i].box, .score = candidates[i].score});
+        sightings_add(out_sightings,
+                      (struct sighting){.box = candidates[i].box, .score = candidates[i].score});
     free(candidates);
     return QK_OK;
 }
@@ -43,7 +45,8 @@ static bool is_shaped(const qk_tensor *tensor, int64_t count, int64_t width)
            && tensor->shape.dims[1] == count && tensor->shape.dims[2] == width;
 }
 
-qk_status faces_find(qk_turn *turn, qk_model *model, const qk_image *frame, struct sightings *out_sightings)
+qk_status faces_find(qk_turn *turn, qk_model *model, const qk_image *frame,
+                     struct sightings *out_sightings)
 {
     const struct qk_input input = {.image = frame, .transform = &transform};
     qk_tensor             outputs[2] = {{0}};    /* scores, boxes */
@@ -57,8 +60,8 @@ qk_status faces_find(qk_turn *turn, qk_model *model, const qk_image *frame, stru
     if (!is_shaped(&outputs[0], count, 2) || !is_shaped(&outputs[1], count, 4))
         status = qk_fail(turn, QK_INVALID_ARGUMENT,
                          "faces: the model does not answer scores [1,n,2] and boxes [1,n,4]");
-    else if (faces_choose(outputs[0].data, outputs[1].data, (size_t)count, frame->width, frame->height,
-                          out_sightings)
+    else if (faces_choose(outputs[0].data, outputs[1].data, (size_t)count, frame->width,
+                          frame->height, out_sightings)
              != QK_OK)
         status = qk_fail(turn, QK_NO_MEMORY, "faces: out of memory");
     qk_tensor_fini(&outputs[0]);

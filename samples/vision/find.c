@@ -2,11 +2,13 @@
 /*
  * find.c - local threshold, connected marks, and those that could be digits.
  *
- * (1) A pixel is ink when it is clearly darker than the mean around it, so light may vary over the picture.
+ * (1) A pixel is ink when it is clearly darker than the mean around it, so light
+ *     may vary over the picture.
  * (2) Ink that touches, corners included, is one mark.
- * (3) A mark is kept when its size and proportions may be a digit's. A digit broken in two is proposed once more as a
- *     whole: two marks above each other that together have a digit's proportions are a third. A bar among bars looks just
- *     like a 1, so barcodes are left out here: the reader sees one mark at a time and could not tell.
+ * (3) A mark is kept when its size and proportions may be a digit's. A digit broken in two is
+ *     proposed once more as a whole: two marks above each other that together have a digit's
+ *     proportions are a third. A bar among bars looks just like a 1, so barcodes are left out here:
+ *     the reader sees one mark at a time and could not tell.
  */
 #include "find.h"
 
@@ -56,7 +58,10 @@ static void to_gray(const qk_image *image, uint8_t *gray)
     }
 }
 
-/* sums[(y + 1) * (width + 1) + x + 1] is the sum of all pixels above and left of (x, y), itself included. */
+/*
+ * sums[(y + 1) * (width + 1) + x + 1] is the sum of all pixels above and left of
+ * (x, y), itself included.
+ */
 static void sum_table(const struct field *field, uint64_t *sums)
 {
     const size_t stride = (size_t)field->width + 1;
@@ -91,8 +96,8 @@ static void mark_ink(struct field *field, const uint64_t *sums)
             const float  mean = (float)sum / (float)((bottom - top) * (right - left));
             const size_t at = (size_t)y * field->width + x;
 
-            field->ink[at] =
-                mean - (float)field->gray[at] > (DARKER * mean > AT_LEAST ? DARKER * mean : AT_LEAST);
+            field->ink[at] = mean - (float)field->gray[at]
+                             > (DARKER * mean > AT_LEAST ? DARKER * mean : AT_LEAST);
         }
     }
 }
@@ -143,7 +148,10 @@ static struct mark united(const struct mark *a, const struct mark *b)
                          most(a->bottom, b->bottom), a->area + b->area};
 }
 
-/* Whether two marks may be the upper and lower part of one digit: above each other, near, and about as wide. */
+/*
+ * Whether two marks may be the upper and lower part of one digit: above each other,
+ * near, and about as wide.
+ */
 static bool are_halves(const struct mark *a, const struct mark *b)
 {
     const int shared = least(a->right, b->right) - most(a->left, b->left);
@@ -151,9 +159,11 @@ static bool are_halves(const struct mark *a, const struct mark *b)
     const int a_width = a->right - a->left, a_height = a->bottom - a->top;
     const int b_width = b->right - b->left, b_height = b->bottom - b->top;
 
-    return shared * 2 >= least(a_width, b_width) && least(a_width, b_width) * 3 >= most(a_width, b_width)
+    return shared * 2 >= least(a_width, b_width)
+           && least(a_width, b_width) * 3 >= most(a_width, b_width)
            && apart <= most(a_height, b_height) / 5 + 1
-           && least(a_height, b_height) * 5 >= most(a_height, b_height) && least(a_height, b_height) >= 3;
+           && least(a_height, b_height) * 5 >= most(a_height, b_height)
+           && least(a_height, b_height) >= 3;
 }
 
 static bool is_thin(const struct mark *mark)
@@ -161,7 +171,10 @@ static bool is_thin(const struct mark *mark)
     return (mark->right - mark->left) * 2 < mark->bottom - mark->top;
 }
 
-/* Whether a mark is one bar of a barcode or grille: three more thin ones stand close beside it, as high as it. */
+/*
+ * Whether a mark is one bar of a barcode or grille: three more thin ones stand close
+ * beside it, as high as it.
+ */
 static bool is_bar(const struct mark *all, size_t count, size_t index)
 {
     const struct mark *mark = &all[index];
@@ -172,8 +185,8 @@ static bool is_bar(const struct mark *all, size_t count, size_t index)
         return false;
     for (size_t i = 0; i < count && alike < 3; i++) {
         const struct mark *other = &all[i];
-        const bool         is_level =
-            abs(other->top - mark->top) * 3 <= height && abs(other->bottom - mark->bottom) * 3 <= height;
+        const bool         is_level = abs(other->top - mark->top) * 3 <= height
+                                      && abs(other->bottom - mark->bottom) * 3 <= height;
         const bool is_near = abs(other->left - mark->left) <= 2 * height;
 
         alike += i != index && is_level && is_near && is_thin(other);
@@ -206,13 +219,15 @@ static size_t collect(struct field *field, struct mark *all)
     return count;
 }
 
-static void judge(const struct field *field, const struct mark *all, size_t count, struct find_marks *out_marks)
+static void judge(const struct field *field, const struct mark *all, size_t count,
+                  struct find_marks *out_marks)
 {
     for (size_t i = 0; i < count; i++) {
         if (could_be_digit(&all[i], field) && !is_bar(all, count, i))
             propose(out_marks, &all[i]);
         /* Marks come by their topmost row, so a partner that begins far below ends the search. */
-        for (size_t j = i + 1; j < count && all[j].top <= all[i].bottom + (int)field->height / 8; j++) {
+        for (size_t j = i + 1; j < count && all[j].top <= all[i].bottom + (int)field->height / 8;
+             j++) {
             const struct mark both = united(&all[i], &all[j]);
 
             if (are_halves(&all[i], &all[j]) && could_be_digit(&both, field))
@@ -226,11 +241,13 @@ qk_status find_marks(const qk_image *image, struct find_marks *out_marks)
     const size_t pixels = (size_t)image->width * image->height;
     struct field field = {image->width, image->height, malloc(pixels), malloc(pixels),
                           malloc(pixels * sizeof(uint32_t))};
-    uint64_t    *sums = malloc(((size_t)image->width + 1) * ((size_t)image->height + 1) * sizeof *sums);
+    uint64_t    *sums =
+        malloc(((size_t)image->width + 1) * ((size_t)image->height + 1) * sizeof *sums);
     struct mark *all = malloc((MAX_MARKS + 1) * sizeof *all);
     qk_status    status = QK_NO_MEMORY;
 
-    if (field.gray != NULL && field.ink != NULL && field.stack != NULL && sums != NULL && all != NULL) {
+    if (field.gray != NULL && field.ink != NULL && field.stack != NULL && sums != NULL
+        && all != NULL) {
         *out_marks = (struct find_marks){.count = 0};
         to_gray(image, field.gray);
         sum_table(&field, sums);
@@ -250,5 +267,6 @@ struct qk_rect find_region(struct qk_rect ink)
 {
     const float side = (ink.width > ink.height ? ink.width : ink.height) * (1 + 2 * MARGIN);
 
-    return (struct qk_rect){ink.x + (ink.width - side) / 2, ink.y + (ink.height - side) / 2, side, side};
+    return (struct qk_rect){ink.x + (ink.width - side) / 2, ink.y + (ink.height - side) / 2, side,
+                            side};
 }

@@ -2,8 +2,8 @@
 /*
  * find.h - where in a picture something might be a digit.
  *
- * Dark marks on lighter ground, of a digit's proportions, at any size. It must not miss a digit and may well
- * propose what is none: the reader tells those apart. Pure; any thread.
+ * Dark marks on lighter ground, of a digit's proportions, at any size. It must not miss a digit and
+ * may well propose what is none: the reader tells those apart. Pure; any thread.
  */
 #ifndef VISION_FIND_H
 #define VISION_FIND_H

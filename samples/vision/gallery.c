@@ -19,7 +19,8 @@ qk_status gallery_open_scenes(const char *sheet, uint64_t seed, struct gallery *
 
     if (status != QK_OK)
         return status;
-    status = scene_draw(&gallery.sprites, seed, 0, 0, &first, error);    /* says whether the sheet will do */
+    /* Says whether the sheet will do */
+    status = scene_draw(&gallery.sprites, seed, 0, 0, &first, error);
     if (status != QK_OK) {
         qk_error_prefix(error, "%s", sheet);
         qk_image_fini(&gallery.sprites);
@@ -89,8 +90,8 @@ qk_status gallery_open_folder(const char *folder, gallery_skipped_fn skipped, vo
     qk_status       status = QK_OK;
 
     if (count < 0)
-        return qk_error_set(error, errno == ENOENT ? QK_NOT_FOUND : QK_INVALID_ARGUMENT, "frames: %s: %s",
-                            folder, strerror(errno));
+        return qk_error_set(error, errno == ENOENT ? QK_NOT_FOUND : QK_INVALID_ARGUMENT,
+                            "frames: %s: %s", folder, strerror(errno));
     for (int i = 0; i < count; i++) {
         struct qk_error reason;
 
@@ -108,7 +109,8 @@ qk_status gallery_open_folder(const char *folder, gallery_skipped_fn skipped, vo
         qk_error_set(error, status, "frames: %s: out of memory", folder);
     else if (gallery.picture_count == 0)
         status = qk_error_set(error, QK_INVALID_ARGUMENT,
-                              "frames: %s: has no PNG, JPEG, PGM or PPM picture that can be read", folder);
+                              "frames: %s: has no PNG, JPEG, PGM or PPM picture that can be read",
+                              folder);
     if (status != QK_OK) {
         gallery_close(&gallery);
         return status;

@@ -37,14 +37,17 @@ qk_status gallery_open_scenes(const char *sheet, uint64_t seed, struct gallery *
 typedef void (*gallery_skipped_fn)(void *arg, const char *reason);
 
 /*
- * All PNG, JPEG and PGM/PPM pictures of a folder, in order of their names. One that can't be decoded is told to
- * `skipped` and left out; QK_INVALID_ARGUMENT when none is left. Blocks.
+ * All PNG, JPEG and PGM/PPM pictures of a folder, in order of their names. One that can't be
+ * decoded is told to `skipped` and left out; QK_INVALID_ARGUMENT when none is left. Blocks.
  */
 qk_status gallery_open_folder(const char *folder, gallery_skipped_fn skipped, void *arg,
                               struct gallery *out_gallery, struct qk_error *error);
 void      gallery_close(struct gallery *gallery);
 
-/* Frame `sequence` of a camera. The caller's until gallery_frame_fini(); the gallery must outlive it. */
+/*
+ * Frame `sequence` of a camera. The caller's until gallery_frame_fini(); the
+ * gallery must outlive it.
+ */
 qk_status gallery_frame(const struct gallery *gallery, uint32_t camera, uint32_t sequence,
                         struct gallery_frame *out_frame, struct qk_error *error);
 void      gallery_frame_fini(struct gallery_frame *frame);

@@ -9,7 +9,8 @@
 static bool goes_on(const struct sighting *last, const struct sighting *next)
 {
     const float height = fmaxf(last->box.height, next->box.height);
-    const float level = fabsf(last->box.y + last->box.height / 2 - next->box.y - next->box.height / 2);
+    const float level =
+        fabsf(last->box.y + last->box.height / 2 - next->box.y - next->box.height / 2);
     const float gap = next->box.x - last->box.x - last->box.width;
 
     return level < 0.5f * height && gap < 0.8f * height && gap > -0.5f * height;

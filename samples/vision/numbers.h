@@ -8,8 +8,8 @@
 #include "sighting.h"
 
 /*
- * "4071, 93": the numbers of a frame, from the left, cut to `size`. Sightings are sorted from left to right.
- * Returns how many.
+ * "4071, 93": the numbers of a frame, from the left, cut to `size`. Sightings are sorted from left
+ * to right. Returns how many.
  */
 size_t numbers_print(const struct sightings *sightings, char *out, size_t size);
 

@@ -22,7 +22,8 @@ static qk_status system_error(struct qk_error *error, const char *path)
     return qk_error_set(error, status, "%s: %s", path, strerror(reason));
 }
 
-static qk_status path_in(char out_path[4096], const char *folder, const char *name, struct qk_error *error)
+static qk_status path_in(char out_path[4096], const char *folder, const char *name,
+                         struct qk_error *error)
 {
     if (snprintf(out_path, 4096, "%s/%s", folder, name) >= 4096)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: the path is too long", folder);
@@ -59,7 +60,8 @@ qk_status output_prepare(const char *out, struct qk_error *error)
 }
 
 /* Beside it first, then over it: a reader never sees half a file. */
-static qk_status write_whole(const char *path, const void *bytes, size_t size, struct qk_error *error)
+static qk_status write_whole(const char *path, const void *bytes, size_t size,
+                             struct qk_error *error)
 {
     char  beside[4096];
     FILE *file;
@@ -98,7 +100,8 @@ static qk_status draw(const struct output_picture *picture, bool are_digits, qk_
         annotations[i].box = sighting->box;
         color_of(sighting->score, annotations[i].color);
         if (are_digits)
-            (void)snprintf(annotations[i].label, sizeof annotations[i].label, "%u", sighting->value);
+            (void)snprintf(annotations[i].label, sizeof annotations[i].label, "%u",
+                           sighting->value);
         else
             (void)snprintf(annotations[i].label, sizeof annotations[i].label, "face %.0f%%",
                            100 * (double)sighting->score);
@@ -118,11 +121,12 @@ static void say(const struct output_picture *picture, bool are_digits, char out[
     } else if (count > 1)
         (void)snprintf(out, RECORD_TEXT, "%u faces", count);
     else
-        (void)snprintf(out, RECORD_TEXT, "%s %s", count == 0 ? "no" : "one", are_digits ? "digit" : "face");
+        (void)snprintf(out, RECORD_TEXT, "%s %s", count == 0 ? "no" : "one",
+                       are_digits ? "digit" : "face");
 }
 
-qk_status output_picture(const char *out, const struct output_picture *picture, struct record *record,
-                         struct qk_error *error)
+qk_status output_picture(const char *out, const struct output_picture *picture,
+                         struct record *record, struct qk_error *error)
 {
     const bool            are_digits = strcmp(record->unit, "digits") == 0;
     struct record_picture entry = {.png = NULL};
@@ -185,8 +189,8 @@ qk_status output_sightings_open(const char *out, FILE **out_file, struct qk_erro
     return QK_OK;
 }
 
-void output_sightings_add(FILE *file, int64_t at_ms, const char *camera, const char *frame, uint32_t sequence,
-                          const struct sightings *sightings)
+void output_sightings_add(FILE *file, int64_t at_ms, const char *camera, const char *frame,
+                          uint32_t sequence, const struct sightings *sightings)
 {
     for (uint32_t i = 0; i < sightings->count; i++) {
         const struct sighting *sighting = &sightings->items[i];
@@ -197,8 +201,9 @@ void output_sightings_add(FILE *file, int64_t at_ms, const char *camera, const c
             (void)fprintf(file, "%s", frame);
         else
             (void)fprintf(file, "%u", sequence);
-        (void)fprintf(file, ",%u,%.3f,%.1f,%.1f,%.1f,%.1f\n", sighting->value, (double)sighting->score,
-                      (double)box->x, (double)box->y, (double)box->width, (double)box->height);
+        (void)fprintf(file, ",%u,%.3f,%.1f,%.1f,%.1f,%.1f\n", sighting->value,
+                      (double)sighting->score, (double)box->x, (double)box->y, (double)box->width,
+                      (double)box->height);
     }
 }
 
@@ -208,8 +213,10 @@ qk_status output_sightings_close(const char *out, FILE *file, struct qk_error *e
     const bool is_broken = ferror(file) != 0;
 
     if (fclose(file) != 0 || is_broken)
-        return qk_error_set(error, QK_UNAVAILABLE, "%s/" SIGHTINGS ": could not be written whole", out);
-    if (path_in(beside, out, SIGHTINGS_NEW, error) != QK_OK || path_in(path, out, SIGHTINGS, error) != QK_OK)
+        return qk_error_set(error, QK_UNAVAILABLE, "%s/" SIGHTINGS ": could not be written whole",
+                            out);
+    if (path_in(beside, out, SIGHTINGS_NEW, error) != QK_OK
+        || path_in(path, out, SIGHTINGS, error) != QK_OK)
         return QK_INVALID_ARGUMENT;
     return rename(beside, path) == 0 ? QK_OK : system_error(error, path);
 }

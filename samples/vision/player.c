@@ -2,11 +2,13 @@
 /*
  * player.c - one thread that goes through the plan step by step.
  *
- *   frame drawn --send--> flight, in the air --answer (a worker): on_answer--> landed list --this thread: collect--> record
+ *   frame drawn --send--> flight, in the air --answer (a worker): on_answer--> landed list
+ *               landed list --this thread: collect--> record
  *
- * (1) A flight belongs to the host while it is in the air and to the player's thread otherwise; the lock guards only the landed
- *     list, the count of flights in the air, and the wish to stop.
- * (2) At most MAX_IN_AIR frames are under way, so a host that falls behind slows the replay instead of filling memory.
+ * (1) A flight belongs to the host while it is in the air and to the player's thread otherwise; the
+ *     lock guards only the landed list, the count of flights in the air, and the wish to stop.
+ * (2) At most MAX_IN_AIR frames are under way, so a host that falls behind slows the replay
+ *     instead of filling memory.
  */
 #include "player.h"
 
@@ -68,7 +70,7 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* --- Answers --------------------------------------------------------------------------------------- */
+/* --- Answers ---------------------------------------------------------------------------------- */
 
 static void on_answer(void *arg, qk_status status, const struct qk_error *error)
 {
@@ -78,7 +80,8 @@ static void on_answer(void *arg, qk_status status, const struct qk_error *error)
     flight->landed_ns = now_ns();
     flight->status = status;
     if (status != QK_OK)
-        (void)qk_error_set(&flight->error, status, "%s", error != NULL ? error->text : qk_status_text(status));
+        (void)qk_error_set(&flight->error, status, "%s",
+                           error != NULL ? error->text : qk_status_text(status));
     (void)pthread_mutex_lock(&player->lock);
     flight->next = player->landed;
     player->landed = flight;
@@ -114,13 +117,15 @@ static void keep_picture(struct player *player, struct flight *flight)
 
     if (player->is_shown[subject] || player->shown_count == OUTPUT_MAX_PICTURES)
         return;
-    if (qk_image_create(flight->frame.image->width, flight->frame.image->height, flight->frame.image->channels,
-                        &copy)
+    if (qk_image_create(flight->frame.image->width, flight->frame.image->height,
+                        flight->frame.image->channels, &copy)
         != QK_OK)
         return;    /* one picture less */
-    memcpy(copy.pixels, flight->frame.image->pixels, (size_t)copy.width * copy.height * copy.channels);
+    memcpy(copy.pixels, flight->frame.image->pixels,
+           (size_t)copy.width * copy.height * copy.channels);
     *picture = (struct output_picture){.frame = copy, .sightings = flight->answer.sightings};
-    (void)snprintf(picture->camera, sizeof picture->camera, "%s", player->opts.events->cameras[flight->camera]);
+    (void)snprintf(picture->camera, sizeof picture->camera, "%s",
+                   player->opts.events->cameras[flight->camera]);
     (void)snprintf(picture->name, sizeof picture->name, "%02zu-%.100s", player->shown_count + 1,
                    is_scene ? picture->camera : flight->frame.name);
     for (char *letter = picture->name; *letter != '\0'; letter++)
@@ -156,7 +161,8 @@ static void note_answer(struct player *player, struct flight *flight)
         frame.found = flight->answer.sightings.count;
         frame.expected = (uint32_t)flight->frame.scene.digit_count;
         frame.right = player_mark(&flight->answer.sightings, &flight->frame.scene);
-        if (flight->answer.frames_ever > camera->frames_ever)    /* answers are not collected in order */
+        /* Answers are not collected in order. */
+        if (flight->answer.frames_ever > camera->frames_ever)
             camera->frames_ever = flight->answer.frames_ever;
         (void)snprintf(camera->device, sizeof camera->device, "%s", flight->answer.device);
         frame.is_fallback = flight->answer.is_fallback;
@@ -186,7 +192,7 @@ static void collect(struct player *player)
     }
 }
 
-/* --- Time ------------------------------------------------------------------------------------------ */
+/* --- Time ------------------------------------------------------------------------------------- */
 
 /* Sleeps until a moment; false when the player is to stop. */
 static bool sleep_until(struct player *player, uint64_t until_ns)
@@ -212,13 +218,14 @@ static void wait_landed(struct player *player, uint32_t limit)
     collect(player);
 }
 
-/* --- A round: the recording once ------------------------------------------------------------------- */
+/* --- A round: the recording once -------------------------------------------------------------- */
 
 static void publish_motion(struct player *player, const struct event *event)
 {
     const struct motion motion = {event->strength};
     const char         *camera = player->opts.events->cameras[event->camera];
-    const qk_status     status = qk_client_publish(player->host, MOTION_STREAM, camera, &motion, sizeof motion);
+    const qk_status     status =
+        qk_client_publish(player->host, MOTION_STREAM, camera, &motion, sizeof motion);
 
     if (status != QK_OK)
         qk_host_log(player->host, "vision", "motion of %s was not published: %s", camera,
@@ -226,7 +233,9 @@ static void publish_motion(struct player *player, const struct event *event)
     player->record.cameras[event->camera].motions++;
 }
 
-/* A flight with its frame drawn, ready to be sent. NULL, and a line in the log, when that failed. */
+/*
+ * A flight with its frame drawn, ready to be sent. NULL, and a line in the log, when that failed.
+ */
 static struct flight *prepare(struct player *player, const struct event *event)
 {
     struct flight  *flight = calloc(1, sizeof *flight);
@@ -241,7 +250,8 @@ static struct flight *prepare(struct player *player, const struct event *event)
     flight->camera = event->camera;
     flight->at_ms = event->at_ms;
     flight->sequence = player->sequences[event->camera]++;
-    status = gallery_frame(player->opts.gallery, event->camera, flight->sequence, &flight->frame, &error);
+    status = gallery_frame(player->opts.gallery, event->camera, flight->sequence, &flight->frame,
+                           &error);
     if (status != QK_OK) {
         qk_host_log(player->host, "vision", "%s", error.text);
         free(flight);
@@ -259,8 +269,8 @@ static void send(struct player *player, struct flight *flight)
     player->in_air++;
     (void)pthread_mutex_unlock(&player->lock);
     flight->sent_ns = now_ns();
-    status = qk_client_call_async(player->host, player->actors[flight->camera], CAMERA_ANALYZE, &request,
-                                  &flight->answer, FRAME_TIMEOUT_NS, on_answer, flight);
+    status = qk_client_call_async(player->host, player->actors[flight->camera], CAMERA_ANALYZE,
+                                  &request, &flight->answer, FRAME_TIMEOUT_NS, on_answer, flight);
     if (status != QK_OK)
         on_answer(flight, status, NULL);
 }
@@ -272,7 +282,8 @@ static void play(struct player *player)
 
     for (size_t i = 0; i < events->count; i++) {
         const struct event *event = &events->items[player->steps[i].event];
-        /* Drawn before it's due: a frame that comes late because it was still being drawn would measure the wrong thing. */
+        /* Drawn before it's due: a frame that comes late because it was still being drawn would
+         * measure the wrong thing. */
         struct flight *flight = event->kind == EVENT_FRAME ? prepare(player, event) : NULL;
 
         if (!sleep_until(player, player->began_ns + player->steps[i].at_ns)) {
@@ -355,8 +366,9 @@ static void note_fallbacks(const struct player *player, struct record *record)
     if (record_sum(record, RECORD_ALL, &sums) != QK_OK || sums.fallbacks == 0)
         return;
     (void)qk_host_fallbacks(player->host, why, sizeof why);
-    (void)snprintf(record->notice, sizeof record->notice, "The CPU read %u of %u frames; the first time because: %s",
-                   sums.fallbacks, sums.frames, why);
+    (void)snprintf(record->notice, sizeof record->notice,
+                   "The CPU read %u of %u frames; the first time because: %s", sums.fallbacks,
+                   sums.frames, why);
 }
 
 static void note_unwritten(struct player *player, const struct qk_error *error)
@@ -391,8 +403,9 @@ static void print_summary(const struct player *player)
 
 static void forget_round(struct player *player)
 {
-    const size_t subjects = player->opts.gallery->picture_count > 0 ? player->opts.gallery->picture_count
-                                                                    : player->opts.events->camera_count;
+    const size_t subjects = player->opts.gallery->picture_count > 0
+                                ? player->opts.gallery->picture_count
+                                : player->opts.events->camera_count;
 
     for (size_t i = 0; i < player->shown_count; i++)
         qk_image_fini(&player->shown[i].frame);
@@ -431,7 +444,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* --- Life ------------------------------------------------------------------------------------------ */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 static void free_player(struct player *player)
 {
@@ -461,11 +474,12 @@ static qk_status find_actors(struct player *player, struct qk_error *error)
     return QK_OK;
 }
 
-static qk_status make_player(qk_host *host, const struct player_opts *opts, struct player **out_player,
-                             struct qk_error *error)
+static qk_status make_player(qk_host *host, const struct player_opts *opts,
+                             struct player **out_player, struct qk_error *error)
 {
     const uint32_t cameras = opts->events->camera_count;
-    const size_t   subjects = opts->gallery->picture_count > 0 ? opts->gallery->picture_count : cameras;
+    const size_t   subjects =
+        opts->gallery->picture_count > 0 ? opts->gallery->picture_count : cameras;
     struct player *player = calloc(1, sizeof *player);
     qk_status      status;
 
@@ -479,8 +493,8 @@ static qk_status make_player(qk_host *host, const struct player_opts *opts, stru
     player->sequences = calloc(cameras, sizeof *player->sequences);
     player->shown = calloc(OUTPUT_MAX_PICTURES, sizeof *player->shown);
     player->is_shown = calloc(subjects, sizeof *player->is_shown);
-    if (player->out == NULL || player->steps == NULL || player->actors == NULL || player->sequences == NULL
-        || player->shown == NULL || player->is_shown == NULL)
+    if (player->out == NULL || player->steps == NULL || player->actors == NULL
+        || player->sequences == NULL || player->shown == NULL || player->is_shown == NULL)
         status = qk_error_set(error, QK_NO_MEMORY, "out of memory");
     else
         status = find_actors(player, error);
@@ -504,7 +518,8 @@ qk_status player_start(qk_host *host, const struct player_opts *opts, struct pla
         status = make_player(host, opts, &player, error);
     if (status != QK_OK)
         return status;
-    player_plan(opts->events, opts->speed > 0 ? opts->speed : player_speed(opts->events), player->steps);
+    player_plan(opts->events, opts->speed > 0 ? opts->speed : player_speed(opts->events),
+                player->steps);
 
     (void)pthread_condattr_init(&monotonic);
     (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -516,7 +531,8 @@ qk_status player_start(qk_host *host, const struct player_opts *opts, struct pla
         (void)pthread_cond_destroy(&player->changed);
         (void)pthread_mutex_destroy(&player->lock);
         free_player(player);
-        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "no thread for the replay: %s", strerror(failed));
+        return qk_error_set(error, QK_RESOURCE_EXHAUSTED, "no thread for the replay: %s",
+                            strerror(failed));
     }
     *out_player = player;
     return QK_OK;

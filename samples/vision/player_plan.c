@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * player_plan.c - when each event is played, and whether an answer was right. Without threads or a host, for the tests.
+ * player_plan.c - when each event is played, and whether an answer was right. Without threads
+ * or a host, for the tests.
  */
 #include "player.h"
 
@@ -11,7 +12,9 @@
 double player_speed(const struct events *events)
 {
     const double span_ms =
-        events->count > 0 ? (double)(events->items[events->count - 1].at_ms - events->items[0].at_ms) : 0;
+        events->count > 0
+            ? (double)(events->items[events->count - 1].at_ms - events->items[0].at_ms)
+            : 0;
     const double speed = span_ms / (1000.0 * PLAYER_SECONDS);
 
     return speed > 1 ? speed : 1;
@@ -32,7 +35,8 @@ void player_plan(const struct events *events, double speed, struct player_step *
         return;
     for (size_t i = 0; i < events->count; i++) {
         const struct event *event = &events->items[i];
-        const int64_t       lead_ms = event->kind == EVENT_FRAME && event->lead_ms > 0 ? event->lead_ms : 0;
+        const int64_t       lead_ms =
+            event->kind == EVENT_FRAME && event->lead_ms > 0 ? event->lead_ms : 0;
         const double        since_ms = (double)(event->at_ms - lead_ms - events->items[0].at_ms);
 
         out_steps[i].at_ns =
@@ -53,8 +57,8 @@ uint32_t player_mark(const struct sightings *sightings, const struct scene *scen
         for (uint32_t j = 0; j < sightings->count && !is_right; j++) {
             const struct sighting *sighting = &sightings->items[j];
             const float            shared = rect_overlap(sighting->box, digit->box);
-            const float            all =
-                sighting->box.width * sighting->box.height + digit->box.width * digit->box.height - shared;
+            const float            all = sighting->box.width * sighting->box.height
+                                         + digit->box.width * digit->box.height - shared;
 
             is_right = shared > IN_PLACE * all && sighting->value == digit->value;
         }

@@ -80,15 +80,16 @@ static double median(double *values, size_t count)
 }
 
 /* Median of a time, by its offset in a frame, over the frames of a camera that found it so warm. */
-static double median_of(const struct record *record, uint32_t camera, enum record_warmth warmth, size_t offset,
-                        double *scratch)
+static double median_of(const struct record *record, uint32_t camera, enum record_warmth warmth,
+                        size_t offset, double *scratch)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < record->frame_count; i++) {
         const struct record_frame *frame = &record->frames[i];
 
-        if ((camera == RECORD_ALL || frame->camera == camera) && !frame->is_failed && frame->warmth == warmth)
+        if ((camera == RECORD_ALL || frame->camera == camera) && !frame->is_failed
+            && frame->warmth == warmth)
             memcpy(&scratch[count++], (const char *)frame + offset, sizeof *scratch);
     }
     return median(scratch, count);
@@ -124,7 +125,8 @@ qk_status record_sum(const struct record *record, uint32_t camera, struct record
 
         sums.median_ms[i] =
             median_of(record, camera, warmth, offsetof(struct record_frame, latency_ms), scratch);
-        sums.wait_ms[i] = median_of(record, camera, warmth, offsetof(struct record_frame, wait_ms), scratch);
+        sums.wait_ms[i] =
+            median_of(record, camera, warmth, offsetof(struct record_frame, wait_ms), scratch);
     }
     free(scratch);
     *out_sums = sums;
@@ -141,7 +143,8 @@ double record_hit_share(const struct record_sums *sums)
 
 const char *record_warmth_name(enum record_warmth warmth)
 {
-    static const char *const names[RECORD_WARMTHS] = {"already active", "cold", "joined", "pre-warmed"};
+    static const char *const names[RECORD_WARMTHS] = {"already active", "cold", "joined",
+                                                      "pre-warmed"};
 
     return names[warmth];
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * record.h - what a run saw: one entry for each frame, some pictures, and the sums that the summary and the report print.
+ * record.h - what a run saw: one entry for each frame, some pictures, and the sums that the
+ * summary and the report print.
  *
  * Filled by the player's thread alone; plain data afterwards.
  */
@@ -22,7 +23,8 @@ struct record_frame {
     int64_t            at_ms;    /* of the recording */
     uint32_t           camera;
     bool               is_fallback;    /* read by the CPU though a device was wanted */
-    bool               is_failed;      /* the call came back with an error; then only the above counts */
+    /* The call came back with an error; then only the above counts */
+    bool               is_failed;
     enum record_warmth warmth;
     double             latency_ms;    /* from sending the frame to its answer */
     double             wait_ms;       /* of that, until the actor was awake and began to read */
@@ -57,16 +59,21 @@ struct record {
     size_t                 frame_count, frame_capacity;
     struct record_picture *pictures;
     size_t                 picture_count, picture_capacity;
-    uint64_t predictions, started_loads, used, late, expired, cancelled;    /* pre-warms, as the host counts */
+    /* Pre-warms, as the host counts */
+    uint64_t predictions, started_loads, used, late, expired, cancelled;
     double   wasted_share;    /* of the byte-seconds held by pre-warms; 0..1 */
 };
 
-/* Sums over the frames of one camera, or of all (RECORD_ALL). Medians are negative where there was none. */
+/*
+ * Sums over the frames of one camera, or of all (RECORD_ALL). Medians are negative where there was
+ * none.
+ */
 #define RECORD_ALL UINT32_MAX
 struct record_sums {
     uint32_t frames, failed, fallbacks, by_warmth[RECORD_WARMTHS];
     uint32_t found, expected, right;
-    double   median_ms[RECORD_WARMTHS], wait_ms[RECORD_WARMTHS];    /* latency, and the waiting in it */
+    /* Latency, and the waiting in it */
+    double   median_ms[RECORD_WARMTHS], wait_ms[RECORD_WARMTHS];
     double   longest_wait_ms[RECORD_WARMTHS];
 };
 
@@ -79,8 +86,8 @@ qk_status record_add_picture(struct record *record, const struct record_picture 
 qk_status record_sum(const struct record *record, uint32_t camera, struct record_sums *out_sums);
 
 /*
- * First frames that found their actor warm or on its way, as a share of all first frames; negative when there
- * was none.
+ * First frames that found their actor warm or on its way, as a share of all first frames;
+ * negative when there was none.
  */
 double record_hit_share(const struct record_sums *sums);
 

@@ -2,8 +2,8 @@
 /*
  * recorded.c - recordings as events: Quark's own traces, and two published sets of sensor data.
  *
- * Each published set is a function that takes one line. Lines are cut into fields in place, without copies: a
- * field is a pointer and a length into the text.
+ * Each published set is a function that takes one line. Lines are cut into fields in place, without
+ * copies: a field is a pointer and a length into the text.
  */
 #include "events.h"
 
@@ -17,10 +17,13 @@
 
 #define MAX_FILE_BYTES (64 << 20)
 #define MAX_FIELDS     32
-#define LEAD_MS        250    /* from a sensor's edge to the frame, for recordings that have no frames of their own */
+/* From a sensor's edge to the frame, for recordings that have no frames of their own */
+#define LEAD_MS        250
 #define STAYS_MS       2000     /* who stays so long is still there for the frame */
-#define LEAVES_MS      60000    /* a sensor held so long and then let go: somebody moves off, unannounced */
-#define JOINS_MS       30000    /* a frame so soon after a motion of its camera was announced by it */
+/* A sensor held so long and then let go: somebody moves off, unannounced */
+#define LEAVES_MS      60000
+/* A frame so soon after a motion of its camera was announced by it */
+#define JOINS_MS       30000
 
 struct field {
     const char *text;
@@ -35,9 +38,11 @@ struct line {
 /* What a format keeps between lines. */
 struct reader {
     struct events *events;
-    int64_t        first_day;                        /* days since 1970 of the first line; -1 before it */
+    /* Days since 1970 of the first line; -1 before it */
+    int64_t        first_day;
     int64_t        motion_ms[EVENTS_MAX_CAMERAS];    /* latest motion of a camera; -1: none */
-    bool           was_moving[2];                    /* room occupancy: the two sensors one line before */
+    /* Room occupancy: the two sensors one line before */
+    bool           was_moving[2];
     int64_t        people;
 };
 
@@ -52,7 +57,9 @@ static struct field trimmed(const char *text, size_t length)
     return (struct field){text, length};
 }
 
-/* Cuts a line into fields: at each comma, or at runs of tabs. Those beyond MAX_FIELDS are dropped. */
+/*
+ * Cuts a line into fields: at each comma, or at runs of tabs. Those beyond MAX_FIELDS are dropped.
+ */
 static void cut(const char *text, size_t length, char mark, struct line *out_line)
 {
     out_line->count = 0;
@@ -93,28 +100,33 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day)
     const int64_t era = year / 400, year_of_era = year - era * 400;
     const int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
 
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year
+           - 719468;
 }
 
-/* "2011-11-28", "02:27:59" as milliseconds since the first line's midnight; hours may have one digit. */
+/*
+ * "2011-11-28", "02:27:59" as milliseconds since the first line's midnight; hours may have one
+ * digit.
+ */
 static bool time_of(struct reader *reader, struct field date, struct field clock, int64_t *out_ms)
 {
     int year, month, day, hour, minute, second, date_end = 0, clock_end = 0;
 
-    if (sscanf(date.text, "%4d-%2d-%2d%n", &year, &month, &day, &date_end) != 3 || date_end != (int)date.length
+    if (sscanf(date.text, "%4d-%2d-%2d%n", &year, &month, &day, &date_end) != 3
+        || date_end != (int)date.length
         || sscanf(clock.text, "%2d:%2d:%2d%n", &hour, &minute, &second, &clock_end) != 3
         || clock_end != (int)clock.length)
         return false;
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0
-        || minute > 59 || second < 0 || second > 60)
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23
+        || minute < 0 || minute > 59 || second < 0 || second > 60)
         return false;
 
     const int64_t days = days_of(year, month, day);
 
     if (reader->first_day < 0)
         reader->first_day = days;
-    *out_ms =
-        (days - reader->first_day) * 86400000 + ((int64_t)hour * 60 + minute) * 60000 + (int64_t)second * 1000;
+    *out_ms = (days - reader->first_day) * 86400000 + ((int64_t)hour * 60 + minute) * 60000
+              + (int64_t)second * 1000;
     return true;
 }
 
@@ -127,7 +139,8 @@ static bool time_of_both(struct reader *reader, struct field both, int64_t *out_
         return false;
 
     const size_t       date_length = (size_t)(blank - both.text);
-    const struct field date = {both.text, date_length}, clock = {blank + 1, both.length - date_length - 1};
+    const struct field date = {both.text, date_length},
+                       clock = {blank + 1, both.length - date_length - 1};
 
     return time_of(reader, date, clock, out_ms);
 }
@@ -136,18 +149,21 @@ static qk_status add_motion(struct reader *reader, int64_t at_ms, uint32_t camer
                             struct qk_error *error)
 {
     reader->motion_ms[camera] = at_ms;
-    return events_add(reader->events, (struct event){at_ms, EVENT_MOTION, camera, strength, 0}, error);
+    return events_add(reader->events, (struct event){at_ms, EVENT_MOTION, camera, strength, 0},
+                      error);
 }
 
 static qk_status add_frame(struct reader *reader, int64_t at_ms, uint32_t camera, int32_t lead_ms,
                            struct qk_error *error)
 {
-    return events_add(reader->events, (struct event){at_ms, EVENT_FRAME, camera, 0, lead_ms}, error);
+    return events_add(reader->events, (struct event){at_ms, EVENT_FRAME, camera, 0, lead_ms},
+                      error);
 }
 
-/* --- timestamp_ms,trigger_stream,trigger_key,value,actor_key ----------------------------------- */
+/* --- timestamp_ms,trigger_stream,trigger_key,value,actor_key ---------------------------------- */
 
-static qk_status read_need(struct reader *reader, int64_t at_ms, const char *name, struct qk_error *error)
+static qk_status read_need(struct reader *reader, int64_t at_ms, const char *name,
+                           struct qk_error *error)
 {
     uint32_t  camera;
     qk_status status = events_camera(reader->events, name, strlen(name), &camera, error);
@@ -162,14 +178,16 @@ static qk_status read_need(struct reader *reader, int64_t at_ms, const char *nam
     return add_frame(reader, at_ms, camera, is_announced ? (int32_t)since : -1, error);
 }
 
-static qk_status read_row(struct reader *reader, const struct qk_trace_row *row, struct qk_error *error)
+static qk_status read_row(struct reader *reader, const struct qk_trace_row *row,
+                          struct qk_error *error)
 {
     const int64_t at_ms = (int64_t)(row->time_ns / 1000000);
     uint32_t      camera;
     qk_status     status = QK_OK;
 
     if (row->trigger_stream[0] != '\0') {
-        status = events_camera(reader->events, row->trigger_key, strlen(row->trigger_key), &camera, error);
+        status = events_camera(reader->events, row->trigger_key, strlen(row->trigger_key), &camera,
+                               error);
         if (status == QK_OK)
             status = add_motion(reader, at_ms, camera, (float)row->value, error);
     }
@@ -191,8 +209,10 @@ static qk_status follow_motions(struct events *events, struct qk_error *error)
         const struct event motion = events->items[i];
 
         if (motion.strength >= 0.5f)
-            status = events_add(
-                events, (struct event){motion.at_ms + LEAD_MS, EVENT_FRAME, motion.camera, 0, LEAD_MS}, error);
+            status = events_add(events,
+                                (struct event){motion.at_ms + LEAD_MS, EVENT_FRAME, motion.camera,
+                                               0, LEAD_MS},
+                                error);
     }
     return status;
 }
@@ -216,18 +236,20 @@ static qk_status read_trace(const char *name, const char *text, size_t size, str
     return status == QK_OK ? follow_motions(reader->events, error) : status;
 }
 
-/* --- ADLs Recognition Using Binary Sensors ------------------------------------------------------ */
+/* --- ADLs Recognition Using Binary Sensors ---------------------------------------------------- */
 
 /* "Door", "Kitchen" to "kitchen-door". */
 static void sensor_name(struct field place, struct field location, char name[EVENTS_NAME_BYTES])
 {
-    (void)snprintf(name, EVENTS_NAME_BYTES, "%.*s-%.*s", (int)(place.length < 24 ? place.length : 24),
-                   place.text, (int)(location.length < 24 ? location.length : 24), location.text);
+    (void)snprintf(name, EVENTS_NAME_BYTES, "%.*s-%.*s",
+                   (int)(place.length < 24 ? place.length : 24), place.text,
+                   (int)(location.length < 24 ? location.length : 24), location.text);
     for (char *letter = name; *letter != '\0'; letter++)
         *letter = isalnum((unsigned char)*letter) ? (char)tolower((unsigned char)*letter) : '-';
 }
 
-static qk_status read_home_line(struct reader *reader, const struct line *line, struct qk_error *error)
+static qk_status read_home_line(struct reader *reader, const struct line *line,
+                                struct qk_error *error)
 {
     char      name[EVENTS_NAME_BYTES];
     int64_t   start, end;
@@ -238,8 +260,8 @@ static qk_status read_home_line(struct reader *reader, const struct line *line, 
         return QK_OK;    /* the rule below the headings */
     if (line->count != 5)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "%zu fields instead of 5", line->count);
-    if (!time_of_both(reader, line->fields[0], &start) || !time_of_both(reader, line->fields[1], &end)
-        || start < 0)
+    if (!time_of_both(reader, line->fields[0], &start)
+        || !time_of_both(reader, line->fields[1], &end) || start < 0)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "no times as in 2011-11-28 02:27:59");
 
     sensor_name(line->fields[4], line->fields[2], name);
@@ -253,9 +275,10 @@ static qk_status read_home_line(struct reader *reader, const struct line *line, 
     return status;
 }
 
-/* --- Room Occupancy Estimation ------------------------------------------------------------------ */
+/* --- Room Occupancy Estimation ---------------------------------------------------------------- */
 
-static qk_status read_room_line(struct reader *reader, const struct line *line, struct qk_error *error)
+static qk_status read_room_line(struct reader *reader, const struct line *line,
+                                struct qk_error *error)
 {
     static const char *const names[2] = {"room-s6", "room-s7"};
     double                   moving[2], people;
@@ -265,7 +288,8 @@ static qk_status read_room_line(struct reader *reader, const struct line *line, 
     if (line->count != 19)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "%zu fields instead of 19", line->count);
     if (!time_of(reader, line->fields[0], line->fields[1], &at) || at < 0)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "no date and time as in 2017-12-22,10:49:41");
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "no date and time as in 2017-12-22,10:49:41");
     if (!number_of(line->fields[16], &moving[0]) || !number_of(line->fields[17], &moving[1])
         || !number_of(line->fields[18], &people))
         return qk_error_set(error, QK_INVALID_ARGUMENT, "motion or number of people is no number");
@@ -276,7 +300,8 @@ static qk_status read_room_line(struct reader *reader, const struct line *line, 
         const bool starts = moving[sensor] >= 1 && !reader->was_moving[sensor];
         uint32_t   camera;
 
-        status = events_camera(reader->events, names[sensor], strlen(names[sensor]), &camera, error);
+        status =
+            events_camera(reader->events, names[sensor], strlen(names[sensor]), &camera, error);
         if (status == QK_OK && starts)
             status = add_motion(reader, at, camera, 1, error);
         if (status == QK_OK && starts && people >= 1)
@@ -289,12 +314,13 @@ static qk_status read_room_line(struct reader *reader, const struct line *line, 
     return status;
 }
 
-/* --- Files ------------------------------------------------------------------------------------- */
+/* --- Files ------------------------------------------------------------------------------------ */
 
-typedef qk_status (*line_fn)(struct reader *reader, const struct line *line, struct qk_error *error);
+typedef qk_status (*line_fn)(struct reader *reader, const struct line *line,
+                             struct qk_error *error);
 
-static qk_status read_lines(const char *name, const char *text, size_t size, char mark, line_fn read_line,
-                            struct reader *reader, struct qk_error *error)
+static qk_status read_lines(const char *name, const char *text, size_t size, char mark,
+                            line_fn read_line, struct reader *reader, struct qk_error *error)
 {
     const char *end = text + size;
     struct line line;
@@ -356,13 +382,15 @@ qk_status events_parse(const char *name, const char *text, size_t size, struct e
         return status;
     }
     events_sort(&events);
-    (void)snprintf(events.source, sizeof events.source, "%s (%.100s)", kind, slash != NULL ? slash + 1 : name);
+    (void)snprintf(events.source, sizeof events.source, "%s (%.100s)", kind,
+                   slash != NULL ? slash + 1 : name);
     *out_events = events;
     return QK_OK;
 }
 
 /* Reads the open file whole; a folder and the like fail in the first fread(). */
-static qk_status slurp(FILE *file, const char *path, char **out_text, size_t *out_size, struct qk_error *error)
+static qk_status slurp(FILE *file, const char *path, char **out_text, size_t *out_size,
+                       struct qk_error *error)
 {
     char  *text = malloc(MAX_FILE_BYTES + 1);
     size_t size;

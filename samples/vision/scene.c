@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scene.c - a belt, parcels on it, and on each parcel a label with a handwritten number among other print.
+ * scene.c - a belt, parcels on it, and on each parcel a label with a handwritten
+ * number among other print.
  *
- * Everything is painted by one function: a shape tells how far it covers a point, a pose tells where the shape
- * lies in the picture, and each pixel is mixed with the shape's colour by that much. Later paint covers earlier
- * paint. Last comes what a camera adds: uneven light and noise.
+ * Everything is painted by one function: a shape tells how far it covers a point, a pose tells
+ * where the shape lies in the picture, and each pixel is mixed with the shape's colour by that
+ * much. Later paint covers earlier paint. Last comes what a camera adds: uneven light and noise.
  *
- * C leaves open in which order arguments are computed, so no two dice are thrown in one expression: the same
- * seed must give the same frame whoever compiles this.
+ * C leaves open in which order arguments are computed, so no two dice are thrown in one expression:
+ * the same seed must give the same frame whoever compiles this.
  */
 #include "scene.h"
 
@@ -57,7 +58,8 @@ static uint8_t mix(uint8_t below, float above, float cover)
 static void paint(qk_image *image, struct pose pose, float reach, cover_fn cover, const void *shape,
                   struct color color)
 {
-    const int left = (int)fmaxf(0, pose.x - reach), right = (int)fminf((float)image->width, pose.x + reach + 1);
+    const int left = (int)fmaxf(0, pose.x - reach),
+              right = (int)fminf((float)image->width, pose.x + reach + 1);
     const int top = (int)fmaxf(0, pose.y - reach),
               bottom = (int)fminf((float)image->height, pose.y + reach + 1);
 
@@ -66,7 +68,8 @@ static void paint(qk_image *image, struct pose pose, float reach, cover_fn cover
 
         for (int x = left; x < right; x++) {
             const float dx = (float)x + 0.5f - pose.x, dy = (float)y + 0.5f - pose.y;
-            const float share = cover(shape, dx * pose.cos + dy * pose.sin, dy * pose.cos - dx * pose.sin);
+            const float share =
+                cover(shape, dx * pose.cos + dy * pose.sin, dy * pose.cos - dx * pose.sin);
 
             if (share <= 0)
                 continue;
@@ -93,14 +96,16 @@ static float box_cover(const void *shape, float u, float v)
     return box->opacity * clamp01(inside / box->softness + 0.5f);
 }
 
-static void paint_box(qk_image *image, struct pose pose, float width, float height, struct color color)
+static void paint_box(qk_image *image, struct pose pose, float width, float height,
+                      struct color color)
 {
     const struct box box = {width / 2, height / 2, 1, 1};
 
     paint(image, pose, hypotf(width, height) / 2 + 1, box_cover, &box, color);
 }
 
-static void paint_shadow(qk_image *image, struct pose pose, float width, float height, float opacity)
+static void paint_shadow(qk_image *image, struct pose pose, float width, float height,
+                         float opacity)
 {
     const struct box box = {width / 2, height / 2, 10, opacity};
 
@@ -117,12 +122,13 @@ static float stroke_cover(const void *shape, float u, float v)
     const struct stroke *stroke = shape;
     const float          along = clamp01((u * stroke->bx + v * stroke->by) / stroke->length2);
 
-    return clamp01(stroke->half_width - hypotf(u - along * stroke->bx, v - along * stroke->by) + 0.5f);
+    return clamp01(stroke->half_width - hypotf(u - along * stroke->bx, v - along * stroke->by)
+                   + 0.5f);
 }
 
 /* A straight line between two points of a pose. */
-static void paint_stroke(qk_image *image, struct pose base, float au, float av, float bu, float bv, float width,
-                         struct color color)
+static void paint_stroke(qk_image *image, struct pose base, float au, float av, float bu, float bv,
+                         float width, struct color color)
 {
     const float         du = bu - au, dv = bv - av;
     const struct stroke stroke = {du, dv, du * du + dv * dv + 1e-3f, width / 2};
@@ -138,7 +144,8 @@ static float blot_cover(const void *shape, float u, float v)
 {
     const struct blot *blot = shape;
     const float        angle = atan2f(v, u);
-    const float edge = blot->radius * (1 + blot->ragged * (sinf(3 * angle + blot->phase) + sinf(5 * angle)));
+    const float edge =
+        blot->radius * (1 + blot->ragged * (sinf(3 * angle + blot->phase) + sinf(5 * angle)));
 
     return blot->opacity * clamp01((edge - hypotf(u, v)) / 3 + 0.5f);
 }
@@ -160,7 +167,8 @@ static float sprite_at(const struct digit *digit, int x, int y)
 }
 
 /*
- * Weights of the four neighbours of a point between two samples (Catmull-Rom): smooth, and true at the samples.
+ * Weights of the four neighbours of a point between two samples (Catmull-Rom): smooth,
+ * and true at the samples.
  */
 static void cubic_weights(float t, float weights[4])
 {
@@ -170,7 +178,9 @@ static void cubic_weights(float t, float weights[4])
     weights[3] = (t - 1) * t * t / 2;
 }
 
-/* The sprite as a pen would have drawn it: smooth between its few pixels, then with a clear edge. */
+/*
+ * The sprite as a pen would have drawn it: smooth between its few pixels, then with a clear edge.
+ */
 static float digit_cover(const void *shape, float u, float v)
 {
     const struct digit *digit = shape;
@@ -206,24 +216,28 @@ static void sprite_bounds(const struct digit *digit, float bounds[4])
         bounds[side] -= SPRITE_SIDE / 2;
 }
 
-/* Writes one digit whose ink begins at `left` on the label's line, and answers where its ink ends. */
-static float write_digit(struct scene *scene, const qk_image *sprites, struct dice *dice, struct pose line,
-                         float left, float height, struct color pen)
+/*
+ * Writes one digit whose ink begins at `left` on the label's line, and answers where its ink ends.
+ */
+static float write_digit(struct scene *scene, const qk_image *sprites, struct dice *dice,
+                         struct pose line, float left, float height, struct color pen)
 {
-    const uint32_t value = dice_below(dice, 10), column = dice_below(dice, sprites->width / SPRITE_SIDE);
+    const uint32_t value = dice_below(dice, 10),
+                   column = dice_below(dice, sprites->width / SPRITE_SIDE);
     struct digit   digit = {.stride = sprites->width, .pixel = height / SPRITE_SIDE};
     float          bounds[4];
 
-    digit.pixels =
-        sprites->pixels + (size_t)value * SPRITE_SIDE * sprites->width + (size_t)column * SPRITE_SIDE;
+    digit.pixels = sprites->pixels + (size_t)value * SPRITE_SIDE * sprites->width
+                   + (size_t)column * SPRITE_SIDE;
     digit.slant = dice_between(dice, -0.12f, 0.12f);
     sprite_bounds(&digit, bounds);
 
     const float       raised = dice_between(dice, -0.06f, 0.06f) * height;
     const struct pose middle = pose_on(line, left - bounds[0] * digit.pixel, raised);
-    const float width = (bounds[2] - bounds[0]) * digit.pixel, tall = (bounds[3] - bounds[1]) * digit.pixel;
-    const struct pose ink =
-        pose_on(middle, (bounds[0] + bounds[2]) / 2 * digit.pixel, (bounds[1] + bounds[3]) / 2 * digit.pixel);
+    const float width = (bounds[2] - bounds[0]) * digit.pixel,
+                tall = (bounds[3] - bounds[1]) * digit.pixel;
+    const struct pose ink = pose_on(middle, (bounds[0] + bounds[2]) / 2 * digit.pixel,
+                                    (bounds[1] + bounds[3]) / 2 * digit.pixel);
 
     paint(&scene->image, middle, height, digit_cover, &digit, pen);
     scene->digits[scene->digit_count++] = (struct scene_digit){
@@ -239,8 +253,8 @@ static struct color shade(struct color color, float by)
 }
 
 /* A barcode: bars of uneven width, from (u, v) to the right and down. */
-static void print_barcode(qk_image *image, struct dice *dice, struct pose base, float u, float v, float width,
-                          float height)
+static void print_barcode(qk_image *image, struct dice *dice, struct pose base, float u, float v,
+                          float width, float height)
 {
     for (float at = 0; at < width;) {
         const float bar = dice_between(dice, 1, 3.2f);
@@ -252,8 +266,8 @@ static void print_barcode(qk_image *image, struct dice *dice, struct pose base, 
 }
 
 /* Lines of print too small to read: an address, terms. */
-static void print_lines(qk_image *image, struct dice *dice, struct pose base, float u, float v, float width,
-                        uint32_t count, struct color ink)
+static void print_lines(qk_image *image, struct dice *dice, struct pose base, float u, float v,
+                        float width, uint32_t count, struct color ink)
 {
     for (uint32_t line = 0; line < count; line++) {
         float at = 0;
@@ -261,14 +275,16 @@ static void print_lines(qk_image *image, struct dice *dice, struct pose base, fl
         while (at < width * dice_between(dice, 0.6f, 1)) {
             const float word = dice_between(dice, 3, 12);
 
-            paint_box(image, pose_on(base, u + at + word / 2, v + 4.5f * (float)line), word, 1.8f, ink);
+            paint_box(image, pose_on(base, u + at + word / 2, v + 4.5f * (float)line), word, 1.8f,
+                      ink);
             at += word + 2.5f;
         }
     }
 }
 
 /* "This way up": two arrows over a bar. */
-static void print_arrows(qk_image *image, struct pose base, float u, float v, float size, struct color ink)
+static void print_arrows(qk_image *image, struct pose base, float u, float v, float size,
+                         struct color ink)
 {
     for (int side = 0; side < 2; side++) {
         const float x = u + (float)side * size * 0.6f;
@@ -277,12 +293,13 @@ static void print_arrows(qk_image *image, struct pose base, float u, float v, fl
         paint_stroke(image, base, x, v, x - size * 0.22f, v + size * 0.35f, 2, ink);
         paint_stroke(image, base, x, v, x + size * 0.22f, v + size * 0.35f, 2, ink);
     }
-    paint_stroke(image, base, u - size * 0.3f, v + size * 1.2f, u + size * 0.9f, v + size * 1.2f, 2, ink);
+    paint_stroke(image, base, u - size * 0.3f, v + size * 1.2f, u + size * 0.9f, v + size * 1.2f, 2,
+                 ink);
 }
 
 /* A sign in a frame: a triangle, or a cross. */
-static void print_sign(qk_image *image, struct dice *dice, struct pose base, float u, float v, float size,
-                       struct color ink)
+static void print_sign(qk_image *image, struct dice *dice, struct pose base, float u, float v,
+                       float size, struct color ink)
 {
     if (dice_chance(dice, 0.5f)) {
         paint_stroke(image, base, u - size / 2, v + size / 2, u + size / 2, v + size / 2, 2, ink);
@@ -307,16 +324,19 @@ static void decorate(qk_image *image, struct dice *dice, const struct parcel *pa
     const float        right = parcel->width / 2, bottom = parcel->height / 2;
 
     if (dice_chance(dice, 0.7f)) {
-        const float aside = dice_between(dice, -0.3f, 0.3f) * parcel->width, tape = dice_between(dice, 8, 14);
+        const float aside = dice_between(dice, -0.3f, 0.3f) * parcel->width,
+                    tape = dice_between(dice, 8, 14);
 
-        paint_box(image, pose_on(parcel->pose, aside, 0), tape, parcel->height, shade(parcel->card, 1.12f));
+        paint_box(image, pose_on(parcel->pose, aside, 0), tape, parcel->height,
+                  shade(parcel->card, 1.12f));
     }
     if (dice_chance(dice, 0.6f))
         print_arrows(image, parcel->pose, right - 22, -bottom + 6, 12, ink);
     if (dice_chance(dice, 0.5f))
         print_sign(image, dice, parcel->pose, -right + 14, bottom - 13, 12, ink);
     if (dice_chance(dice, 0.6f))
-        print_lines(image, dice, parcel->pose, -right + 30, bottom - 12, parcel->width * 0.4f, 2, ink);
+        print_lines(image, dice, parcel->pose, -right + 30, bottom - 12, parcel->width * 0.4f, 2,
+                    ink);
     if (dice_chance(dice, 0.35f)) {
         const float       aside = dice_between(dice, -0.4f, 0.4f) * parcel->width;
         const float       radius = dice_between(dice, 4, 11), phase = dice_between(dice, 0, 6);
@@ -372,25 +392,30 @@ static void stick_label(struct scene *scene, const qk_image *sprites, struct dic
 {
     const struct label label = choose_label(dice, parcel);
     const struct color print = shade(label.paper, 0.5f);
-    const float        left = -label.width / 2 + 6, bottom = label.height / 2 - 5, bars = label.height * 0.16f;
+    const float        left = -label.width / 2 + 6, bottom = label.height / 2 - 5,
+                       bars = label.height * 0.16f;
     const bool         has_barcode = dice_chance(dice, 0.5f);
 
     paint_box(&scene->image, label.pose, label.width, label.height, label.paper);
-    print_lines(&scene->image, dice, label.pose, left, -bottom, label.width * 0.5f, label.height > 50 ? 2 : 1,
-                print);
+    print_lines(&scene->image, dice, label.pose, left, -bottom, label.width * 0.5f,
+                label.height > 50 ? 2 : 1, print);
     if (has_barcode)
-        print_barcode(&scene->image, dice, label.pose, left, bottom - bars, label.width * 0.55f, bars);
+        print_barcode(&scene->image, dice, label.pose, left, bottom - bars, label.width * 0.55f,
+                      bars);
     else
         paint_stroke(&scene->image, label.pose, left, bottom, -left, bottom, 1.2f, print);
     write_number(scene, sprites, dice, &label, label.height * (has_barcode ? -0.05f : 0.05f));
 }
 
-static void put_parcel(struct scene *scene, const qk_image *sprites, struct dice *dice, struct qk_rect cell)
+static void put_parcel(struct scene *scene, const qk_image *sprites, struct dice *dice,
+                       struct qk_rect cell)
 {
-    const float         tone = dice_between(dice, 0.75f, 1.1f), turn = dice_between(dice, -0.1f, 0.1f);
+    const float         tone = dice_between(dice, 0.75f, 1.1f),
+                        turn = dice_between(dice, -0.1f, 0.1f);
     const float         x = cell.x + cell.width / 2 + dice_between(dice, -4, 4);
     const float         y = cell.y + cell.height / 2 + dice_between(dice, -4, 4);
-    const float         wide = dice_between(dice, 0.8f, 0.93f), high = dice_between(dice, 0.72f, 0.9f);
+    const float         wide = dice_between(dice, 0.8f, 0.93f),
+                        high = dice_between(dice, 0.72f, 0.9f);
     const struct parcel parcel = {
         .pose = pose_at(x, y, turn),
         .width = cell.width * wide,
@@ -414,8 +439,8 @@ static void load_belt(struct scene *scene, const qk_image *sprites, struct dice 
     const uint32_t cells = columns * rows, always = dice_below(dice, cells);
 
     for (uint32_t cell = 0; cell < cells; cell++) {
-        const struct qk_rect place = {(float)(cell % columns) * width, (float)(cell / columns) * height, width,
-                                      height};
+        const struct qk_rect place = {(float)(cell % columns) * width,
+                                      (float)(cell / columns) * height, width, height};
 
         if (cell == always || dice_chance(dice, 0.7f))
             put_parcel(scene, sprites, dice, place);
@@ -432,12 +457,15 @@ static void paint_belt(qk_image *image, struct dice *camera, struct dice *dice)
     const float        moved = dice_between(dice, 0, roller);
     const struct pose  origin = pose_at(0, 0, 0);
 
-    paint_box(image, pose_at(SCENE_WIDTH / 2, SCENE_HEIGHT / 2, 0), SCENE_WIDTH, SCENE_HEIGHT, belt);
+    paint_box(image, pose_at(SCENE_WIDTH / 2, SCENE_HEIGHT / 2, 0), SCENE_WIDTH, SCENE_HEIGHT,
+              belt);
     for (float x = -moved; x < SCENE_WIDTH; x += roller)
         paint_box(image, pose_at(x, SCENE_HEIGHT / 2, 0), 3, SCENE_HEIGHT, shade(belt, 0.7f));
     for (int scratch = 0; scratch < 6; scratch++) {
-        const float x = dice_between(camera, 0, SCENE_WIDTH), y = dice_between(camera, 0, SCENE_HEIGHT);
-        const float to_x = x + dice_between(camera, -30, 30), to_y = y + dice_between(camera, -12, 12);
+        const float x = dice_between(camera, 0, SCENE_WIDTH),
+                    y = dice_between(camera, 0, SCENE_HEIGHT);
+        const float to_x = x + dice_between(camera, -30, 30),
+                    to_y = y + dice_between(camera, -12, 12);
 
         paint_stroke(image, origin, x, y, to_x, to_y, 1, shade(belt, 1.3f));
     }
@@ -446,7 +474,8 @@ static void paint_belt(qk_image *image, struct dice *camera, struct dice *dice)
 /* Light that falls off to one side, and a sensor's noise. */
 static void take_picture(qk_image *image, struct dice *camera, struct dice *dice)
 {
-    const float lean_x = dice_between(camera, -0.16f, 0.16f), lean_y = dice_between(camera, -0.16f, 0.16f);
+    const float lean_x = dice_between(camera, -0.16f, 0.16f),
+                lean_y = dice_between(camera, -0.16f, 0.16f);
     const float gain = dice_between(dice, 0.85f, 1.05f), noise = dice_between(dice, 1, 7);
     uint8_t    *pixel = image->pixels;
 
@@ -454,7 +483,8 @@ static void take_picture(qk_image *image, struct dice *camera, struct dice *dice
         for (uint32_t x = 0; x < image->width; x++) {
             const float light =
                 gain
-                * (1 + lean_x * ((float)x / SCENE_WIDTH - 0.5f) + lean_y * ((float)y / SCENE_HEIGHT - 0.5f));
+                * (1 + lean_x * ((float)x / SCENE_WIDTH - 0.5f)
+                   + lean_y * ((float)y / SCENE_HEIGHT - 0.5f));
             const float grain = noise * dice_noise(dice);
 
             for (int channel = 0; channel < 3; channel++, pixel++)
@@ -468,8 +498,8 @@ qk_status scene_draw(const qk_image *sprites, uint64_t seed, uint32_t camera, ui
     struct dice  own = dice_for(seed, camera), dice = dice_for(own.state, 1 + (uint64_t)sequence);
     struct scene scene = {0};
 
-    if (sprites->channels != 1 || sprites->height != 10 * SPRITE_SIDE || sprites->width < SPRITE_SIDE
-        || sprites->width % SPRITE_SIDE != 0)
+    if (sprites->channels != 1 || sprites->height != 10 * SPRITE_SIDE
+        || sprites->width < SPRITE_SIDE || sprites->width % SPRITE_SIDE != 0)
         return qk_error_set(error, QK_INVALID_ARGUMENT,
                             "sheet of digits: not gray with ten rows of 8x8 pictures");
     if (qk_image_create(SCENE_WIDTH, SCENE_HEIGHT, 3, &scene.image) != QK_OK)

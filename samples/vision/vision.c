@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vision.c - the module: reads its options, names the model, registers the camera's actor, and starts the replay.
+ * vision.c - the module: reads its options, names the model, registers the camera's
+ * actor, and starts the replay.
  *
  * Options are read and files opened in init, so that a mistake is told before anything runs; see
  * docs/vision-sample.md for what each one means.
@@ -21,7 +22,8 @@
 struct vision {
     qk_host              *host;
     enum camera_looks_for looks_for;
-    char                 *model, *events_path, *frames, *sheet, *out;    /* files and folders; NULL: none */
+    /* Files and folders; NULL: none */
+    char                 *model, *events_path, *frames, *sheet, *out;
     uint64_t              cameras, seed, idle_ns, keep_ns;
     double                speed;
     bool                  once, shares_model;
@@ -31,7 +33,7 @@ struct vision {
     struct player        *player;
 };
 
-/* --- Options -------------------------------------------------------------------------------------- */
+/* --- Options ---------------------------------------------------------------------------------- */
 
 /* A file below QUARK_DATA_DIR, as a fallback for the faces setting; NULL without that folder. */
 static const char *in_data_dir(const char *name, char out[4096])
@@ -43,7 +45,8 @@ static const char *in_data_dir(const char *name, char out[4096])
     return out;
 }
 
-static qk_status read_setting(struct vision *vision, qk_module_options *options, struct qk_error *error)
+static qk_status read_setting(struct vision *vision, qk_module_options *options,
+                              struct qk_error *error)
 {
     const char *setting = qk_option_string(options, "setting", "digits");
 
@@ -52,26 +55,33 @@ static qk_status read_setting(struct vision *vision, qk_module_options *options,
     else if (strcmp(setting, "faces") == 0)
         vision->looks_for = CAMERA_FACES;
     else
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "setting: '%s' is neither digits nor faces", setting);
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "setting: '%s' is neither digits nor faces",
+                            setting);
     return QK_OK;
 }
 
-static qk_status read_paths(struct vision *vision, qk_module_options *options, struct qk_error *error)
+static qk_status read_paths(struct vision *vision, qk_module_options *options,
+                            struct qk_error *error)
 {
     const bool are_faces = vision->looks_for == CAMERA_FACES;
     char       model[4096], frames[4096], events[4096];
 
-    vision->model = qk_option_path(options, "model",
-                                   are_faces ? in_data_dir("models/face-detector/version-slim-320.onnx", model)
-                                             : "models/digits/1/model.onnx");
-    vision->frames = qk_option_path(options, "frames", are_faces ? in_data_dir("images/photos", frames) : NULL);
-    vision->events_path = qk_option_path(
-        options, "events",
-        are_faces ? in_data_dir("traces/uci-adl-binary-sensors/OrdonezA_Sensors.txt", events) : NULL);
+    vision->model =
+        qk_option_path(options, "model",
+                       are_faces ? in_data_dir("models/face-detector/version-slim-320.onnx", model)
+                                 : "models/digits/1/model.onnx");
+    vision->frames =
+        qk_option_path(options, "frames", are_faces ? in_data_dir("images/photos", frames) : NULL);
+    vision->events_path =
+        qk_option_path(options, "events",
+                       are_faces ? in_data_dir("traces/uci-adl-binary-sensors/OrdonezA_Sensors.txt",
+                                               events)
+                                 : NULL);
     vision->sheet = qk_option_path(options, "sheet", "digits.png");
     vision->out = qk_option_path(options, "out", "out");
     if (vision->model == NULL)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "setting faces: name a `model` or set QUARK_DATA_DIR");
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "setting faces: name a `model` or set QUARK_DATA_DIR");
     if (are_faces && vision->frames == NULL)
         return qk_error_set(error, QK_INVALID_ARGUMENT,
                             "setting faces: name a folder of `frames` or set QUARK_DATA_DIR");
@@ -80,7 +90,8 @@ static qk_status read_paths(struct vision *vision, qk_module_options *options, s
     return QK_OK;
 }
 
-static qk_status read_numbers(struct vision *vision, qk_module_options *options, struct qk_error *error)
+static qk_status read_numbers(struct vision *vision, qk_module_options *options,
+                              struct qk_error *error)
 {
     qk_status status;
 
@@ -104,7 +115,7 @@ static qk_status read_numbers(struct vision *vision, qk_module_options *options,
     return status;
 }
 
-/* --- Life ------------------------------------------------------------------------------------------ */
+/* --- Life ------------------------------------------------------------------------------------- */
 
 static void log_skipped(void *arg, const char *reason)
 {
@@ -140,7 +151,9 @@ static void count_waste(void *arg, const char *key)
             atomic_fetch_add(&vision->wasted[i], 1);
 }
 
-/* Names the model once for all cameras, or once for each. The file is the same, read at first use. */
+/*
+ * Names the model once for all cameras, or once for each. The file is the same, read at first use.
+ */
 static qk_status add_models(struct vision *vision, struct qk_error *error)
 {
     qk_status status = QK_OK;
@@ -220,8 +233,8 @@ static qk_status vision_start(qk_host *host, void *state, struct qk_error *error
         .once = vision->once,
     };
 
-    qk_host_log(host, "vision", "%u cameras, %zu events: %s", vision->events.camera_count, vision->events.count,
-                vision->events.source);
+    qk_host_log(host, "vision", "%u cameras, %zu events: %s", vision->events.camera_count,
+                vision->events.count, vision->events.source);
     return player_start(host, &opts, &vision->player, error);
 }
 
