@@ -79,7 +79,7 @@ function(quark_test_properties test)
         list(APPEND environment "ASAN_OPTIONS=allocator_may_return_null=1"
             "LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0")
     elseif(QUARK_SANITIZE STREQUAL "thread")
-        list(APPEND environment "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
+        list(APPEND environment "TSAN_OPTIONS=allocator_may_return_null=1:suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp")
     endif()
     set_tests_properties(${test} PROPERTIES
         LABELS "${P_LABELS}" TIMEOUT ${P_TIMEOUT} SKIP_RETURN_CODE 77 ENVIRONMENT "${environment}")
