@@ -212,6 +212,7 @@ static void stress(uint64_t drain_ns)
     qk_host                  *host = NULL;
     pthread_t                 threads[CLIENTS];
     uint32_t                  prewarms = 0;
+    qk_status                 stopped;
 
     opts.call_timeout_ns =
         30 * QK__NS_PER_MS; /* what ends two actors that call each other at the same moment */
@@ -229,7 +230,9 @@ static void stress(uint64_t drain_ns)
     }
     for (int i = 0; i < CLIENTS; i++)
         pthread_join(threads[i], NULL);
-    assert_int_equal(qk_host_stop(host, drain_ns), drain_ns == 0 ? QK_OK : QK_DEADLINE_EXCEEDED);
+    stopped = qk_host_stop(host, drain_ns);
+    /* A quick machine may have ended all of it before it could be cut off. */
+    assert_true(stopped == QK_OK || (drain_ns > 0 && stopped == QK_DEADLINE_EXCEEDED));
     assert_int_equal(atomic_load(&overlaps), 0);
     for (int i = 0; i < CLIENTS; i++) {
         prewarms += clients[i].prewarms;
