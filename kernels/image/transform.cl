@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * transform: regions of a picture as one tensor, the arithmetic of transform.c. x: column; y: row; z: channel and region
+ * transform: regions of a picture as one tensor, the arithmetic of transform.c. x: column; y: row;
+ * z: channel and region
  */
 struct NAME {
     int   in_w, in_h, in_c, out_w, out_h, out_c;
@@ -25,19 +26,20 @@ struct NAME_(tap) NAME_(tap_at)(float start, float size, int out_side, int index
     return tap;
 }
 
-float NAME_(blend)(__global const uchar *pixels, struct NAME p, struct NAME_(tap) x, struct NAME_(tap) y, int channel)
+float NAME_(blend)(__global const uchar *pixels, struct NAME p, struct NAME_(tap) x,
+                   struct NAME_(tap) y, int channel)
 {
     __global const uchar *above = pixels + (long)y.first * p.in_w * p.in_c + channel;
     __global const uchar *below = pixels + (long)y.second * p.in_w * p.in_c + channel;
-    const float a = (float)above[x.first * p.in_c], b = (float)above[x.second * p.in_c];
-    const float c = (float)below[x.first * p.in_c], d = (float)below[x.second * p.in_c];
-    const float top = a + (b - a) * x.share, bottom = c + (d - c) * x.share;
+    const float           a = (float)above[x.first * p.in_c], b = (float)above[x.second * p.in_c];
+    const float           c = (float)below[x.first * p.in_c], d = (float)below[x.second * p.in_c];
+    const float           top = a + (b - a) * x.share, bottom = c + (d - c) * x.share;
 
     return top + (bottom - top) * y.share;
 }
 
-__kernel void NAME(__global const uchar *pixels, ulong pixels_at, __global const float4 *regions, ulong regions_at,
-                   __global float *out, ulong out_at, struct NAME p)
+__kernel void NAME(__global const uchar *pixels, ulong pixels_at, __global const float4 *regions,
+                   ulong regions_at, __global float *out, ulong out_at, struct NAME p)
 {
     const int column = (int)get_global_id(0), row = (int)get_global_id(1);
     const int channel = (int)get_global_id(2) % p.out_c, region = (int)get_global_id(2) / p.out_c;
@@ -55,7 +57,8 @@ __kernel void NAME(__global const uchar *pixels, ulong pixels_at, __global const
     if (p.in_c == 1 || p.out_c == 3)
         value = NAME_(blend)(pixels, p, x, y, p.in_c == 1 ? 0 : channel);
     else
-        value = 0.299f * NAME_(blend)(pixels, p, x, y, 0) + 0.587f * NAME_(blend)(pixels, p, x, y, 1) +
+        value = 0.299f * NAME_(blend)(pixels, p, x, y, 0) +
+                0.587f * NAME_(blend)(pixels, p, x, y, 1) +
                 0.114f * NAME_(blend)(pixels, p, x, y, 2);
     out[out_at + ((long)get_global_id(2) * p.out_h + row) * p.out_w + column] =
         (value - p.mean[channel]) * p.scale[channel];

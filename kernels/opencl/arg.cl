@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* arg: BETTER(x, best); the place of the best along an axis */
-__kernel void NAME(__global const T *in, ulong in_at, __global long *out, ulong out_at, long rows, int length,
-                   long inner)
+__kernel void NAME(__global const T *in, ulong in_at, __global long *out, ulong out_at, long rows,
+                   int length, long inner)
 {
     const long row = get_global_id(0);
     long       place = 0;

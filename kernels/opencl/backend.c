@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backend.c - the OpenCL back end: a model's constants on a device, and the table that residence.c calls. See exec.h. */
+/* backend.c - the OpenCL back end: a model's constants on a device, and the table that residence.c
+ * calls. See exec.h. */
 #include "kernels/opencl/exec.h"
 
 #include "base/memory.h"
 
 #define BLOCK_BYTES ((size_t)256 << 20)    /* constants share buffers up to this size */
-#define MIN_ALIGN   256u
+#define MIN_ALIGN 256u
 
 size_t qk__cl_align(const struct qk__cl_state *state, size_t size_bytes)
 {
@@ -21,8 +22,8 @@ size_t qk__cl_align_bytes(const struct qk__cl_state *state)
     return align > MIN_ALIGN ? align : MIN_ALIGN;
 }
 
-qk_status qk__cl_buffer_create(struct qk__cl_state *state, size_t size_bytes, qk__buffer **out_buffer,
-                               struct qk_error *error)
+qk_status qk__cl_buffer_create(struct qk__cl_state *state, size_t size_bytes,
+                               qk__buffer **out_buffer, struct qk_error *error)
 {
     const size_t bytes = qk__cl_align(state, size_bytes > 0 ? size_bytes : 1);
     qk_status    st = qk__buffer_create(state->device, state->owner, bytes, out_buffer, error);
@@ -48,7 +49,8 @@ static qk_status supports(const struct qk__node *node, struct qk_error *error)
 
     if (op->opencl != NULL || is_never_a_step || is_always_folded)
         return QK_OK;
-    return qk_error_set(error, QK_UNIMPLEMENTED, "the OpenCL back end has no kernel for %s", op->name);
+    return qk_error_set(error, QK_UNIMPLEMENTED, "the OpenCL back end has no kernel for %s",
+                        op->name);
 }
 
 static bool is_needed(const struct qk__value *value)
@@ -60,7 +62,8 @@ static size_t bytes_of(const qk_tensor *tensor)
 {
     size_t bytes = 0;
 
-    (void)qk_tensor_size(tensor->dtype, &tensor->shape, &bytes);    /* checked when the file was read */
+    (void)qk_tensor_size(tensor->dtype, &tensor->shape,
+                         &bytes);    /* checked when the file was read */
     return bytes;
 }
 
@@ -77,14 +80,14 @@ static size_t fill_block(struct layout *layout)
 
     for (; layout->next < state->graph->value_count; layout->next++) {
         const struct qk__value *value = &state->graph->values[layout->next];
-        const size_t            bytes = is_needed(value) ? qk__cl_align(state, bytes_of(&value->initial)) : 0;
+        const size_t bytes = is_needed(value) ? qk__cl_align(state, bytes_of(&value->initial)) : 0;
 
         if (bytes == 0)
             continue;
         if (used > 0 && used + bytes > BLOCK_BYTES)
             break;
-        state->constants[layout->next] =
-            (struct qk__cl_place){.area = QK__CL_CONSTANT, .block = (uint32_t)state->block_count, .offset = used};
+        state->constants[layout->next] = (struct qk__cl_place){
+            .area = QK__CL_CONSTANT, .block = (uint32_t)state->block_count, .offset = used};
         used += bytes;
     }
     return used;
@@ -93,7 +96,8 @@ static size_t fill_block(struct layout *layout)
 static qk_status add_block(struct qk__cl_state *state, size_t size_bytes, struct qk_error *error)
 {
     void     *array = state->blocks;
-    qk_status st = qk__array_reserve(&array, &state->block_capacity, state->block_count + 1, sizeof *state->blocks);
+    qk_status st = qk__array_reserve(&array, &state->block_capacity, state->block_count + 1,
+                                     sizeof *state->blocks);
 
     if (st != QK_OK)
         return qk_error_set(error, st, "no memory for the weights of %s", state->owner);
@@ -128,17 +132,19 @@ static qk_status upload_constants(struct qk__cl_state *state, struct qk_error *e
         const struct qk__value *value = &state->graph->values[i];
 
         if (is_needed(value) && bytes_of(&value->initial) > 0)
-            st = qk__device_write(state->device, QK_QUEUE_WARM, state->blocks[state->constants[i].block],
-                                  state->constants[i].offset, value->initial.data, bytes_of(&value->initial),
-                                  QK__NO_WAITS, NULL, error);
+            st = qk__device_write(state->device, QK_QUEUE_WARM,
+                                  state->blocks[state->constants[i].block],
+                                  state->constants[i].offset, value->initial.data,
+                                  bytes_of(&value->initial), QK__NO_WAITS, NULL, error);
     }
-    end = qk__device_marker(state->device, QK_QUEUE_WARM, QK__NO_WAITS, &all, st == QK_OK ? error : NULL);
+    end = qk__device_marker(state->device, QK_QUEUE_WARM, QK__NO_WAITS, &all,
+                            st == QK_OK ? error : NULL);
     if (end == QK_OK) {
         end = qk__event_wait(all);
         qk__event_release(all);
         if (end != QK_OK && st == QK_OK)
-            qk_error_set(error, end, "device %s: weights were not uploaded: %s", qk__device_info(state->device)->id,
-                         qk_status_text(end));
+            qk_error_set(error, end, "device %s: weights were not uploaded: %s",
+                         qk__device_info(state->device)->id, qk_status_text(end));
     }
     return st != QK_OK ? st : end;
 }
@@ -156,8 +162,8 @@ static void close_state(void *opaque)
     qk__free(state);
 }
 
-static qk_status open_state(const struct qk__graph *graph, qk__device *device, const char *owner, void **out_state,
-                            struct qk_error *error)
+static qk_status open_state(const struct qk__graph *graph, qk__device *device, const char *owner,
+                            void **out_state, struct qk_error *error)
 {
     struct qk__cl_state *state = qk__alloc_zero(sizeof *state);
     qk_status            st;

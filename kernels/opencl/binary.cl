@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* binary: T2 (of the second), R, EXPR(a, b); walks a and b */
-__kernel void NAME(__global const T *a, ulong a_at, __global const T2 *b, ulong b_at, __global R *out, ulong out_at,
-                   struct walk walk)
+__kernel void NAME(__global const T *a, ulong a_at, __global const T2 *b, ulong b_at,
+                   __global R *out, ulong out_at, struct walk walk)
 {
     struct place at;
 

@@ -18,16 +18,16 @@ const struct qk__cl_define qk__cl_tile_rows[2] = {
     {"ROWS", "8"}, {"EACH_ROW(do)", "do(0) do(1) do(2) do(3) do(4) do(5) do(6) do(7)"}};
 const struct qk__cl_define qk__cl_one_row[2] = {{"ROWS", "1"}, {"EACH_ROW(do)", "do(0)"}};
 
-const struct qk__plan_value *qk__cl_input(const struct qk__cl_build *build, const struct qk__step *step,
-                                          uint32_t index)
+const struct qk__plan_value *qk__cl_input(const struct qk__cl_build *build,
+                                          const struct qk__step *step, uint32_t index)
 {
     if (index >= step->input_count || step->inputs[index] == QK__NO_VALUE)
         return NULL;
     return &build->plan->values[step->inputs[index]];
 }
 
-const struct qk__plan_value *qk__cl_output(const struct qk__cl_build *build, const struct qk__step *step,
-                                           uint32_t index)
+const struct qk__plan_value *qk__cl_output(const struct qk__cl_build *build,
+                                           const struct qk__step *step, uint32_t index)
 {
     if (index >= step->output_count || step->outputs[index] == QK__NO_VALUE)
         return NULL;
@@ -52,14 +52,16 @@ void qk__cl_cannot(struct qk__cl_build *build, const struct qk__step *step, cons
     va_start(args, format);
     vsnprintf(reason, sizeof reason, format, args);
     va_end(args);
-    build->status = qk_error_set(build->error, QK_UNIMPLEMENTED, "node %s (%s): the OpenCL back end can't: %s",
-                                 step->node->name, step->op->name, reason);
+    build->status =
+        qk_error_set(build->error, QK_UNIMPLEMENTED, "node %s (%s): the OpenCL back end can't: %s",
+                     step->node->name, step->op->name, reason);
 }
 
 static void no_memory(struct qk__cl_build *build)
 {
     if (build->status == QK_OK)
-        build->status = qk_error_set(build->error, QK_NO_MEMORY, "no memory for the plan of %s", build->state->owner);
+        build->status = qk_error_set(build->error, QK_NO_MEMORY, "no memory for the plan of %s",
+                                     build->state->owner);
 }
 
 static struct qk__cl_launch *add_launch(struct qk__cl_build *build)
@@ -68,7 +70,8 @@ static struct qk__cl_launch *add_launch(struct qk__cl_build *build)
     void                 *array = exec->launches;
     struct qk__cl_launch *launch;
 
-    if (qk__array_reserve(&array, &exec->launch_capacity, exec->launch_count + 1, sizeof *exec->launches) != QK_OK) {
+    if (qk__array_reserve(&array, &exec->launch_capacity, exec->launch_count + 1,
+                          sizeof *exec->launches) != QK_OK) {
         no_memory(build);
         return NULL;
     }
@@ -78,8 +81,8 @@ static struct qk__cl_launch *add_launch(struct qk__cl_build *build)
     return launch;
 }
 
-void qk__cl_begin(struct qk__cl_build *build, const char *text, const char *name, const struct qk__cl_define *defines,
-                  size_t define_count)
+void qk__cl_begin(struct qk__cl_build *build, const char *text, const char *name,
+                  const struct qk__cl_define *defines, size_t define_count)
 {
     struct qk__cl_kernel *kernel;
 
@@ -101,7 +104,8 @@ static struct qk__cl_arg *add_arg(struct qk__cl_build *build)
     return &build->launch->args[build->launch->arg_count++];
 }
 
-/* A scratch value's elements are those that it was made for; its extent stands behind the values. */
+/* A scratch value's elements are those that it was made for; its extent stands behind the values.
+ */
 static size_t element_bytes(const struct qk__cl_build *build, uint32_t value)
 {
     if (value < build->plan->value_count)
@@ -113,8 +117,10 @@ void qk__cl_value_at(struct qk__cl_build *build, uint32_t value, int64_t first_e
 {
     if (build->status != QK_OK)
         return;
-    *add_arg(build) = (struct qk__cl_arg){
-        .is_value = true, .value = value, .first_element = first_element, .size_bytes = element_bytes(build, value)};
+    *add_arg(build) = (struct qk__cl_arg){.is_value = true,
+                                          .value = value,
+                                          .first_element = first_element,
+                                          .size_bytes = element_bytes(build, value)};
 }
 
 void qk__cl_value(struct qk__cl_build *build, uint32_t value)
@@ -139,7 +145,8 @@ uint32_t qk__cl_scratch(struct qk__cl_build *build, int64_t floats)
 
     if (build->status != QK_OK)
         return QK__NO_VALUE;
-    if (qk__array_reserve(&array, &exec->extent_capacity, exec->extent_count + 1, sizeof *exec->extents) != QK_OK) {
+    if (qk__array_reserve(&array, &exec->extent_capacity, exec->extent_count + 1,
+                          sizeof *exec->extents) != QK_OK) {
         no_memory(build);
         return QK__NO_VALUE;
     }
@@ -218,8 +225,10 @@ void qk__cl_gemm(struct qk__cl_build *build, const struct qk__cl_gemm *gemm)
     build->exec->launch_count++;
 }
 
-/* Two axes are one where stepping over the inner one to its end is one step of the outer one, for every operand. */
-static bool is_one_axis(const struct qk__cl_walk *walk, int32_t inner, const int64_t outer_strides[3])
+/* Two axes are one where stepping over the inner one to its end is one step of the outer one, for
+ * every operand. */
+static bool is_one_axis(const struct qk__cl_walk *walk, int32_t inner,
+                        const int64_t outer_strides[3])
 {
     for (int k = 0; k < 3; k++) {
         if (outer_strides[k] != walk->strides[k][inner] * walk->dims[inner])
@@ -228,7 +237,8 @@ static bool is_one_axis(const struct qk__cl_walk *walk, int32_t inner, const int
     return true;
 }
 
-/* One long axis becomes rows, so that work-groups have both their sides; count ends the last one. */
+/* One long axis becomes rows, so that work-groups have both their sides; count ends the last one.
+ */
 static void fold_flat(struct qk__cl_walk *walk)
 {
     if (walk->rank > 1 || walk->dims[0] <= 2 * QK__CL_FLAT_ROW)
@@ -239,7 +249,8 @@ static void fold_flat(struct qk__cl_walk *walk)
         walk->strides[k][1] = walk->strides[k][0] * QK__CL_FLAT_ROW;
 }
 
-struct qk__cl_walk qk__cl_walk(const struct qk_shape *shape, const int64_t *a, const int64_t *b, const int64_t *c)
+struct qk__cl_walk qk__cl_walk(const struct qk_shape *shape, const int64_t *a, const int64_t *b,
+                               const int64_t *c)
 {
     const int64_t *const operands[3] = {a, b, c};
     struct qk__cl_walk   walk = {.count = 1};
@@ -268,8 +279,8 @@ struct qk__cl_walk qk__cl_walk(const struct qk_shape *shape, const int64_t *a, c
     return walk;
 }
 
-void qk__cl_copy(struct qk__cl_build *build, uint32_t from, int64_t from_at, uint32_t to, int64_t to_at,
-                 size_t size_bytes, const struct qk__cl_walk *walk)
+void qk__cl_copy(struct qk__cl_build *build, uint32_t from, int64_t from_at, uint32_t to,
+                 int64_t to_at, size_t size_bytes, const struct qk__cl_walk *walk)
 {
     const char                *type = qk__cl_type_of_size(size_bytes);
     const struct qk__cl_define defines[] = {{"T", type}};
@@ -291,26 +302,22 @@ bool qk__cl_activation_of(const struct qk__epilogue *epilogue, struct qk__cl_act
     if (!epilogue->has_activation)
         return true;
     switch (params->kind) {
-    case QK__UNARY_RELU:
-        out->low = 0.0f;
-        return true;
-    case QK__UNARY_LEAKY_RELU:
-        out->slope = (float)params->alpha;
-        return true;
+    case QK__UNARY_RELU: out->low = 0.0f; return true;
+    case QK__UNARY_LEAKY_RELU: out->slope = (float)params->alpha; return true;
     case QK__UNARY_CLIP:
         out->low = (float)params->alpha;
         out->high = (float)params->beta;
         return !params->has_limit_inputs;
-    default:
-        return false;
+    default: return false;
     }
 }
 
 const char *qk__cl_type(qk_dtype dtype)
 {
     static const char *const names[] = {
-        [QK_F32] = "float", [QK_U8] = "uchar",  [QK_I8] = "char",   [QK_U16] = "ushort", [QK_I16] = "short",
-        [QK_I32] = "int",   [QK_I64] = "long",  [QK_BOOL] = "uchar", [QK_U32] = "uint",  [QK_U64] = "ulong",
+        [QK_F32] = "float", [QK_U8] = "uchar",  [QK_I8] = "char",  [QK_U16] = "ushort",
+        [QK_I16] = "short", [QK_I32] = "int",   [QK_I64] = "long", [QK_BOOL] = "uchar",
+        [QK_U32] = "uint",  [QK_U64] = "ulong",
     };
 
     return (size_t)dtype < QK__COUNT_OF(names) ? names[dtype] : NULL;

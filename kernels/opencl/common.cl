@@ -2,9 +2,9 @@
 /*
  * common.cl - stands before every program.
  *
- * Programs are put together from templates: each asks for a kernel called NAME on elements of type T (and what else its
- * first comment lists), and is taken once for each kernel that a plan needs. A buffer comes with the place of its first
- * element, because values share buffers.
+ * Programs are put together from templates: each asks for a kernel called NAME on elements of type
+ * T (and what else its first comment lists), and is taken once for each kernel that a plan needs. A
+ * buffer comes with the place of its first element, because values share buffers.
  */
 
 /* NAME_(x): a name of this template's own. */
@@ -54,7 +54,8 @@ long flat_here(void)
     return (long)get_global_id(1) * FLAT_ROW + get_global_id(0);
 }
 
-/* Times slope below zero, then held between low and high: ReLU, leaky ReLU, Clip, or nothing at all. NaN stays. */
+/* Times slope below zero, then held between low and high: ReLU, leaky ReLU, Clip, or nothing at
+ * all. NaN stays. */
 struct activation {
     float slope, low, high;
 };

@@ -7,7 +7,8 @@
  *     a product of QK__CL_GEMM_WORTH        im2col, then CLBlast for each picture and group
  *     everything else                       conv_tile
  *
- * CLBlast has to compile for seconds before its first product, and our own kernel keeps up with it on small ones.
+ * CLBlast has to compile for seconds before its first product, and our own kernel keeps up with it
+ * on small ones.
  */
 #include "kernels/opencl/exec.h"
 #include "kernels/opencl/ops.h"
@@ -39,12 +40,14 @@ static uint32_t bias_of(const struct qk__step *step)
 }
 
 /* One axis is a picture of one row. */
-static struct conv_kernel_params flat_params(const struct qk__cl_build *build, const struct qk__step *step)
+static struct conv_kernel_params flat_params(const struct qk__cl_build *build,
+                                             const struct qk__step     *step)
 {
     const struct qk__conv_params *c = step->params;
-    const struct qk_shape *in = &qk__cl_input(build, step, 0)->shape, *out = &qk__cl_output(build, step, 0)->shape;
-    const uint32_t         w = c->spatial - 1;    /* which axis is the width */
-    const bool             has_h = c->spatial == 2;
+    const struct qk_shape        *in = &qk__cl_input(build, step, 0)->shape,
+                          *out = &qk__cl_output(build, step, 0)->shape;
+    const uint32_t w = c->spatial - 1;    /* which axis is the width */
+    const bool     has_h = c->spatial == 2;
 
     return (struct conv_kernel_params){
         .in_c = (int32_t)(in->dims[1] / c->group),
@@ -69,8 +72,8 @@ static struct conv_kernel_params flat_params(const struct qk__cl_build *build, c
 /* Each output pixel sees one input pixel, its own. */
 static bool is_pointwise(const struct conv_kernel_params *p)
 {
-    return p->kernel_h == 1 && p->kernel_w == 1 && p->stride_h == 1 && p->stride_w == 1 && p->pad_h == 0 &&
-           p->pad_w == 0 && p->in_h == p->out_h && p->in_w == p->out_w;
+    return p->kernel_h == 1 && p->kernel_w == 1 && p->stride_h == 1 && p->stride_w == 1 &&
+           p->pad_h == 0 && p->pad_w == 0 && p->in_h == p->out_h && p->in_w == p->out_w;
 }
 
 static void add_operands(struct qk__cl_build *build, const struct qk__step *step)
@@ -81,8 +84,8 @@ static void add_operands(struct qk__cl_build *build, const struct qk__step *step
     qk__cl_value(build, step->outputs[0]);
 }
 
-static void launch_tile(struct qk__cl_build *build, const struct qk__step *step, struct conv_kernel_params p,
-                        struct qk__cl_activation act)
+static void launch_tile(struct qk__cl_build *build, const struct qk__step *step,
+                        struct conv_kernel_params p, struct qk__cl_activation act)
 {
     const int64_t pictures = qk__cl_output(build, step, 0)->shape.dims[0];
     const int64_t tiles = (p.out_c + QK__CL_TILE - 1) / QK__CL_TILE * p.group;
@@ -95,11 +98,13 @@ static void launch_tile(struct qk__cl_build *build, const struct qk__step *step,
     add_operands(build, step);
     qk__cl_arg(build, p);
     qk__cl_arg(build, act);
-    qk__cl_end(build, (int64_t[]){(p.out_w + QK__CL_TILE - 1) / QK__CL_TILE, tiles, pictures * p.out_h}, LOCAL_X, LOCAL_Y);
+    qk__cl_end(build,
+               (int64_t[]){(p.out_w + QK__CL_TILE - 1) / QK__CL_TILE, tiles, pictures * p.out_h},
+               LOCAL_X, LOCAL_Y);
 }
 
-static void launch_depthwise(struct qk__cl_build *build, const struct qk__step *step, struct conv_kernel_params p,
-                             struct qk__cl_activation act)
+static void launch_depthwise(struct qk__cl_build *build, const struct qk__step *step,
+                             struct conv_kernel_params p, struct qk__cl_activation act)
 {
     const struct qk_shape *out = &qk__cl_output(build, step, 0)->shape;
 
@@ -107,13 +112,18 @@ static void launch_depthwise(struct qk__cl_build *build, const struct qk__step *
     add_operands(build, step);
     qk__cl_arg(build, p);
     qk__cl_arg(build, act);
-    qk__cl_end(build, (int64_t[]){(p.out_w + QK__CL_TILE - 1) / QK__CL_TILE, p.out_h, out->dims[0] * out->dims[1]}, LOCAL_X, LOCAL_Y);
+    qk__cl_end(build,
+               (int64_t[]){(p.out_w + QK__CL_TILE - 1) / QK__CL_TILE, p.out_h,
+                           out->dims[0] * out->dims[1]},
+               LOCAL_X, LOCAL_Y);
 }
 
-static void launch_any(struct qk__cl_build *build, const struct qk__step *step, struct qk__cl_activation act)
+static void launch_any(struct qk__cl_build *build, const struct qk__step *step,
+                       struct qk__cl_activation act)
 {
     const struct qk__conv_params *c = step->params;
-    const struct qk_shape *in = &qk__cl_input(build, step, 0)->shape, *out = &qk__cl_output(build, step, 0)->shape;
+    const struct qk_shape        *in = &qk__cl_input(build, step, 0)->shape,
+                          *out = &qk__cl_output(build, step, 0)->shape;
     const struct qk__cl_define defines[] = {{"TRANSPOSED", c->is_transposed ? "1" : "0"}};
     struct conv_any_params     p = {.in_c = (int32_t)(in->dims[1] / c->group),
                                     .out_c = (int32_t)(out->dims[1] / c->group),
@@ -133,8 +143,8 @@ static void launch_any(struct qk__cl_build *build, const struct qk__step *step, 
         p.dilation[i] = is_there ? (int32_t)c->dilations[axis] : 1;
         p.pad[i] = is_there ? (int32_t)c->pads_begin[axis] : 0;
     }
-    qk__cl_begin(build, qk__embedded_conv_any_cl, c->is_transposed ? "conv_transposed" : "conv_any", defines,
-                 QK__COUNT_OF(defines));
+    qk__cl_begin(build, qk__embedded_conv_any_cl, c->is_transposed ? "conv_transposed" : "conv_any",
+                 defines, QK__COUNT_OF(defines));
     add_operands(build, step);
     qk__cl_arg(build, p);
     qk__cl_arg(build, act);
@@ -145,19 +155,22 @@ static void launch_any(struct qk__cl_build *build, const struct qk__step *step, 
 static void spread_bias(struct qk__cl_build *build, const struct qk__step *step)
 {
     const struct qk_shape *out = &qk__cl_output(build, step, 0)->shape;
-    const int64_t          pixels = qk__cl_count(qk__cl_output(build, step, 0)) / (out->dims[0] * out->dims[1]);
-    const struct qk_shape  view = {3, {out->dims[0], out->dims[1], pixels}};
-    const int64_t          from[] = {0, 1, 0}, to[] = {out->dims[1] * pixels, pixels, 1};
+    const int64_t          pixels =
+        qk__cl_count(qk__cl_output(build, step, 0)) / (out->dims[0] * out->dims[1]);
+    const struct qk_shape    view = {3, {out->dims[0], out->dims[1], pixels}};
+    const int64_t            from[] = {0, 1, 0}, to[] = {out->dims[1] * pixels, pixels, 1};
     const struct qk__cl_walk walk = qk__cl_walk(&view, from, to, NULL);
 
     qk__cl_copy(build, bias_of(step), 0, step->outputs[0], 0, sizeof(float), &walk);
 }
 
-static void launch_gemm(struct qk__cl_build *build, const struct qk__step *step, const struct conv_kernel_params *p,
-                        int64_t picture_and_group, uint32_t columns)
+static void launch_gemm(struct qk__cl_build *build, const struct qk__step *step,
+                        const struct conv_kernel_params *p, int64_t picture_and_group,
+                        uint32_t columns)
 {
-    const int64_t taps = (int64_t)p->in_c * p->kernel_h * p->kernel_w, pixels = (int64_t)p->out_h * p->out_w;
-    const int64_t in_at = picture_and_group * p->in_c * p->in_h * p->in_w;
+    const int64_t taps = (int64_t)p->in_c * p->kernel_h * p->kernel_w,
+                  pixels = (int64_t)p->out_h * p->out_w;
+    const int64_t            in_at = picture_and_group * p->in_c * p->in_h * p->in_w;
     const struct qk__cl_gemm gemm = {
         .m = (size_t)p->out_c,
         .n = (size_t)pixels,
@@ -179,12 +192,14 @@ static void launch_gemm(struct qk__cl_build *build, const struct qk__step *step,
         qk__cl_value_at(build, step->inputs[0], in_at);
         qk__cl_value(build, columns);
         qk__cl_arg(build, *p);
-        qk__cl_end(build, (int64_t[]){(p->out_w + QK__CL_TILE - 1) / QK__CL_TILE, p->out_h, taps}, LOCAL_X, LOCAL_Y);
+        qk__cl_end(build, (int64_t[]){(p->out_w + QK__CL_TILE - 1) / QK__CL_TILE, p->out_h, taps},
+                   LOCAL_X, LOCAL_Y);
     }
     qk__cl_gemm(build, &gemm);
 }
 
-static void launch_gemms(struct qk__cl_build *build, const struct qk__step *step, const struct conv_kernel_params *p)
+static void launch_gemms(struct qk__cl_build *build, const struct qk__step *step,
+                         const struct conv_kernel_params *p)
 {
     const int64_t pictures = qk__cl_output(build, step, 0)->shape.dims[0];
     const int64_t taps = (int64_t)p->in_c * p->kernel_h * p->kernel_w;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conv_any: TRANSPOSED 0 or 1. Up to three axes, groups, everything, one output for each work-item. Axes that are not
- * there have length 1.
+ * conv_any: TRANSPOSED 0 or 1. Up to three axes, groups, everything, one output for each work-item.
+ * Axes that are not there have length 1.
  */
 struct NAME {
     int  in_c, out_c, group, has_bias;    /* channels of one group */
@@ -24,9 +24,9 @@ int NAME_(source)(int at, int tap, int stride, int dilation, int pad, int size)
     return from < size ? from : -1;
 }
 
-__kernel void NAME(__global const float *in, ulong in_at, __global const float *weights, ulong weights_at,
-                   __global const float *bias, ulong bias_at, __global float *out, ulong out_at, struct NAME p,
-                   struct activation act)
+__kernel void NAME(__global const float *in, ulong in_at, __global const float *weights,
+                   ulong weights_at, __global const float *bias, ulong bias_at, __global float *out,
+                   ulong out_at, struct NAME p, struct activation act)
 {
     const long flat = flat_here();
 
@@ -43,9 +43,11 @@ __kernel void NAME(__global const float *in, ulong in_at, __global const float *
 
     in += in_at + (picture * p.group + group) * p.in_c * p.in[0] * p.in[1] * p.in[2];
     for (int c = 0; c < p.in_c; c++) {
-        /* Transposed weights lie as [in, out of one group, taps], plain ones as [out, in of one group, taps]. */
-        const long at = TRANSPOSED ? ((long)(group * p.in_c + c) * p.out_c + channel % p.out_c) * taps
-                                   : ((long)channel * p.in_c + c) * taps;
+        /* Transposed weights lie as [in, out of one group, taps], plain ones as [out, in of one
+         * group, taps]. */
+        const long at = TRANSPOSED
+                            ? ((long)(group * p.in_c + c) * p.out_c + channel % p.out_c) * taps
+                            : ((long)channel * p.in_c + c) * taps;
 
         for (int tap = 0; tap < taps; tap++) {
             const int kx = tap % p.window[2], ky = tap / p.window[2] % p.window[1];
@@ -55,7 +57,8 @@ __kernel void NAME(__global const float *in, ulong in_at, __global const float *
             const int z = NAME_(source)(oz, kz, p.stride[0], p.dilation[0], p.pad[0], p.in[0]);
 
             if (x >= 0 && y >= 0 && z >= 0)
-                sum += weights[weights_at + at + tap] * in[(((long)c * p.in[0] + z) * p.in[1] + y) * p.in[2] + x];
+                sum += weights[weights_at + at + tap] *
+                       in[(((long)c * p.in[0] + z) * p.in[1] + y) * p.in[2] + x];
         }
     }
     out[out_at + flat] = activate(sum, act);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* copy: walks from (a) and to (b) */
-__kernel void NAME(__global const T *in, ulong in_at, __global T *out, ulong out_at, struct walk walk)
+__kernel void NAME(__global const T *in, ulong in_at, __global T *out, ulong out_at,
+                   struct walk walk)
 {
     struct place at;
 

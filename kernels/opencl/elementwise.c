@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* elementwise.c - one output element from one element of each input: unary, binary, Sum and its kin, Where, Cast. */
+/* elementwise.c - one output element from one element of each input: unary, binary, Sum and its
+ * kin, Where, Cast. */
 #include "kernels/opencl/exec.h"
 #include "kernels/opencl/ops.h"
 #include "kernels/opencl/templates.h"
@@ -50,7 +51,9 @@ static const struct function unary_functions[] = {
     [QK__UNARY_SIGN] = {"sign", "(T)((x > 0) - (x < 0))", "(T)((x > 0) - (x < 0))"},
     [QK__UNARY_RECIPROCAL] = {"reciprocal", "1.0f / x", NULL},
     [QK__UNARY_GELU] = {"gelu", "0.5f * x * (1.0f + erf(x * M_SQRT1_2_F))", NULL},
-    [QK__UNARY_GELU_TANH] = {"gelu_tanh", "0.5f * x * (1.0f + tanh(0.7978845608f * (x + 0.044715f * x * x * x)))", NULL},
+    [QK__UNARY_GELU_TANH] =
+        {"gelu_tanh", "0.5f * x * (1.0f + tanh(0.7978845608f * (x + 0.044715f * x * x * x)))",
+         NULL},
     [QK__UNARY_MISH] = {"mish", "x * tanh(fmax(x, 0.0f) + log1p(exp(-fabs(x))))", NULL},
     [QK__UNARY_SWISH] = {"swish", "x / (1.0f + exp(-alpha * x))", NULL},
     [QK__UNARY_CLIP] = {"clip", "x < alpha ? alpha : x > beta ? beta : x",
@@ -65,10 +68,13 @@ static const struct function binary_functions[] = {
     [QK__BINARY_SUB] = {"sub", "a - b", "a - b"},
     [QK__BINARY_MUL] = {"mul", "a * b", "a * b"},
     /* Dividing the smallest number by -1 leaves its type. */
-    [QK__BINARY_DIV] = {"div", "a / b", "b == 0 ? 0 : (T)-1 < 0 && b == (T)-1 ? (T)(0 - a) : a / b"},
+    [QK__BINARY_DIV] = {"div", "a / b",
+                        "b == 0 ? 0 : (T)-1 < 0 && b == (T)-1 ? (T)(0 - a) : a / b"},
     [QK__BINARY_POW] = {"pow", "pow(a, (T)b)", NULL},
     [QK__BINARY_MOD] = {"mod", NULL,
-                        "b == 0 || ((T)-1 < 0 && b == (T)-1) ? 0 : a % b != 0 && (a % b < 0) != (b < 0) ? a % b + b : a % b"},
+                        "b == 0 || ((T)-1 < 0 && b == (T)-1) ? 0 "
+                        ": a % b != 0 && (a % b < 0) != (b < 0) ? a % b + b "
+                        ": a % b"},
     [QK__BINARY_FMOD] = {"fmod", "fmod(a, b)", "b == 0 || ((T)-1 < 0 && b == (T)-1) ? 0 : a % b"},
     [QK__BINARY_MAX] = {"max", "isnan(a) || a > b ? a : b", "a > b ? a : b"},
     [QK__BINARY_MIN] = {"min", "isnan(a) || a < b ? a : b", "a < b ? a : b"},
@@ -104,7 +110,8 @@ static int64_t to_long(double value)
 }
 
 /* alpha and beta in the type that the kernel computes with; infinite means no limit. */
-static void add_limits(struct qk__cl_build *build, const struct qk__unary_params *params, qk_dtype dtype)
+static void add_limits(struct qk__cl_build *build, const struct qk__unary_params *params,
+                       qk_dtype dtype)
 {
     const float   reals[2] = {(float)params->alpha, (float)params->beta};
     const int64_t integers[2] = {to_long(params->alpha), to_long(params->beta)};
@@ -117,8 +124,9 @@ static void add_limits(struct qk__cl_build *build, const struct qk__unary_params
     }
 }
 
-static void launch_unary(struct qk__cl_build *build, const struct qk__step *step, const struct function *function,
-                         const struct qk__unary_params *params, uint32_t in)
+static void launch_unary(struct qk__cl_build *build, const struct qk__step *step,
+                         const struct function *function, const struct qk__unary_params *params,
+                         uint32_t in)
 {
     const struct qk__plan_value *out = qk__cl_output(build, step, 0);
     const qk_dtype               in_type = build->plan->values[in].dtype, out_type = out->dtype;
@@ -164,14 +172,15 @@ void qk__cl_activate(struct qk__cl_build *build, const struct qk__step *step)
     launch_unary(build, step, &unary_functions[params->kind], params, step->outputs[0]);
 }
 
-static void launch_binary(struct qk__cl_build *build, const struct qk__step *step, enum qk__binary_kind kind,
-                          uint32_t a, const struct qk_shape *a_shape, uint32_t b, const struct qk_shape *b_shape)
+static void launch_binary(struct qk__cl_build *build, const struct qk__step *step,
+                          enum qk__binary_kind kind, uint32_t a, const struct qk_shape *a_shape,
+                          uint32_t b, const struct qk_shape *b_shape)
 {
     const struct qk__plan_value *out = qk__cl_output(build, step, 0);
-    const qk_dtype   a_type = build->plan->values[a].dtype, b_type = build->plan->values[b].dtype;
-    const char      *expression = expression_of(build, step, &binary_functions[kind], a_type);
-    int64_t          a_strides[QK_TENSOR_MAX_DIMS], b_strides[QK_TENSOR_MAX_DIMS];
-    char             name[64];
+    const qk_dtype a_type = build->plan->values[a].dtype, b_type = build->plan->values[b].dtype;
+    const char    *expression = expression_of(build, step, &binary_functions[kind], a_type);
+    int64_t        a_strides[QK_TENSOR_MAX_DIMS], b_strides[QK_TENSOR_MAX_DIMS];
+    char           name[64];
 
     if (expression == NULL)
         return;
@@ -189,7 +198,8 @@ static void launch_binary(struct qk__cl_build *build, const struct qk__step *ste
     qk__broadcast_strides(a_shape, &out->shape, a_strides);
     qk__broadcast_strides(b_shape, &out->shape, b_strides);
     walk = qk__cl_walk(&out->shape, a_strides, b_strides, NULL);
-    snprintf(name, sizeof name, "binary_%s_%s_%s", binary_functions[kind].name, qk__cl_type(a_type), qk__cl_type(b_type));
+    snprintf(name, sizeof name, "binary_%s_%s_%s", binary_functions[kind].name, qk__cl_type(a_type),
+             qk__cl_type(b_type));
     qk__cl_begin(build, qk__embedded_binary_cl, name, defines, QK__COUNT_OF(defines));
     qk__cl_value(build, a);
     qk__cl_value(build, b);
@@ -202,24 +212,25 @@ static void prepare_binary(struct qk__cl_build *build, const struct qk__step *st
 {
     const struct qk__binary_params *params = step->params;
 
-    launch_binary(build, step, params->kind, step->inputs[0], &qk__cl_input(build, step, 0)->shape, step->inputs[1],
-                  &params->b_shape);
+    launch_binary(build, step, params->kind, step->inputs[0], &qk__cl_input(build, step, 0)->shape,
+                  step->inputs[1], &params->b_shape);
 }
 
-/* The output gathers one input after another; it is dense, so that it may be operand and result at once. */
+/* The output gathers one input after another; it is dense, so that it may be operand and result at
+ * once. */
 static void prepare_variadic(struct qk__cl_build *build, const struct qk__step *step)
 {
     static const struct function      scale = {"scale", "alpha * x", NULL};
     const struct qk__variadic_params *params = step->params;
-    const struct qk__unary_params     by = {.kind = QK__UNARY_IDENTITY, .alpha = (double)params->scale};
+    const struct qk__unary_params by = {.kind = QK__UNARY_IDENTITY, .alpha = (double)params->scale};
 
     if (step->input_count == 1)
         launch_unary(build, step, &unary_functions[QK__UNARY_IDENTITY], &by, step->inputs[0]);
     for (uint32_t i = 1; i < step->input_count; i++) {
         const uint32_t first = i == 1 ? step->inputs[0] : step->outputs[0];
 
-        launch_binary(build, step, params->kind, first, &build->plan->values[first].shape, step->inputs[i],
-                      &qk__cl_input(build, step, i)->shape);
+        launch_binary(build, step, params->kind, first, &build->plan->values[first].shape,
+                      step->inputs[i], &qk__cl_input(build, step, i)->shape);
     }
     if (params->scale != 1.0f)
         launch_unary(build, step, &scale, &by, step->outputs[0]);
@@ -248,14 +259,16 @@ static void prepare_where(struct qk__cl_build *build, const struct qk__step *ste
 
 static void prepare_cast(struct qk__cl_build *build, const struct qk__step *step)
 {
-    const struct qk__plan_value  *in = qk__cl_input(build, step, 0), *out = qk__cl_output(build, step, 0);
+    const struct qk__plan_value *in = qk__cl_input(build, step, 0),
+                                *out = qk__cl_output(build, step, 0);
     const char                   *from = qk__cl_type(in->dtype), *to = qk__cl_type(out->dtype);
     const struct qk__unary_params none = {.kind = QK__UNARY_IDENTITY};
     struct function               function = {.real = "(R)x", .integer = "(R)x"};
     char                          name[32];
 
     if (from == NULL || to == NULL) {
-        qk__cl_cannot(build, step, "from %s to %s", qk_dtype_name(in->dtype), qk_dtype_name(out->dtype));
+        qk__cl_cannot(build, step, "from %s to %s", qk_dtype_name(in->dtype),
+                      qk_dtype_name(out->dtype));
         return;
     }
     if (out->dtype == QK_BOOL)

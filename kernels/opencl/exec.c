@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * exec.c - a plan made ready for a device: launches written, kernels built, every value given its place.
+ * exec.c - a plan made ready for a device: launches written, kernels built, every value given its
+ * place.
  *
- *     prepare each step --> build kernels --> lay out IO, FOLDED, TEMP --> buffers --> first launches
+ *     prepare each step --> build kernels --> lay out IO, FOLDED, TEMP --> buffers --> first
+ * launches
  */
 #include "kernels/opencl/exec.h"
 
@@ -10,7 +12,8 @@
 
 static void prepare_steps(struct qk__cl_build *build)
 {
-    for (build->step = 0; build->status == QK_OK && build->step < build->plan->step_count; build->step++) {
+    for (build->step = 0; build->status == QK_OK && build->step < build->plan->step_count;
+         build->step++) {
         const struct qk__step *step = &build->plan->steps[build->step];
 
         if (step->op->opencl == NULL)
@@ -32,7 +35,8 @@ static bool is_like_a_picture(const struct qk__plan_value *value)
 {
     const struct qk_shape *shape = &value->shape;
 
-    return value->dtype == QK_F32 && shape->rank == 4 && (shape->dims[1] == 1 || shape->dims[1] == 3);
+    return value->dtype == QK_F32 && shape->rank == 4 &&
+           (shape->dims[1] == 1 || shape->dims[1] == 3);
 }
 
 static void want_transform(struct qk__cl_build *build)
@@ -52,7 +56,8 @@ static void place_io(struct qk__cl_exec *exec)
 
     for (uint32_t i = 0; i < plan->value_count; i++) {
         const struct qk__plan_value *value = &plan->values[i];
-        const bool is_output = value->home == QK__HOME_COMPUTED && value->root == i && value->is_output;
+        const bool                   is_output =
+            value->home == QK__HOME_COMPUTED && value->root == i && value->is_output;
 
         if (!is_output && !is_model_input(plan, i))
             continue;
@@ -99,10 +104,12 @@ static qk_status place_temp(struct qk__cl_exec *exec, size_t *out_bytes)
                                                    .first = plan->values[i].first_step,
                                                    .last = plan->values[i].last_step};
     }
-    st = qk__extents_place(exec->extents, exec->extent_count, qk__cl_align_bytes(exec->state), out_bytes);
+    st = qk__extents_place(exec->extents, exec->extent_count, qk__cl_align_bytes(exec->state),
+                           out_bytes);
     for (uint32_t i = 0; st == QK_OK && i < exec->extent_count; i++) {
         if (i >= plan->value_count || is_in_temp(plan, i))
-            exec->places[i] = (struct qk__cl_place){.area = QK__CL_TEMP, .offset = exec->extents[i].offset};
+            exec->places[i] =
+                (struct qk__cl_place){.area = QK__CL_TEMP, .offset = exec->extents[i].offset};
     }
     return st;
 }
@@ -123,11 +130,12 @@ static qk_status upload_folded(struct qk__cl_exec *exec, struct qk_error *error)
         const struct qk__plan_value *value = &plan->values[i];
         qk__event                   *done = NULL;
 
-        if (value->home != QK__HOME_CONSTANT || value->root != i || exec->places[i].area != QK__CL_FOLDED ||
-            value->size_bytes == 0)
+        if (value->home != QK__HOME_CONSTANT || value->root != i ||
+            exec->places[i].area != QK__CL_FOLDED || value->size_bytes == 0)
             continue;
-        st = qk__device_write(exec->state->device, QK_QUEUE_WARM, exec->folded, exec->places[i].offset,
-                              value->constant, value->size_bytes, QK__NO_WAITS, &done, error);
+        st = qk__device_write(exec->state->device, QK_QUEUE_WARM, exec->folded,
+                              exec->places[i].offset, value->constant, value->size_bytes,
+                              QK__NO_WAITS, &done, error);
         if (st == QK_OK)
             st = qk__event_wait(done);
         qk__event_release(done);
@@ -157,12 +165,14 @@ static qk_status lay_out(struct qk__cl_exec *exec, struct qk_error *error)
 
     exec->places = qk__pool_array(&exec->pool, exec->extent_count, sizeof *exec->places);
     if (exec->places == NULL)
-        return qk_error_set(error, QK_NO_MEMORY, "no memory for the plan of %s", exec->state->owner);
+        return qk_error_set(error, QK_NO_MEMORY, "no memory for the plan of %s",
+                            exec->state->owner);
     place_io(exec);
     folded_bytes = place_folded(exec);
     st = place_temp(exec, &temp_bytes);
     if (st != QK_OK)
-        return qk_error_set(error, st, "%s: the plan's memory can't be laid out", exec->state->owner);
+        return qk_error_set(error, st, "%s: the plan's memory can't be laid out",
+                            exec->state->owner);
     place_views(exec);
     st = create_buffers(exec, folded_bytes, temp_bytes, error);
     if (st == QK_OK)
@@ -171,9 +181,9 @@ static qk_status lay_out(struct qk__cl_exec *exec, struct qk_error *error)
 }
 
 /*
- * CLBlast compiles for a shape when it first meets it, and some drivers compile when a kernel is first launched; both take
- * long, and warming a residence does not reach the kernel of pictures. Nothing runs on this plan's memory
- * yet, so the products may work on what lies there.
+ * CLBlast compiles for a shape when it first meets it, and some drivers compile when a kernel is
+ * first launched; both take long, and warming a residence does not reach the kernel of pictures.
+ * Nothing runs on this plan's memory yet, so the products may work on what lies there.
  */
 static qk_status launch_first(struct qk__cl_exec *exec, struct qk_error *error)
 {
@@ -208,7 +218,8 @@ static qk_status write_launches(struct qk__cl_exec *exec, struct qk_error *error
     return build.status;
 }
 
-qk_status qk__cl_exec_create(void *state, const struct qk__plan *plan, void **out_exec, struct qk_error *error)
+qk_status qk__cl_exec_create(void *state, const struct qk__plan *plan, void **out_exec,
+                             struct qk_error *error)
 {
     struct qk__cl_exec *exec = qk__alloc_zero(sizeof *exec);
     qk_status           st;

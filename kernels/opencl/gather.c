@@ -17,12 +17,14 @@ static int64_t product(const struct qk_shape *shape, uint32_t from, uint32_t to)
     return all;
 }
 
-static void begin(struct qk__cl_build *build, const struct qk__step *step, const char *text, const char *family)
+static void begin(struct qk__cl_build *build, const struct qk__step *step, const char *text,
+                  const char *family)
 {
-    const struct qk__plan_value *in = qk__cl_input(build, step, 0), *indices = qk__cl_input(build, step, 1);
-    const struct qk__cl_define   defines[] = {{"T", qk__cl_type_of_size(qk_dtype_size(in->dtype))},
-                                              {"INDEX", indices->dtype == QK_I64 ? "long" : "int"}};
-    char                         name[48];
+    const struct qk__plan_value *in = qk__cl_input(build, step, 0),
+                                *indices = qk__cl_input(build, step, 1);
+    const struct qk__cl_define defines[] = {{"T", qk__cl_type_of_size(qk_dtype_size(in->dtype))},
+                                            {"INDEX", indices->dtype == QK_I64 ? "long" : "int"}};
+    char                       name[48];
 
     snprintf(name, sizeof name, "%s_%s_%s", family, defines[0].body, defines[1].body);
     qk__cl_begin(build, text, name, defines, QK__COUNT_OF(defines));
@@ -77,14 +79,15 @@ struct gather_nd_params {
 static void prepare_gather_nd(struct qk__cl_build *build, const struct qk__step *step)
 {
     const struct qk__gather_params *params = step->params;
-    const struct qk_shape *in = &qk__cl_input(build, step, 0)->shape, *indices = &qk__cl_input(build, step, 1)->shape;
-    const uint32_t         batch = params->batch_dims, width = (uint32_t)indices->dims[indices->rank - 1];
+    const struct qk_shape          *in = &qk__cl_input(build, step, 0)->shape,
+                          *indices = &qk__cl_input(build, step, 1)->shape;
+    const uint32_t batch = params->batch_dims, width = (uint32_t)indices->dims[indices->rank - 1];
     struct gather_nd_params p = {.count = qk__cl_count(qk__cl_output(build, step, 0)),
                                  .inner = product(in, batch + width, in->rank),
                                  .tuples = product(indices, batch, indices->rank - 1),
                                  .batch_stride = product(in, batch, in->rank),
                                  .width = (int32_t)width};
-    int64_t strides[QK_TENSOR_MAX_DIMS];
+    int64_t                 strides[QK_TENSOR_MAX_DIMS];
 
     qk__shape_strides(in, strides);
     memcpy(p.dims, in->dims + batch, width * sizeof p.dims[0]);

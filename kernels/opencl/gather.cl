@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gather: INDEX, the type of the indices. A host would refuse an index outside of its axis; here it is held inside, so that
- * nothing strange is read.
+ * gather: INDEX, the type of the indices. A host would refuse an index outside of its axis; here it
+ * is held inside, so that nothing strange is read.
  */
-__kernel void NAME(__global const T *in, ulong in_at, __global const INDEX *indices, ulong indices_at,
-                   __global T *out, ulong out_at, long count, long length, long inner, long index_count)
+__kernel void NAME(__global const T *in, ulong in_at, __global const INDEX *indices,
+                   ulong indices_at, __global T *out, ulong out_at, long count, long length,
+                   long inner, long index_count)
 {
     const long flat = flat_here();
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* gather_elements: INDEX; walks the input without the axis (a) */
-__kernel void NAME(__global const T *in, ulong in_at, __global const INDEX *indices, ulong indices_at,
-                   __global T *out, ulong out_at, struct walk walk, long length, long stride)
+__kernel void NAME(__global const T *in, ulong in_at, __global const INDEX *indices,
+                   ulong indices_at, __global T *out, ulong out_at, struct walk walk, long length,
+                   long stride)
 {
     struct place at;
 

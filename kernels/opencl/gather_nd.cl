@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gather_nd: INDEX; slices of `inner` elements at places of `width` coordinates, held inside as in gather.cl */
+/* gather_nd: INDEX; slices of `inner` elements at places of `width` coordinates, held inside as in
+ * gather.cl */
 struct NAME {
     long count, inner, tuples, batch_stride;
     long dims[8], strides[8];
     int  width, filler;
 };
 
-__kernel void NAME(__global const T *in, ulong in_at, __global const INDEX *indices, ulong indices_at,
-                   __global T *out, ulong out_at, struct NAME p)
+__kernel void NAME(__global const T *in, ulong in_at, __global const INDEX *indices,
+                   ulong indices_at, __global T *out, ulong out_at, struct NAME p)
 {
     const long flat = flat_here();
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gemm.c - matrix products by CLBlast, with its scratch memory from us, so that the ledger knows of it. */
+/* gemm.c - matrix products by CLBlast, with its scratch memory from us, so that the ledger knows of
+ * it. */
 #include "kernels/opencl/exec.h"
 
 #include <clblast_c.h>
@@ -9,8 +10,8 @@ static CLBlastTranspose transpose_of(bool is_transposed)
     return is_transposed ? CLBlastTransposeYes : CLBlastTransposeNo;
 }
 
-static qk_status status_of(struct qk__cl_state *state, const struct qk__cl_gemm *gemm, CLBlastStatusCode code,
-                           struct qk_error *error)
+static qk_status status_of(struct qk__cl_state *state, const struct qk__cl_gemm *gemm,
+                           CLBlastStatusCode code, struct qk_error *error)
 {
     qk_status st = QK_INTERNAL;
 
@@ -24,21 +25,22 @@ static qk_status status_of(struct qk__cl_state *state, const struct qk__cl_gemm 
                         qk__device_info(state->device)->id, (int)code, gemm->m, gemm->n, gemm->k);
 }
 
-qk_status qk__cl_gemm_temp_bytes(struct qk__cl_state *state, const struct qk__cl_gemm *gemm, size_t *out_bytes,
-                                 struct qk_error *error)
+qk_status qk__cl_gemm_temp_bytes(struct qk__cl_state *state, const struct qk__cl_gemm *gemm,
+                                 size_t *out_bytes, struct qk_error *error)
 {
     cl_command_queue queue = qk__device_native_queue(state->device, QK_QUEUE_COMPUTE);
 
     *out_bytes = 0;
     return status_of(state, gemm,
                      CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, transpose_of(gemm->trans_a),
-                                                transpose_of(gemm->trans_b), gemm->m, gemm->n, gemm->k, 0,
-                                                gemm->a_ld, 0, gemm->b_ld, 0, gemm->n, &queue, out_bytes),
+                                                transpose_of(gemm->trans_b), gemm->m, gemm->n,
+                                                gemm->k, 0, gemm->a_ld, 0, gemm->b_ld, 0, gemm->n,
+                                                &queue, out_bytes),
                      error);
 }
 
-static size_t floats_to(struct qk__cl_exec *exec, const struct qk__cl_slot *slot, uint32_t value, size_t at,
-                        cl_mem *out_memory)
+static size_t floats_to(struct qk__cl_exec *exec, const struct qk__cl_slot *slot, uint32_t value,
+                        size_t at, cl_mem *out_memory)
 {
     size_t offset;
 
@@ -58,8 +60,9 @@ qk_status qk__cl_gemm_enqueue(struct qk__cl_exec *exec, const struct qk__cl_slot
 
     return status_of(exec->state, gemm,
                      CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, transpose_of(gemm->trans_a),
-                                                transpose_of(gemm->trans_b), gemm->m, gemm->n, gemm->k, gemm->alpha,
-                                                a, a_at, gemm->a_ld, b, b_at, gemm->b_ld, gemm->beta, c, c_at,
-                                                gemm->n, &queue, NULL, temp),
+                                                transpose_of(gemm->trans_b), gemm->m, gemm->n,
+                                                gemm->k, gemm->alpha, a, a_at, gemm->a_ld, b, b_at,
+                                                gemm->b_ld, gemm->beta, c, c_at, gemm->n, &queue,
+                                                NULL, temp),
                      error);
 }

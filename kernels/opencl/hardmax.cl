@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* hardmax: 1 at the first of the largest, 0 elsewhere */
-__kernel void NAME(__global const float *in, ulong in_at, __global float *out, ulong out_at, long rows, int length,
-                   long inner)
+__kernel void NAME(__global const float *in, ulong in_at, __global float *out, ulong out_at,
+                   long rows, int length, long inner)
 {
     const long row = get_global_id(0);
 

@@ -2,8 +2,9 @@
 /*
  * kernel.c - programs made of templates.
  *
- * A plan's kernels that the state does not have yet become one program: common.cl, and each kernel's template between its
- * defines. One program for all is what compiles fastest, since each pays for the compiler's start anew.
+ * A plan's kernels that the state does not have yet become one program: common.cl, and each
+ * kernel's template between its defines. One program for all is what compiles fastest, since each
+ * pays for the compiler's start anew.
  */
 #include "kernels/opencl/exec.h"
 #include "kernels/opencl/templates.h"
@@ -52,7 +53,8 @@ static struct qk__cl_kernel *add_kernel(struct qk__cl_state *state, const char *
 
     if (kernel == NULL)
         return NULL;
-    if (qk__array_reserve(&array, &state->kernel_capacity, state->kernel_count + 1, sizeof *state->kernels) != QK_OK) {
+    if (qk__array_reserve(&array, &state->kernel_capacity, state->kernel_count + 1,
+                          sizeof *state->kernels) != QK_OK) {
         qk__free(kernel);
         return NULL;
     }
@@ -62,8 +64,9 @@ static struct qk__cl_kernel *add_kernel(struct qk__cl_state *state, const char *
     return kernel;
 }
 
-struct qk__cl_kernel *qk__cl_kernel_want(struct qk__cl_build *build, const char *text, const char *name,
-                                         const struct qk__cl_define *defines, size_t define_count)
+struct qk__cl_kernel *qk__cl_kernel_want(struct qk__cl_build *build, const char *text,
+                                         const char *name, const struct qk__cl_define *defines,
+                                         size_t define_count)
 {
     struct qk__cl_kernel *kernel = find_kernel(build->state, name);
 
@@ -89,8 +92,8 @@ static void forget_kernels(struct qk__cl_state *state, size_t from)
     }
 }
 
-static qk_status build_program(struct qk__cl_state *state, const char *text, size_t length, qk__program **out_program,
-                               struct qk_error *error)
+static qk_status build_program(struct qk__cl_state *state, const char *text, size_t length,
+                               qk__program **out_program, struct qk_error *error)
 {
     const struct qk_program_source source = {.name = state->owner, .text = text, .length = length};
     void                          *array = state->programs;
@@ -115,7 +118,8 @@ static qk_status build_kernels(struct qk__cl_build *build, const char *text, siz
 
     for (size_t i = build->known_kernels; st == QK_OK && i < state->kernel_count; i++) {
         state->kernels[i]->program = program;
-        st = qk__kernel_create(program, state->kernels[i]->name, &state->kernels[i]->kernel, build->error);
+        st = qk__kernel_create(program, state->kernels[i]->name, &state->kernels[i]->kernel,
+                               build->error);
     }
     return st;
 }
@@ -130,7 +134,8 @@ void qk__cl_kernels_build(struct qk__cl_build *build)
         if (build->status == QK_OK)
             build->status = build_kernels(build, text, length);
         else
-            qk_error_set(build->error, build->status, "no memory for a program of %s", build->state->owner);
+            qk_error_set(build->error, build->status, "no memory for a program of %s",
+                         build->state->owner);
         qk__free(text);
     }
     if (build->status != QK_OK)

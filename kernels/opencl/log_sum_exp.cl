@@ -7,7 +7,8 @@ struct NAME {
     long count;
 };
 
-__kernel void NAME(__global const T *in, ulong in_at, __global T *out, ulong out_at, struct walk walk, struct NAME r)
+__kernel void NAME(__global const T *in, ulong in_at, __global T *out, ulong out_at,
+                   struct walk walk, struct NAME r)
 {
     struct place at;
     T            largest = -INFINITY, sum = 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lp_norm: by the 1-norm or 2-norm along an axis */
-__kernel void NAME(__global const float *in, ulong in_at, __global float *out, ulong out_at, long rows, int length,
-                   long inner, int p)
+__kernel void NAME(__global const float *in, ulong in_at, __global float *out, ulong out_at,
+                   long rows, int length, long inner, int p)
 {
     const long row = get_global_id(0);
     float      sum = 0.0f;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lrn: across channels, [n, channels, inner] */
-__kernel void NAME(__global const float *in, ulong in_at, __global float *out, ulong out_at, long count, long inner,
-                   int channels, int size, float alpha, float beta, float bias)
+__kernel void NAME(__global const float *in, ulong in_at, __global float *out, ulong out_at,
+                   long count, long inner, int channels, int size, float alpha, float beta,
+                   float bias)
 {
     const long i = flat_here();
     float      sum = 0.0f;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* matmul.c - MatMul and Gemm: small products by our own kernel, large ones by CLBlast (see conv.c for why). */
+/* matmul.c - MatMul and Gemm: small products by our own kernel, large ones by CLBlast (see conv.c
+ * for why). */
 #include "kernels/opencl/exec.h"
 #include "kernels/opencl/ops.h"
 #include "kernels/opencl/templates.h"
@@ -7,8 +8,8 @@
 #include "base/memory.h"
 
 #define MAX_BATCH 6
-#define LOCAL_X   8
-#define LOCAL_Y   4
+#define LOCAL_X 8
+#define LOCAL_Y 4
 
 /* struct NAME of matmul.cl; batch axes innermost first */
 struct matmul_kernel_params {
@@ -62,8 +63,8 @@ static bool is_one_product(const struct qk__matmul_params *params)
     return b_count == 1 && !params->trans_a && qk_shape_equal(&params->a_batch, &params->batch);
 }
 
-static struct matmul_kernel_params kernel_params(const struct qk__cl_build *build, const struct qk__step *step,
-                                                 int64_t *batch)
+static struct matmul_kernel_params kernel_params(const struct qk__cl_build *build,
+                                                 const struct qk__step *step, int64_t *batch)
 {
     const struct qk__matmul_params *params = step->params;
     struct matmul_kernel_params     p = {
@@ -89,8 +90,9 @@ static struct matmul_kernel_params kernel_params(const struct qk__cl_build *buil
     return p;
 }
 
-static void launch_tile(struct qk__cl_build *build, const struct qk__step *step, const struct matmul_kernel_params *p,
-                        int64_t batch, struct qk__cl_activation act)
+static void launch_tile(struct qk__cl_build *build, const struct qk__step *step,
+                        const struct matmul_kernel_params *p, int64_t batch,
+                        struct qk__cl_activation act)
 {
     const bool    is_row = p->m == 1;
     const int64_t rows = is_row ? 1 : (p->m + QK__CL_TILE - 1) / QK__CL_TILE;
@@ -103,21 +105,22 @@ static void launch_tile(struct qk__cl_build *build, const struct qk__step *step,
     qk__cl_value(build, step->outputs[0]);
     qk__cl_arg(build, *p);
     qk__cl_arg(build, act);
-    qk__cl_end(build, (int64_t[]){(p->n + QK__CL_TILE - 1) / QK__CL_TILE, rows, batch}, LOCAL_X, LOCAL_Y);
+    qk__cl_end(build, (int64_t[]){(p->n + QK__CL_TILE - 1) / QK__CL_TILE, rows, batch}, LOCAL_X,
+               LOCAL_Y);
 }
 
-static void spread_c(struct qk__cl_build *build, const struct qk__step *step, const struct matmul_kernel_params *p,
-                     int64_t batch)
+static void spread_c(struct qk__cl_build *build, const struct qk__step *step,
+                     const struct matmul_kernel_params *p, int64_t batch)
 {
-    const struct qk_shape    view = {3, {batch, p->m, p->n}};
-    const int64_t            from[] = {0, p->c_row, p->c_column}, to[] = {(int64_t)p->m * p->n, p->n, 1};
+    const struct qk_shape view = {3, {batch, p->m, p->n}};
+    const int64_t from[] = {0, p->c_row, p->c_column}, to[] = {(int64_t)p->m * p->n, p->n, 1};
     const struct qk__cl_walk walk = qk__cl_walk(&view, from, to, NULL);
 
     qk__cl_copy(build, step->inputs[2], 0, step->outputs[0], 0, sizeof(float), &walk);
 }
 
-static void launch_gemms(struct qk__cl_build *build, const struct qk__step *step, const struct matmul_kernel_params *p,
-                         int64_t batch)
+static void launch_gemms(struct qk__cl_build *build, const struct qk__step *step,
+                         const struct matmul_kernel_params *p, int64_t batch)
 {
     const struct qk__matmul_params *params = step->params;
     struct qk__cl_gemm              gemm = {

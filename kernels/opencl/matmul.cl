@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * matmul: EACH_ROW, ROWS. out = act(alpha a b + beta c): a work-item makes a tile of ROWS rows and eight columns.
- * x: tile of columns, y: tile of rows, z: matrix of the batch. All strides in elements; c's are 0 where it repeats.
+ * matmul: EACH_ROW, ROWS. out = act(alpha a b + beta c): a work-item makes a tile of ROWS rows and
+ * eight columns. All strides in elements; c's are 0 where it repeats.
+ * x: tile of columns; y: tile of rows; z: matrix of the batch
  */
 struct NAME {
-    int  m, n, k;
-    int  a_row, a_column, b_row, b_column, c_row, c_column;
-    int  has_c;
+    int   m, n, k;
+    int   a_row, a_column, b_row, b_column, c_row, c_column;
+    int   has_c;
     float alpha, beta;
-    int  batch_rank, batch_dims[6];
-    int  filler;
-    long a_batch[6], b_batch[6];
+    int   batch_rank, batch_dims[6];
+    int   filler;
+    long  a_batch[6], b_batch[6];
 };
 
 __kernel void NAME(__global const float *a, ulong a_at, __global const float *b, ulong b_at,
-                   __global const float *c, ulong c_at, __global float *out, ulong out_at, struct NAME p,
-                   struct activation act)
+                   __global const float *c, ulong c_at, __global float *out, ulong out_at,
+                   struct NAME p, struct activation act)
 {
     const int column = (int)get_global_id(0) * 8, row = (int)get_global_id(1) * ROWS;
     const int left = p.n - column, last = min(ROWS, p.m - row) - 1;
@@ -33,9 +34,9 @@ __kernel void NAME(__global const float *a, ulong a_at, __global const float *b,
     }
 
     /* Rows that are too many repeat the last one and are not stored. */
-#define BEGIN_ROW(r)                                                                              \
-    __global const float *a##r = a + (long)(row + min(r, last)) * p.a_row;                        \
-    float8 sum##r = 0.0f;
+#define BEGIN_ROW(r) \
+    __global const float *a##r = a + (long)(row + min(r, last)) * p.a_row; \
+    float8                sum##r = 0.0f;
     EACH_ROW(BEGIN_ROW)
 #undef BEGIN_ROW
 
@@ -55,7 +56,8 @@ __kernel void NAME(__global const float *a, ulong a_at, __global const float *b,
         float8 plus = 0.0f;
 
         if (p.has_c)
-            plus = p.beta * load8(c + c_at + (long)(row + r) * p.c_row + (long)column * p.c_column, p.c_column, left);
+            plus = p.beta * load8(c + c_at + (long)(row + r) * p.c_row + (long)column * p.c_column,
+                                  p.c_column, left);
         store8(activate8(p.alpha * tile[r] + plus, act), out + (long)r * p.n, left);
     }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* move.c - elements go elsewhere and stay what they are: all of it is strided copies, but for padding by its neighbours. */
+/* move.c - elements go elsewhere and stay what they are: all of it is strided copies, but for
+ * padding by its neighbours. */
 #include "kernels/opencl/exec.h"
 #include "kernels/opencl/ops.h"
 #include "kernels/opencl/templates.h"
@@ -13,8 +14,9 @@ static size_t element_bytes(const struct qk__plan_value *value)
     return qk_dtype_size(value->dtype);
 }
 
-static void copy(struct qk__cl_build *build, const struct qk_shape *shape, uint32_t from, int64_t from_at,
-                 const int64_t *from_strides, uint32_t to, int64_t to_at, const int64_t *to_strides)
+static void copy(struct qk__cl_build *build, const struct qk_shape *shape, uint32_t from,
+                 int64_t from_at, const int64_t *from_strides, uint32_t to, int64_t to_at,
+                 const int64_t *to_strides)
 {
     const struct qk__cl_walk walk = qk__cl_walk(shape, from_strides, to_strides, NULL);
 
@@ -48,7 +50,8 @@ static void prepare_split(struct qk__cl_build *build, const struct qk__step *ste
         if (part == NULL)
             continue;
         qk__shape_strides(&part->shape, to);
-        copy(build, &part->shape, step->inputs[0], at * from[params->axis], from, step->outputs[i], 0, to);
+        copy(build, &part->shape, step->inputs[0], at * from[params->axis], from, step->outputs[i],
+             0, to);
         at += part->shape.dims[params->axis];
     }
 }
@@ -68,8 +71,8 @@ static void prepare_slice(struct qk__cl_build *build, const struct qk__step *ste
     copy(build, shape, step->inputs[0], at, from, step->outputs[0], 0, to);
 }
 
-static void permute(struct qk__cl_build *build, const struct qk__step *step, const struct qk_shape *in,
-                    const uint32_t *perm)
+static void permute(struct qk__cl_build *build, const struct qk__step *step,
+                    const struct qk_shape *in, const uint32_t *perm)
 {
     struct qk_shape out = {.rank = in->rank};
     int64_t         strides[QK_TENSOR_MAX_DIMS], from[QK_TENSOR_MAX_DIMS], to[QK_TENSOR_MAX_DIMS];
@@ -107,18 +110,20 @@ static void prepare_expand(struct qk__cl_build *build, const struct qk__step *st
     copy(build, shape, step->inputs[0], 0, from, step->outputs[0], 0, to);
 }
 
-/* One copy of the input for each tile: tiles along the repeated axes are counted as a number with those digits. */
+/* One copy of the input for each tile: tiles along the repeated axes are counted as a number with
+ * those digits. */
 static void prepare_tile(struct qk__cl_build *build, const struct qk__step *step)
 {
-    const struct qk_shape *in = &qk__cl_input(build, step, 0)->shape, *out = &qk__cl_output(build, step, 0)->shape;
-    struct qk_shape        view = {0};
-    int64_t                in_strides[QK_TENSOR_MAX_DIMS], out_strides[QK_TENSOR_MAX_DIMS];
-    int64_t                from[QK_TENSOR_MAX_DIMS], to[QK_TENSOR_MAX_DIMS];
+    const struct qk_shape *in = &qk__cl_input(build, step, 0)->shape,
+                          *out = &qk__cl_output(build, step, 0)->shape;
+    struct qk_shape view = {0};
+    int64_t         in_strides[QK_TENSOR_MAX_DIMS], out_strides[QK_TENSOR_MAX_DIMS];
+    int64_t         from[QK_TENSOR_MAX_DIMS], to[QK_TENSOR_MAX_DIMS];
 
     qk__shape_strides(in, in_strides);
     qk__shape_strides(out, out_strides);
     for (uint32_t i = 0; i < in->rank; i++) {
-        const int64_t tiles = in->dims[i] > 0 ? out->dims[i] / in->dims[i] : 0;
+        const int64_t  tiles = in->dims[i] > 0 ? out->dims[i] / in->dims[i] : 0;
         const uint32_t axes = tiles == 1 || in->dims[i] == 1 ? 1 : 2;
 
         if (view.rank + axes > QK_TENSOR_MAX_DIMS) {
@@ -169,15 +174,16 @@ static void prepare_pad(struct qk__cl_build *build, const struct qk__step *step)
         [QK__PAD_EDGE] = "clamp(i, 0, size - 1)",
         [QK__PAD_WRAP] = "((i % size) + size) % size",
     };
-    static const char *const names[] = {"constant", "reflect", "edge", "wrap"};
+    static const char *const     names[] = {"constant", "reflect", "edge", "wrap"};
     const struct qk__pad_params *params = step->params;
-    const struct qk__plan_value *in = qk__cl_input(build, step, 0), *out = qk__cl_output(build, step, 0);
-    const size_t                 size_bytes = element_bytes(in);
-    const struct qk__cl_define   defines[] = {{"T", qk__cl_type_of_size(size_bytes)},
-                                              {"OUTSIDE(i, size)", outside[params->mode]}};
-    struct pad_kernel_params     p = {.rank = (int32_t)in->shape.rank, .count = qk__cl_count(out)};
-    const uint64_t               value = value_bits(params->value, in->dtype);
-    char                         name[48];
+    const struct qk__plan_value *in = qk__cl_input(build, step, 0),
+                                *out = qk__cl_output(build, step, 0);
+    const size_t               size_bytes = element_bytes(in);
+    const struct qk__cl_define defines[] = {{"T", qk__cl_type_of_size(size_bytes)},
+                                            {"OUTSIDE(i, size)", outside[params->mode]}};
+    struct pad_kernel_params   p = {.rank = (int32_t)in->shape.rank, .count = qk__cl_count(out)};
+    const uint64_t             value = value_bits(params->value, in->dtype);
+    char                       name[48];
 
     if ((in->dtype == QK_F16 || in->dtype == QK_BF16) && params->value != 0.0) {
         qk__cl_cannot(build, step, "%s", qk_dtype_name(in->dtype));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* norm.c - normalisations: by batch statistics, instance, layer, neighbouring channels, and p-norm. */
+/* norm.c - normalisations: by batch statistics, instance, layer, neighbouring channels, and p-norm.
+ */
 #include "kernels/opencl/exec.h"
 #include "kernels/opencl/ops.h"
 #include "kernels/opencl/templates.h"
@@ -39,14 +40,15 @@ struct rows {
     int32_t scale_row, scale_element;
 };
 
-static void launch_norm(struct qk__cl_build *build, const struct qk__step *step, const struct rows *rows,
-                        bool has_mean, float epsilon)
+static void launch_norm(struct qk__cl_build *build, const struct qk__step *step,
+                        const struct rows *rows, bool has_mean, float epsilon)
 {
     const struct qk__cl_define defines[] = {{"MEAN", has_mean ? "1" : "0"}};
     const uint32_t             bias = step->input_count > 2 ? step->inputs[2] : QK__NO_VALUE;
     const int32_t              has_bias = bias != QK__NO_VALUE;
 
-    qk__cl_begin(build, qk__embedded_norm_cl, has_mean ? "norm" : "norm_rms", defines, QK__COUNT_OF(defines));
+    qk__cl_begin(build, qk__embedded_norm_cl, has_mean ? "norm" : "norm_rms", defines,
+                 QK__COUNT_OF(defines));
     qk__cl_value(build, step->inputs[0]);
     qk__cl_value(build, step->inputs[1]);
     qk__cl_value(build, bias);
@@ -65,10 +67,10 @@ static void prepare_instance_norm(struct qk__cl_build *build, const struct qk__s
 {
     const struct qk__instance_norm_params *params = step->params;
     const struct qk_shape                 *shape = &qk__cl_output(build, step, 0)->shape;
-    const struct rows rows = {.count = shape->dims[0] * shape->dims[1],
-                              .inner = elements(shape, 2),
-                              .channels = shape->dims[1],
-                              .scale_row = 1};
+    const struct rows                      rows = {.count = shape->dims[0] * shape->dims[1],
+                                                   .inner = elements(shape, 2),
+                                                   .channels = shape->dims[1],
+                                                   .scale_row = 1};
 
     launch_norm(build, step, &rows, true, params->epsilon);
 }
@@ -76,10 +78,13 @@ static void prepare_instance_norm(struct qk__cl_build *build, const struct qk__s
 static void prepare_layer_norm(struct qk__cl_build *build, const struct qk__step *step)
 {
     const struct qk__layer_norm_params *params = step->params;
-    const struct qk__plan_value        *scale = qk__cl_input(build, step, 1), *bias = qk__cl_input(build, step, 2);
-    const struct rows rows = {.count = params->outer, .inner = params->inner, .channels = 1, .scale_element = 1};
+    const struct qk__plan_value        *scale = qk__cl_input(build, step, 1),
+                                *bias = qk__cl_input(build, step, 2);
+    const struct rows rows = {
+        .count = params->outer, .inner = params->inner, .channels = 1, .scale_element = 1};
 
-    if (qk__cl_count(scale) != params->inner || (bias != NULL && qk__cl_count(bias) != params->inner))
+    if (qk__cl_count(scale) != params->inner ||
+        (bias != NULL && qk__cl_count(bias) != params->inner))
         qk__cl_cannot(build, step, "a scale or bias of another shape than what is normalised");
     else if (qk__cl_output(build, step, 1) != NULL || qk__cl_output(build, step, 2) != NULL)
         qk__cl_cannot(build, step, "mean and deviation as outputs");

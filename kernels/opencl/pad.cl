@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pad: OUTSIDE(i, size), the place inside that stands for one outside; below 0: the value. Axis 0 is innermost. */
+/* pad: OUTSIDE(i, size), the place inside that stands for one outside; below 0: the value. Axis 0
+ * is innermost. */
 struct NAME {
     int  in[8], out[8], before[8];
     int  rank, filler;
     long count;
 };
 
-__kernel void NAME(__global const T *in, ulong in_at, __global T *out, ulong out_at, struct NAME p, T value)
+__kernel void NAME(__global const T *in, ulong in_at, __global T *out, ulong out_at, struct NAME p,
+                   T value)
 {
     const long flat = flat_here();
     long       rest = flat, from = 0, stride = 1;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * picture.c - inputs that are regions of a picture: its bytes go up once, and a kernel makes the tensor there.
+ * picture.c - inputs that are regions of a picture: its bytes go up once, and a kernel makes the
+ * tensor there.
  *
- * A slot keeps memory for the largest set of pictures it met. It grows only when its last run is over, which is waited for:
- * that happens a few times in a model's life.
+ * A slot keeps memory for the largest set of pictures it met. It grows only when its last run is
+ * over, which is waited for: that happens a few times in a model's life.
  */
 #include "kernels/image/transform.h"
 #include "kernels/opencl/exec.h"
@@ -32,10 +33,12 @@ struct qk__cl_kernel *qk__cl_transform_want(struct qk__cl_build *build)
 }
 
 /* Lays input `index` behind `*end`. */
-static struct staging stage(const struct qk__cl_exec *exec, const struct qk__input *input, size_t *end)
+static struct staging stage(const struct qk__cl_exec *exec, const struct qk__input *input,
+                            size_t *end)
 {
     const qk_image *image = input->image;
-    struct staging  staging = {.pixels_bytes = (size_t)image->width * image->height * image->channels};
+    struct staging  staging = {.pixels_bytes =
+                                   (size_t)image->width * image->height * image->channels};
 
     if (input->regions != NULL)
         staging.regions_bytes = input->region_count * sizeof *input->regions;
@@ -57,17 +60,18 @@ static qk_status make_room(struct qk__cl_exec *exec, struct qk__cl_slot *slot, s
     return qk__cl_buffer_create(exec->state, size_bytes, &slot->picture, error);
 }
 
-static qk_status upload_one(struct qk__cl_exec *exec, struct qk__cl_slot *slot, const struct qk__input *input,
-                            const struct staging *staging, struct qk__waits after, struct qk_error *error)
+static qk_status upload_one(struct qk__cl_exec *exec, struct qk__cl_slot *slot,
+                            const struct qk__input *input, const struct staging *staging,
+                            struct qk__waits after, struct qk_error *error)
 {
     qk__device *device = exec->state->device;
     qk_status   st;
 
-    st = qk__device_write(device, QK_QUEUE_UPLOAD, slot->picture, staging->pixels_at, input->image->pixels,
-                          staging->pixels_bytes, after, NULL, error);
+    st = qk__device_write(device, QK_QUEUE_UPLOAD, slot->picture, staging->pixels_at,
+                          input->image->pixels, staging->pixels_bytes, after, NULL, error);
     if (st == QK_OK && staging->regions_bytes > 0)
-        st = qk__device_write(device, QK_QUEUE_UPLOAD, slot->picture, staging->regions_at, input->regions,
-                              staging->regions_bytes, after, NULL, error);
+        st = qk__device_write(device, QK_QUEUE_UPLOAD, slot->picture, staging->regions_at,
+                              input->regions, staging->regions_bytes, after, NULL, error);
     return st;
 }
 
@@ -83,7 +87,8 @@ qk_status qk__cl_pictures_upload(struct qk__cl_exec *exec, struct qk__cl_slot *s
 
         if (input->kind != QK__INPUT_IMAGE)
             continue;
-        st = qk__image_transform_check(input->image, input->regions, input->region_count, input->transform, error);
+        st = qk__image_transform_check(input->image, input->regions, input->region_count,
+                                       input->transform, error);
         if (st == QK_OK)
             (void)stage(exec, input, &end);
     }
@@ -146,20 +151,23 @@ static qk_status launch(struct qk__cl_exec *exec, const struct qk__cl_slot *slot
         .arg_count = QK__COUNT_OF(args),
         .dims = 3,
         .global = {(size_t)(params->out_w + LOCAL_X - 1) / LOCAL_X * LOCAL_X,
-                   (size_t)(params->out_h + LOCAL_Y - 1) / LOCAL_Y * LOCAL_Y, count * (size_t)params->out_c},
+                   (size_t)(params->out_h + LOCAL_Y - 1) / LOCAL_Y * LOCAL_Y,
+                   count * (size_t)params->out_c},
         .local = {LOCAL_X, LOCAL_Y, 1},
     };
 
     if (count == 0)
         return QK_OK;
-    return qk__device_launch(exec->state->device, QK_QUEUE_COMPUTE, &queued, QK__NO_WAITS, NULL, error);
+    return qk__device_launch(exec->state->device, QK_QUEUE_COMPUTE, &queued, QK__NO_WAITS, NULL,
+                             error);
 }
 
 qk_status qk__cl_transform_first(struct qk__cl_exec *exec, struct qk_error *error)
 {
-    const struct transform_params one = {.in_w = 1, .in_h = 1, .in_c = 1, .out_w = 1, .out_h = 1, .out_c = 1};
-    const struct qk__plan_value  *value = NULL;
-    uint32_t                      i = 0;
+    const struct transform_params one = {
+        .in_w = 1, .in_h = 1, .in_c = 1, .out_w = 1, .out_h = 1, .out_c = 1};
+    const struct qk__plan_value *value = NULL;
+    uint32_t                     i = 0;
 
     if (exec->transform == NULL)
         return QK_OK;
@@ -168,7 +176,8 @@ qk_status qk__cl_transform_first(struct qk__cl_exec *exec, struct qk_error *erro
             return QK_OK;
         value = &exec->plan->values[exec->plan->inputs[i++]];
     }
-    return launch(exec, &exec->slots[0], exec->plan->inputs[i - 1], &one, 1, exec->temp, &(struct staging){0}, error);
+    return launch(exec, &exec->slots[0], exec->plan->inputs[i - 1], &one, 1, exec->temp,
+                  &(struct staging){0}, error);
 }
 
 qk_status qk__cl_pictures_enqueue(struct qk__cl_exec *exec, const struct qk__cl_slot *slot,
@@ -185,7 +194,8 @@ qk_status qk__cl_pictures_enqueue(struct qk__cl_exec *exec, const struct qk__cl_
             const struct transform_params params = params_of(input);
 
             st = launch(exec, slot, exec->plan->inputs[i], &params,
-                        qk__image_region_count(input->regions, input->region_count), slot->picture, &staging, error);
+                        qk__image_region_count(input->regions, input->region_count), slot->picture,
+                        &staging, error);
         }
     }
     return st;

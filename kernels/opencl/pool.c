@@ -17,10 +17,12 @@ struct pool_kernel_params {
     int32_t filler;
 };
 
-static struct pool_kernel_params kernel_params(const struct qk__cl_build *build, const struct qk__step *step)
+static struct pool_kernel_params kernel_params(const struct qk__cl_build *build,
+                                               const struct qk__step     *step)
 {
     const struct qk__pool_params *pool = step->params;
-    const struct qk_shape *in = &qk__cl_input(build, step, 0)->shape, *out = &qk__cl_output(build, step, 0)->shape;
+    const struct qk_shape        *in = &qk__cl_input(build, step, 0)->shape,
+                          *out = &qk__cl_output(build, step, 0)->shape;
     struct pool_kernel_params p = {.counts_padding = pool->count_include_pad,
                                    .count = qk__cl_count(qk__cl_output(build, step, 0)),
                                    .p = (float)pool->p};
@@ -54,12 +56,12 @@ static const struct pool_function functions[] = {
 
 static void prepare_pool(struct qk__cl_build *build, const struct qk__step *step)
 {
-    const struct qk__pool_params    *params = step->params;
-    const struct pool_function      *function = &functions[params->kind];
-    const struct pool_kernel_params  p = kernel_params(build, step);
-    const qk_dtype                   dtype = qk__cl_input(build, step, 0)->dtype;
-    const char                      *type = qk__cl_type(dtype), *lowest = qk__cl_lowest(dtype);
-    char                             name[48];
+    const struct qk__pool_params   *params = step->params;
+    const struct pool_function     *function = &functions[params->kind];
+    const struct pool_kernel_params p = kernel_params(build, step);
+    const qk_dtype                  dtype = qk__cl_input(build, step, 0)->dtype;
+    const char                     *type = qk__cl_type(dtype), *lowest = qk__cl_lowest(dtype);
+    char                            name[48];
 
     if (type == NULL) {
         qk__cl_cannot(build, step, "%s", qk_dtype_name(dtype));
@@ -70,10 +72,11 @@ static void prepare_pool(struct qk__cl_build *build, const struct qk__step *step
         return;
     }
 
-    const struct qk__cl_define defines[] = {{"T", type},
-                                            {"FIRST", function->first != NULL ? function->first : lowest},
-                                            {"ADD(sum, x)", function->add},
-                                            {"END(sum, inside, all)", function->end}};
+    const struct qk__cl_define defines[] = {
+        {"T", type},
+        {"FIRST", function->first != NULL ? function->first : lowest},
+        {"ADD(sum, x)", function->add},
+        {"END(sum, inside, all)", function->end}};
 
     snprintf(name, sizeof name, "pool_%s_%s", function->name, type);
     qk__cl_begin(build, qk__embedded_pool_cl, name, defines, QK__COUNT_OF(defines));

@@ -16,7 +16,8 @@ struct reduce_kernel_params {
     int64_t count;
 };
 
-/* FIRST NULL: the lowest, or the highest where `starts_high`, of the type. NULL otherwise: not for integers. */
+/* FIRST NULL: the lowest, or the highest where `starts_high`, of the type. NULL otherwise: not for
+ * integers. */
 struct reduction {
     const char *name, *first, *real_add, *real_end, *integer_add, *integer_end;
     bool        starts_high;
@@ -24,15 +25,18 @@ struct reduction {
 
 static const struct reduction reductions[] = {
     [QK__REDUCE_SUM] = {"sum", "0", "sum + x", "sum", "sum + x", "sum", false},
-    [QK__REDUCE_MEAN] = {"mean", "0", "sum + x", "sum / (float)n", "sum + x", "n == 0 ? 0 : sum / (A)n", false},
+    [QK__REDUCE_MEAN] = {"mean", "0", "sum + x", "sum / (float)n", "sum + x",
+                         "n == 0 ? 0 : sum / (A)n", false},
     [QK__REDUCE_MAX] = {"max", NULL, "x > sum ? x : sum", "sum", "x > sum ? x : sum", "sum", false},
     [QK__REDUCE_MIN] = {"min", NULL, "x < sum ? x : sum", "sum", "x < sum ? x : sum", "sum", true},
     [QK__REDUCE_PROD] = {"prod", "1", "sum * x", "sum", "sum * x", "sum", false},
     [QK__REDUCE_L1] = {"l1", "0", "sum + fabs(x)", "sum", "sum + (x < 0 ? -x : x)", "sum", false},
     [QK__REDUCE_L2] = {"l2", "0", "sum + x * x", "sqrt(sum)", NULL, NULL, false},
     [QK__REDUCE_LOG_SUM] = {"log_sum", "0", "sum + x", "log(sum)", NULL, NULL, false},
-    [QK__REDUCE_LOG_SUM_EXP] = {"log_sum_exp", "0", "0", "0", NULL, NULL, false},    /* log_sum_exp.cl */
-    [QK__REDUCE_SUM_SQUARE] = {"sum_square", "0", "sum + x * x", "sum", "sum + x * x", "sum", false},
+    [QK__REDUCE_LOG_SUM_EXP] = {"log_sum_exp", "0", "0", "0", NULL, NULL,
+                                false},    /* log_sum_exp.cl */
+    [QK__REDUCE_SUM_SQUARE] = {"sum_square", "0", "sum + x * x", "sum", "sum + x * x", "sum",
+                               false},
 };
 
 const char *qk__cl_lowest(qk_dtype dtype)
@@ -101,15 +105,15 @@ static struct qk__cl_walk kept_axes(const struct qk_shape *in, const bool *is_re
 
 static void prepare_reduce(struct qk__cl_build *build, const struct qk__step *step)
 {
-    const struct qk__reduce_params *params = step->params;
-    const struct reduction         *reduction = &reductions[params->kind];
-    const struct qk__plan_value    *in = qk__cl_input(build, step, 0);
-    const bool                      is_real = in->dtype == QK_F32;
-    const bool                      is_two_pass = params->kind == QK__REDUCE_LOG_SUM_EXP;
-    const struct qk__cl_walk        walk = kept_axes(&in->shape, params->is_reduced);
+    const struct qk__reduce_params   *params = step->params;
+    const struct reduction           *reduction = &reductions[params->kind];
+    const struct qk__plan_value      *in = qk__cl_input(build, step, 0);
+    const bool                        is_real = in->dtype == QK_F32;
+    const bool                        is_two_pass = params->kind == QK__REDUCE_LOG_SUM_EXP;
+    const struct qk__cl_walk          walk = kept_axes(&in->shape, params->is_reduced);
     const struct reduce_kernel_params r = reduced_axes(&in->shape, params->is_reduced);
-    const char                     *first = reduction->first;
-    char                            name[64];
+    const char                       *first = reduction->first;
+    char                              name[64];
 
     if (qk__cl_type(in->dtype) == NULL || (!is_real && reduction->integer_add == NULL)) {
         qk__cl_cannot(build, step, "%s", qk_dtype_name(in->dtype));
@@ -118,15 +122,16 @@ static void prepare_reduce(struct qk__cl_build *build, const struct qk__step *st
     if (first == NULL)
         first = reduction->starts_high ? highest(in->dtype) : qk__cl_lowest(in->dtype);
 
-    const struct qk__cl_define defines[] = {{"T", qk__cl_type(in->dtype)},
-                                            {"A", sum_type(in->dtype)},
-                                            {"FIRST", first},
-                                            {"ADD(sum, x)", is_real ? reduction->real_add : reduction->integer_add},
-                                            {"END(sum, n)", is_real ? reduction->real_end : reduction->integer_end}};
+    const struct qk__cl_define defines[] = {
+        {"T", qk__cl_type(in->dtype)},
+        {"A", sum_type(in->dtype)},
+        {"FIRST", first},
+        {"ADD(sum, x)", is_real ? reduction->real_add : reduction->integer_add},
+        {"END(sum, n)", is_real ? reduction->real_end : reduction->integer_end}};
 
     snprintf(name, sizeof name, "reduce_%s_%s", reduction->name, defines[0].body);
-    qk__cl_begin(build, is_two_pass ? qk__embedded_log_sum_exp_cl : qk__embedded_reduce_cl, name, defines,
-                 is_two_pass ? 1 : QK__COUNT_OF(defines));
+    qk__cl_begin(build, is_two_pass ? qk__embedded_log_sum_exp_cl : qk__embedded_reduce_cl, name,
+                 defines, is_two_pass ? 1 : QK__COUNT_OF(defines));
     qk__cl_value(build, step->inputs[0]);
     qk__cl_value(build, step->outputs[0]);
     qk__cl_arg(build, walk);
@@ -134,9 +139,10 @@ static void prepare_reduce(struct qk__cl_build *build, const struct qk__step *st
     qk__cl_end_walk(build, &walk);
 }
 
-/* Rows of `length` elements that are `inner` apart: what softmax.cl, hardmax.cl and arg.cl have in common. */
-static void launch_rows(struct qk__cl_build *build, const struct qk__step *step, int64_t outer, int64_t length,
-                        int64_t inner)
+/* Rows of `length` elements that are `inner` apart: what softmax.cl, hardmax.cl and arg.cl have in
+ * common. */
+static void launch_rows(struct qk__cl_build *build, const struct qk__step *step, int64_t outer,
+                        int64_t length, int64_t inner)
 {
     const int64_t rows = outer * inner;
     const int32_t row_length = (int32_t)length;
@@ -152,7 +158,8 @@ static void launch_rows(struct qk__cl_build *build, const struct qk__step *step,
 static void prepare_softmax(struct qk__cl_build *build, const struct qk__step *step)
 {
     static const struct qk__cl_define plain = {"END(x, largest, sum)", "exp((x) - largest) / sum"};
-    static const struct qk__cl_define logarithm = {"END(x, largest, sum)", "(x) - largest - log(sum)"};
+    static const struct qk__cl_define logarithm = {"END(x, largest, sum)",
+                                                   "(x) - largest - log(sum)"};
     const struct qk__softmax_params  *params = step->params;
 
     if (params->kind == QK__SOFTMAX)
@@ -169,9 +176,10 @@ static void prepare_arg(struct qk__cl_build *build, const struct qk__step *step)
     static const char *const better[2][2] = {{"x > best", "x >= best"}, {"x < best", "x <= best"}};
     const struct qk__arg_params *params = step->params;
     const qk_dtype               dtype = qk__cl_input(build, step, 0)->dtype;
-    const struct qk__cl_define   defines[] = {{"T", qk__cl_type(dtype)},
-                                              {"BETTER(x, best)", better[params->is_min][params->select_last]}};
-    char                         name[48];
+    const struct qk__cl_define   defines[] = {
+          {"T", qk__cl_type(dtype)},
+          {"BETTER(x, best)", better[params->is_min][params->select_last]}};
+    char name[48];
 
     if (defines[0].body == NULL) {
         qk__cl_cannot(build, step, "%s", qk_dtype_name(dtype));

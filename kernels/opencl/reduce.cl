@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reduce: A (type of the sum), FIRST, ADD(sum, x), END(sum, n). A work-item for each output; the kept axes are walked (a),
- * the reduced ones counted, innermost first.
+ * reduce: A (type of the sum), FIRST, ADD(sum, x), END(sum, n). A work-item for each output; the
+ * kept axes are walked (a), the reduced ones counted, innermost first.
  */
 struct NAME {
     int  dims[8];
@@ -10,7 +10,8 @@ struct NAME {
     long count;
 };
 
-__kernel void NAME(__global const T *in, ulong in_at, __global T *out, ulong out_at, struct walk walk, struct NAME r)
+__kernel void NAME(__global const T *in, ulong in_at, __global T *out, ulong out_at,
+                   struct walk walk, struct NAME r)
 {
     struct place at;
     A            sum = FIRST;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* softmax: END(x, largest, sum), over `length` elements that are `inner` apart; a work-item for each such row */
-__kernel void NAME(__global const float *in, ulong in_at, __global float *out, ulong out_at, long rows, int length,
-                   long inner)
+/* softmax: END(x, largest, sum), over `length` elements that are `inner` apart; a work-item for
+ * each such row */
+__kernel void NAME(__global const float *in, ulong in_at, __global float *out, ulong out_at,
+                   long rows, int length, long inner)
 {
     const long row = get_global_id(0);
 

@@ -20,8 +20,8 @@ struct run {
     qk__event *uploaded, *begun, *computed, *ended;
 };
 
-qk__buffer *qk__cl_buffer_of(const struct qk__cl_exec *exec, const struct qk__cl_slot *slot, uint32_t index,
-                             size_t *out_offset)
+qk__buffer *qk__cl_buffer_of(const struct qk__cl_exec *exec, const struct qk__cl_slot *slot,
+                             uint32_t index, size_t *out_offset)
 {
     const struct qk__cl_place *place = &exec->places[index];
 
@@ -38,8 +38,9 @@ qk__buffer *qk__cl_buffer_of(const struct qk__cl_exec *exec, const struct qk__cl
     return slot->io;
 }
 
-static void bind(const struct qk__cl_exec *exec, const struct qk__cl_slot *slot, const struct qk__cl_launch *launch,
-                 struct qk_kernel_arg *args, uint64_t *starts, size_t *out_count)
+static void bind(const struct qk__cl_exec *exec, const struct qk__cl_slot *slot,
+                 const struct qk__cl_launch *launch, struct qk_kernel_arg *args, uint64_t *starts,
+                 size_t *out_count)
 {
     size_t count = 0;
 
@@ -48,21 +49,23 @@ static void bind(const struct qk__cl_exec *exec, const struct qk__cl_slot *slot,
         size_t                   offset;
 
         if (!arg->is_value) {
-            args[count++] = (struct qk_kernel_arg){
-                .kind = QK_ARG_VALUE, .value = launch->bytes + arg->at, .size_bytes = arg->size_bytes};
+            args[count++] = (struct qk_kernel_arg){.kind = QK_ARG_VALUE,
+                                                   .value = launch->bytes + arg->at,
+                                                   .size_bytes = arg->size_bytes};
             continue;
         }
         args[count++] = (struct qk_kernel_arg){
-            .kind = QK_ARG_BUFFER, .buffer = qk__buffer_driver(qk__cl_buffer_of(exec, slot, arg->value, &offset))};
+            .kind = QK_ARG_BUFFER,
+            .buffer = qk__buffer_driver(qk__cl_buffer_of(exec, slot, arg->value, &offset))};
         starts[i] = offset / arg->size_bytes + (uint64_t)arg->first_element;
-        args[count++] =
-            (struct qk_kernel_arg){.kind = QK_ARG_VALUE, .value = &starts[i], .size_bytes = sizeof starts[i]};
+        args[count++] = (struct qk_kernel_arg){
+            .kind = QK_ARG_VALUE, .value = &starts[i], .size_bytes = sizeof starts[i]};
     }
     *out_count = count;
 }
 
-qk_status qk__cl_enqueue(struct qk__cl_exec *exec, const struct qk__cl_slot *slot, const struct qk__cl_launch *launch,
-                         struct qk_error *error)
+qk_status qk__cl_enqueue(struct qk__cl_exec *exec, const struct qk__cl_slot *slot,
+                         const struct qk__cl_launch *launch, struct qk_error *error)
 {
     struct qk_kernel_arg args[2 * QK__CL_MAX_ARGS];
     uint64_t             starts[QK__CL_MAX_ARGS];
@@ -74,7 +77,8 @@ qk_status qk__cl_enqueue(struct qk__cl_exec *exec, const struct qk__cl_slot *slo
     memcpy(queued.global, launch->global, sizeof queued.global);
     memcpy(queued.local, launch->local, sizeof queued.local);
     bind(exec, slot, launch, args, starts, &queued.arg_count);
-    return qk__device_launch(exec->state->device, QK_QUEUE_COMPUTE, &queued, QK__NO_WAITS, NULL, error);
+    return qk__device_launch(exec->state->device, QK_QUEUE_COMPUTE, &queued, QK__NO_WAITS, NULL,
+                             error);
 }
 
 static qk_status upload(struct run *run, struct qk__cl_slot *slot, struct qk_error *error)
@@ -89,11 +93,11 @@ static qk_status upload(struct run *run, struct qk__cl_slot *slot, struct qk_err
         const struct qk__plan_value *value = &exec->plan->values[exec->plan->inputs[i]];
         const struct qk__input      *input = &run->inference->inputs[i];
         size_t                       offset;
-        qk__buffer                  *io = qk__cl_buffer_of(exec, slot, exec->plan->inputs[i], &offset);
+        qk__buffer *io = qk__cl_buffer_of(exec, slot, exec->plan->inputs[i], &offset);
 
         if (input->kind == QK__INPUT_TENSOR && value->size_bytes > 0)
-            st = qk__device_write(device, QK_QUEUE_UPLOAD, io, offset, input->tensor->data, value->size_bytes, after,
-                                  NULL, error);
+            st = qk__device_write(device, QK_QUEUE_UPLOAD, io, offset, input->tensor->data,
+                                  value->size_bytes, after, NULL, error);
     }
     if (st == QK_OK)
         st = qk__device_marker(device, QK_QUEUE_UPLOAD, after, &run->uploaded, error);
@@ -106,7 +110,8 @@ static qk_status compute(struct run *run, const struct qk__cl_slot *slot, struct
     qk__device         *device = exec->state->device;
     qk_status           st;
 
-    st = qk__device_marker(device, QK_QUEUE_COMPUTE, (struct qk__waits){&run->uploaded, 1}, &run->begun, error);
+    st = qk__device_marker(device, QK_QUEUE_COMPUTE, (struct qk__waits){&run->uploaded, 1},
+                           &run->begun, error);
     if (st == QK_OK)
         st = qk__cl_pictures_enqueue(exec, slot, run->inference, error);
     for (size_t i = 0; st == QK_OK && i < exec->launch_count; i++)
@@ -135,7 +140,8 @@ static qk_status download(struct run *run, const struct qk__cl_slot *slot, struc
         if (value->home == QK__HOME_CONSTANT)
             memcpy(to, value->constant, value->size_bytes);
         else
-            st = qk__device_read(device, QK_QUEUE_DOWNLOAD, from, offset, to, value->size_bytes, after, NULL, error);
+            st = qk__device_read(device, QK_QUEUE_DOWNLOAD, from, offset, to, value->size_bytes,
+                                 after, NULL, error);
     }
     if (st == QK_OK)
         st = qk__device_marker(device, QK_QUEUE_DOWNLOAD, after, &run->ended, error);
@@ -155,7 +161,8 @@ static qk_status flush(struct run *run, struct qk_error *error)
     return st;
 }
 
-/* What was queued before a failure still reads the caller's inputs: nothing is answered before that is over. */
+/* What was queued before a failure still reads the caller's inputs: nothing is answered before that
+ * is over. */
 static void drain(qk__device *device)
 {
     static const enum qk_queue queues[] = {QK_QUEUE_UPLOAD, QK_QUEUE_COMPUTE, QK_QUEUE_DOWNLOAD};
@@ -198,7 +205,8 @@ static void drop_outputs(struct qk__inference *inference)
         qk_tensor_fini(&inference->outputs[i]);
 }
 
-static qk_status make_outputs(const struct qk__cl_exec *exec, struct qk__inference *inference, struct qk_error *error)
+static qk_status make_outputs(const struct qk__cl_exec *exec, struct qk__inference *inference,
+                              struct qk_error *error)
 {
     for (size_t i = 0; i < inference->output_count; i++) {
         const struct qk__plan_value *value = &exec->plan->values[exec->plan->outputs[i]];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* templates.h - the .cl files of this room and of image/, embedded by the build and ended by a zero. */
+/* templates.h - the .cl files of this room and of image/, embedded by the build and ended by a
+ * zero. */
 #ifndef QUARK_KERNELS_OPENCL_TEMPLATES_H
 #define QUARK_KERNELS_OPENCL_TEMPLATES_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Unary, binary, variadic, Where and Cast kernels against C, on shapes that broadcast in every way. */
+/* Unary, binary, variadic, Where and Cast kernels against C, on shapes that broadcast in every way.
+ */
 #include "opencl_rig.h"
 
 #include "base/memory.h"
@@ -50,7 +51,8 @@ static float unary(const struct qk__unary_params *params, float value)
     case QK__UNARY_SIGN: return (float)((x > 0) - (x < 0));
     case QK__UNARY_RECIPROCAL: return (float)(1 / x);
     case QK__UNARY_GELU: return (float)(0.5 * x * (1 + erf(x * M_SQRT1_2)));
-    case QK__UNARY_GELU_TANH: return (float)(0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))));
+    case QK__UNARY_GELU_TANH:
+        return (float)(0.5 * x * (1 + tanh(sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))));
     case QK__UNARY_MISH: return (float)(x * tanh(log1p(exp(x))));
     case QK__UNARY_SWISH: return (float)(x / (1 + exp(-alpha * x)));
     case QK__UNARY_CLIP: return (float)fmax(alpha, fmin(beta, x));
@@ -87,12 +89,14 @@ static void every_unary_function_of_floats_is_as_c_has_it(void **state)
 static void special_floats_are_seen(void **state)
 {
     const float                   in[] = {NAN, INFINITY, -INFINITY, 0.0f, -1.0f};
-    const struct qk__unary_params is_nan = {.kind = QK__UNARY_IS_NAN}, relu = {.kind = QK__UNARY_RELU};
-    const struct qk__unary_params down = {.kind = QK__UNARY_IS_INF, .alpha = 1}, flip = {.kind = QK__UNARY_NOT};
-    const uint8_t                 nans[] = {1, 0, 0, 0, 0}, downs[] = {0, 0, 1, 0, 0}, not_nans[] = {0, 1, 1, 1, 1};
-    const float                   relus[] = {NAN, INFINITY, 0, 0, 0};
-    const struct qk_shape         shape = {1, {5}};
-    uint32_t                      x, a, b, c, d;
+    const struct qk__unary_params is_nan = {.kind = QK__UNARY_IS_NAN},
+                                  relu = {.kind = QK__UNARY_RELU};
+    const struct qk__unary_params down = {.kind = QK__UNARY_IS_INF, .alpha = 1},
+                                  flip = {.kind = QK__UNARY_NOT};
+    const uint8_t nans[] = {1, 0, 0, 0, 0}, downs[] = {0, 0, 1, 0, 0}, not_nans[] = {0, 1, 1, 1, 1};
+    const float   relus[] = {NAN, INFINITY, 0, 0, 0};
+    const struct qk_shape shape = {1, {5}};
+    uint32_t              x, a, b, c, d;
     (void)state;
 
     rig_begin(&rig);
@@ -147,8 +151,8 @@ static int64_t under(const struct qk_shape *shape, const struct qk_shape *out, i
     return index;
 }
 
-static void expect_binary(enum qk__binary_kind kind, struct qk_shape a_shape, struct qk_shape b_shape,
-                          struct qk_shape out_shape)
+static void expect_binary(enum qk__binary_kind kind, struct qk_shape a_shape,
+                          struct qk_shape b_shape, struct qk_shape out_shape)
 {
     const struct qk__binary_params params = {.kind = kind, .b_shape = b_shape};
     uint32_t                       a, b, out;
@@ -173,7 +177,8 @@ static void expect_binary(enum qk__binary_kind kind, struct qk_shape a_shape, st
 
 static void binary_functions_broadcast_both_ways(void **state)
 {
-    const struct qk_shape scalar = {0}, row = {1, {7}}, plane = {3, {1, 4, 1}}, cube = {3, {5, 4, 7}};
+    const struct qk_shape scalar = {0}, row = {1, {7}}, plane = {3, {1, 4, 1}},
+                          cube = {3, {5, 4, 7}};
     (void)state;
 
     for (int kind = QK__BINARY_ADD; kind <= QK__BINARY_PRELU; kind++) {
@@ -185,13 +190,15 @@ static void binary_functions_broadcast_both_ways(void **state)
     expect_binary(QK__BINARY_SUB, scalar, scalar, scalar);
     expect_binary(QK__BINARY_SUB, plane, row, (struct qk_shape){3, {1, 4, 7}});
     expect_binary(QK__BINARY_SUB, cube, scalar, cube);
-    expect_binary(QK__BINARY_SUB, (struct qk_shape){2, {70, 1030}}, (struct qk_shape){2, {70, 1030}},
-                  (struct qk_shape){2, {70, 1030}});
-    expect_binary(QK__BINARY_SUB, (struct qk_shape){4, {1, 16, 60, 80}}, (struct qk_shape){3, {16, 1, 1}},
-                  (struct qk_shape){4, {1, 16, 60, 80}});
-    expect_binary(QK__BINARY_SUB, (struct qk_shape){6, {2, 1, 3, 1, 2, 1}}, (struct qk_shape){6, {1, 3, 1, 2, 1, 5}},
+    expect_binary(QK__BINARY_SUB, (struct qk_shape){2, {70, 1030}},
+                  (struct qk_shape){2, {70, 1030}}, (struct qk_shape){2, {70, 1030}});
+    expect_binary(QK__BINARY_SUB, (struct qk_shape){4, {1, 16, 60, 80}},
+                  (struct qk_shape){3, {16, 1, 1}}, (struct qk_shape){4, {1, 16, 60, 80}});
+    expect_binary(QK__BINARY_SUB, (struct qk_shape){6, {2, 1, 3, 1, 2, 1}},
+                  (struct qk_shape){6, {1, 3, 1, 2, 1, 5}},
                   (struct qk_shape){6, {2, 3, 3, 2, 2, 5}});
-    expect_binary(QK__BINARY_SUB, (struct qk_shape){2, {0, 3}}, (struct qk_shape){1, {3}}, (struct qk_shape){2, {0, 3}});
+    expect_binary(QK__BINARY_SUB, (struct qk_shape){2, {0, 3}}, (struct qk_shape){1, {3}},
+                  (struct qk_shape){2, {0, 3}});
 }
 
 static void random_shapes_broadcast(void **state)
@@ -218,16 +225,18 @@ static void random_shapes_broadcast(void **state)
 static void integers_are_computed_as_integers(void **state)
 {
     static const int64_t a_data[] = {7, -7, 7, -7, INT64_MIN, 1}, b_data[] = {3, 3, -3, -3, -1, 0};
-    static const int64_t quotients[] = {2, -2, -2, 2, INT64_MIN, 0}, modulos[] = {1, 2, -2, -1, 0, 0},
-                         remainders[] = {1, -1, 1, -1, 0, 0}, larger[] = {7, 3, 7, -3, -1, 1};
+    static const int64_t quotients[] = {2, -2, -2, 2, INT64_MIN, 0},
+                         modulos[] = {1, 2, -2, -1, 0, 0}, remainders[] = {1, -1, 1, -1, 0, 0},
+                         larger[] = {7, 3, 7, -3, -1, 1};
     static const uint8_t equals[] = {0, 0, 0, 0, 0, 0}, greater[] = {1, 0, 1, 0, 0, 1};
     static const struct {
         enum qk__binary_kind kind;
         qk_dtype             dtype;
         const void          *wanted;
     } cases[] = {
-        {QK__BINARY_DIV, QK_I64, quotients}, {QK__BINARY_MOD, QK_I64, modulos}, {QK__BINARY_FMOD, QK_I64, remainders},
-        {QK__BINARY_MAX, QK_I64, larger},    {QK__BINARY_EQUAL, QK_BOOL, equals}, {QK__BINARY_GREATER, QK_BOOL, greater},
+        {QK__BINARY_DIV, QK_I64, quotients},   {QK__BINARY_MOD, QK_I64, modulos},
+        {QK__BINARY_FMOD, QK_I64, remainders}, {QK__BINARY_MAX, QK_I64, larger},
+        {QK__BINARY_EQUAL, QK_BOOL, equals},   {QK__BINARY_GREATER, QK_BOOL, greater},
     };
     const struct qk_shape    shape = {1, {6}};
     struct qk__binary_params params[6];
@@ -244,15 +253,17 @@ static void integers_are_computed_as_integers(void **state)
     }
     rig_run(&rig);
     for (int i = 0; i < 6; i++)
-        assert_memory_equal(rig_data(&rig, out[i]), cases[i].wanted, 6 * qk_dtype_size(cases[i].dtype));
+        assert_memory_equal(rig_data(&rig, out[i]), cases[i].wanted,
+                            6 * qk_dtype_size(cases[i].dtype));
     rig_end(&rig);
 }
 
 static void a_mean_of_three_broadcasts_and_is_scaled(void **state)
 {
     const struct qk__variadic_params params = {.kind = QK__BINARY_ADD, .scale = 1.0f / 3.0f};
-    const float a_data[] = {1, 2, 3, 4}, b_data[] = {10, 20}, c_data[] = {1}, wanted[] = {4, 23.0f / 3, 14.0f / 3, 25.0f / 3};
-    uint32_t    a, b, c, out;
+    const float                      a_data[] = {1, 2, 3, 4}, b_data[] = {10, 20}, c_data[] = {1},
+                wanted[] = {4, 23.0f / 3, 14.0f / 3, 25.0f / 3};
+    uint32_t a, b, c, out;
     (void)state;
 
     rig_begin(&rig);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Elements that go elsewhere: concat, split, slice, transpose, pad, expand, tile, gather; by element size. */
+/* Elements that go elsewhere: concat, split, slice, transpose, pad, expand, tile, gather; by
+ * element size. */
 #include "opencl_rig.h"
 
 #include "base/memory.h"
@@ -34,8 +35,9 @@ static void parts_join_and_part_again(void **state)
 {
     const struct qk__concat_params concat = {.axis = 1};
     const struct qk__split_params  split = {.axis = 1};
-    const struct qk_shape          shapes[] = {{3, {2, 1, 3}}, {3, {2, 4, 3}}, {3, {2, 0, 3}}, {3, {2, 2, 3}}};
-    uint32_t                       parts[4], again[4], whole;
+    const struct qk_shape          shapes[] = {
+                 {3, {2, 1, 3}}, {3, {2, 4, 3}}, {3, {2, 0, 3}}, {3, {2, 2, 3}}};
+    uint32_t parts[4], again[4], whole;
     (void)state;
 
     rig_begin(&rig);
@@ -97,7 +99,8 @@ static void expect_transpose(struct qk_shape in, const uint32_t *perm, qk_dtype 
             from += rest % out.dims[axis] * strides[perm[axis]];
             rest /= out.dims[axis];
         }
-        assert_memory_equal((const uint8_t *)rig_data(&rig, y) + (size_t)i * size, data + (size_t)from * size, size);
+        assert_memory_equal((const uint8_t *)rig_data(&rig, y) + (size_t)i * size,
+                            data + (size_t)from * size, size);
     }
     qk__free(data);
     rig_end(&rig);
@@ -110,7 +113,8 @@ static void transposes_of_every_element_size_and_many_axes(void **state)
     expect_transpose((struct qk_shape){2, {33, 65}}, (uint32_t[]){1, 0}, QK_U8);
     expect_transpose((struct qk_shape){3, {4, 5, 6}}, (uint32_t[]){2, 1, 0}, QK_I64);
     expect_transpose((struct qk_shape){3, {4, 5, 6}}, (uint32_t[]){0, 1, 2}, QK_F16);
-    expect_transpose((struct qk_shape){8, {2, 3, 2, 1, 2, 3, 2, 2}}, (uint32_t[]){7, 3, 5, 1, 0, 2, 6, 4}, QK_F32);
+    expect_transpose((struct qk_shape){8, {2, 3, 2, 1, 2, 3, 2, 2}},
+                     (uint32_t[]){7, 3, 5, 1, 0, 2, 6, 4}, QK_F32);
     for (int round = 0; round < 20; round++) {
         struct qk_shape in = {.rank = 1 + rig_below(&rig, 5)};
         uint32_t        perm[QK_TENSOR_MAX_DIMS];
@@ -129,7 +133,8 @@ static void transposes_of_every_element_size_and_many_axes(void **state)
 static void expands_and_tiles_repeat(void **state)
 {
     const uint16_t expanded[] = {0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2};
-    const uint16_t tiled[] = {0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5, 0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5};
+    const uint16_t tiled[] = {0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5,
+                              0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5};
     uint32_t       x, y, a, b;
     (void)state;
 
@@ -148,7 +153,8 @@ static void expands_and_tiles_repeat(void **state)
 
 static void a_block_shuffle_is_a_transpose_of_a_view(void **state)
 {
-    const struct qk__block_shuffle_params params = {.view = {4, {2, 2, 1, 2}}, .perm = {2, 0, 3, 1}};
+    const struct qk__block_shuffle_params params = {.view = {4, {2, 2, 1, 2}},
+                                                    .perm = {2, 0, 3, 1}};
     const uint16_t                        wanted[] = {0, 2, 1, 3, 4, 6, 5, 7};
     uint32_t                              x, y;
     (void)state;
@@ -180,7 +186,8 @@ static void pads_repeat_reflect_wrap_fill_and_cut(void **state)
     rig_begin(&rig);
     x = numbered((struct qk_shape){2, {2, 3}});
     for (int i = 0; i < 5; i++) {
-        y[i] = rig_output(&rig, QK_U16, i < 4 ? (struct qk_shape){2, {2, 6}} : (struct qk_shape){2, {3, 4}});
+        y[i] = rig_output(&rig, QK_U16,
+                          i < 4 ? (struct qk_shape){2, {2, 6}} : (struct qk_shape){2, {3, 4}});
         rig_step(&rig, &qk__opencl_pad, &cases[i].params, &x, 1, &y[i], 1);
     }
     rig_run(&rig);
@@ -191,12 +198,12 @@ static void pads_repeat_reflect_wrap_fill_and_cut(void **state)
 
 static void gathers_pick_and_stay_inside(void **state)
 {
-    const int64_t                 index[] = {2, -1, 99}, places[] = {1, 0, 0, -1};
-    const int32_t                 elements[] = {0, 2, 1, 1};
+    const int64_t                  index[] = {2, -1, 99}, places[] = {1, 0, 0, -1};
+    const int32_t                  elements[] = {0, 2, 1, 1};
     const struct qk__gather_params rows = {.axis = 0}, columns = {.axis = 1}, nd = {0};
-    const uint16_t                picked[] = {6, 7, 8, 6, 7, 8, 6, 7, 8}, within[] = {2, 2, 2, 5, 5, 5, 8, 8, 8};
-    const uint16_t                by_element[] = {0, 2, 4, 4}, by_place[] = {3, 2};
-    uint32_t                      x, i, e, p, a, b, c, d;
+    const uint16_t picked[] = {6, 7, 8, 6, 7, 8, 6, 7, 8}, within[] = {2, 2, 2, 5, 5, 5, 8, 8, 8};
+    const uint16_t by_element[] = {0, 2, 4, 4}, by_place[] = {3, 2};
+    uint32_t       x, i, e, p, a, b, c, d;
     (void)state;
 
     rig_begin(&rig);

@@ -81,10 +81,12 @@ static void expect_reduce(struct qk_shape in, unsigned axes)
                 rest /= in.dims[axis];
                 stride *= out.dims[axis];
             }
-            sums[at] = add((enum qk__reduce_kind)kind, sums[at], (double)((const float *)rig_data(&rig, x))[i]);
+            sums[at] = add((enum qk__reduce_kind)kind, sums[at],
+                           (double)((const float *)rig_data(&rig, x))[i]);
         }
         for (int64_t i = 0; i < out_count; i++)
-            wanted[i] = (float)end((enum qk__reduce_kind)kind, sums[i], (double)(in_count / out_count));
+            wanted[i] =
+                (float)end((enum qk__reduce_kind)kind, sums[i], (double)(in_count / out_count));
         if (kind != QK__REDUCE_PROD && kind != QK__REDUCE_LOG_SUM)
             rig_expect_floats(&rig, y[kind], wanted, "reduce");
         qk__free(wanted);
@@ -131,10 +133,11 @@ static void integers_reduce_as_integers(void **state)
 
 static void softmax_sums_to_one_along_its_axis(void **state)
 {
-    const struct qk__softmax_params params[] = {{QK__SOFTMAX, 3, 7, 5}, {QK__LOG_SOFTMAX, 3, 7, 5}, {QK__HARDMAX, 3, 7, 5}};
-    uint32_t                        x, y[3];
-    float                           wanted[3][105];
-    const float                    *in;
+    const struct qk__softmax_params params[] = {
+        {QK__SOFTMAX, 3, 7, 5}, {QK__LOG_SOFTMAX, 3, 7, 5}, {QK__HARDMAX, 3, 7, 5}};
+    uint32_t     x, y[3];
+    float        wanted[3][105];
+    const float *in;
     (void)state;
 
     rig_begin(&rig);
@@ -184,9 +187,10 @@ static void large_logits_do_not_overflow(void **state)
 static void the_place_of_the_largest_first_or_last(void **state)
 {
     const float                 in[] = {1, 5, 5, 2, -1, -1};
-    const struct qk__arg_params params[] = {{false, false, 2, 3, 1}, {false, true, 2, 3, 1}, {true, false, 2, 3, 1}};
-    const int64_t               wanted[][2] = {{1, 0}, {2, 0}, {0, 1}};
-    uint32_t                    x, y[3];
+    const struct qk__arg_params params[] = {
+        {false, false, 2, 3, 1}, {false, true, 2, 3, 1}, {true, false, 2, 3, 1}};
+    const int64_t wanted[][2] = {{1, 0}, {2, 0}, {0, 1}};
+    uint32_t      x, y[3];
     (void)state;
 
     rig_begin(&rig);
@@ -205,12 +209,13 @@ static void normalisations_are_right(void **state)
 {
     const struct qk__batch_norm_params    batch = {1e-5f};
     const struct qk__instance_norm_params instance = {1e-5f};
-    const struct qk__layer_norm_params    layer = {.outer = 6, .inner = 20, .axis = 2, .epsilon = 1e-5f};
-    const struct qk_shape                 shape = {4, {2, 3, 4, 5}}, channels = {1, {3}}, plane = {2, {4, 5}};
-    const float                           variances[] = {0.5f, 1.0f, 2.0f};
-    const float                          *in, *scale, *bias, *mean, *plane_scale, *plane_bias;
-    uint32_t                              x, s, b, m, v, ps, pb, y[3];
-    float                                 wanted[3][120];
+    const struct qk__layer_norm_params    layer = {
+           .outer = 6, .inner = 20, .axis = 2, .epsilon = 1e-5f};
+    const struct qk_shape shape = {4, {2, 3, 4, 5}}, channels = {1, {3}}, plane = {2, {4, 5}};
+    const float           variances[] = {0.5f, 1.0f, 2.0f};
+    const float          *in, *scale, *bias, *mean, *plane_scale, *plane_bias;
+    uint32_t              x, s, b, m, v, ps, pb, y[3];
+    float                 wanted[3][120];
     (void)state;
 
     rig_begin(&rig);
@@ -242,9 +247,11 @@ static void normalisations_are_right(void **state)
         for (int i = 0; i < 20; i++)
             square += (in[row * 20 + i] - average) * (in[row * 20 + i] - average) / 20;
         for (int i = 0; i < 20; i++) {
-            const float value = in[row * 20 + i], normal = (value - average) / sqrtf(square + 1e-5f);
+            const float value = in[row * 20 + i],
+                        normal = (value - average) / sqrtf(square + 1e-5f);
 
-            wanted[0][row * 20 + i] = (value - mean[c]) / sqrtf(variances[c] + 1e-5f) * scale[c] + bias[c];
+            wanted[0][row * 20 + i] =
+                (value - mean[c]) / sqrtf(variances[c] + 1e-5f) * scale[c] + bias[c];
             wanted[1][row * 20 + i] = normal * scale[c] + bias[c];
             wanted[2][row * 20 + i] = normal * plane_scale[i] + plane_bias[i];
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whole runs on an OpenCL device: memory shared by steps, several runs at once, pictures as inputs, large products by CLBlast,
- * and what is left afterwards.
+ * Whole runs on an OpenCL device: memory shared by steps, several runs at once, pictures as inputs,
+ * large products by CLBlast, and what is left afterwards.
  */
 #include "opencl_rig.h"
 
@@ -23,10 +23,11 @@ static uint64_t memory_in_use(void)
 
 static void steps_share_memory_and_a_result_may_be_an_input_or_a_constant(void **state)
 {
-    const struct qk__unary_params twice = {.kind = QK__UNARY_HARD_SIGMOID, .alpha = 0.5, .beta = 0.25};
-    const struct qk_shape         shape = {2, {3, 70}};
-    uint32_t                      x, c, chain[7], out, same, fixed;
-    float                         wanted[210];
+    const struct qk__unary_params twice = {
+        .kind = QK__UNARY_HARD_SIGMOID, .alpha = 0.5, .beta = 0.25};
+    const struct qk_shape shape = {2, {3, 70}};
+    uint32_t              x, c, chain[7], out, same, fixed;
+    float                 wanted[210];
     (void)state;
 
     rig_begin(&rig);
@@ -37,10 +38,11 @@ static void steps_share_memory_and_a_result_may_be_an_input_or_a_constant(void *
     out = rig_output(&rig, QK_F32, shape);
     same = rig_output(&rig, QK_F32, shape);
     fixed = rig_output(&rig, QK_F32, shape);
-    rig.values[same] = rig.values[x];      /* views, as the plan makes of Identity */
+    rig.values[same] = rig.values[x];    /* views, as the plan makes of Identity */
     rig.values[fixed] = rig.values[c];
     for (int i = 0; i < 8; i++)
-        rig_step(&rig, &qk__opencl_unary, &twice, i == 0 ? &x : &chain[i - 1], 1, i < 7 ? &chain[i] : &out, 1);
+        rig_step(&rig, &qk__opencl_unary, &twice, i == 0 ? &x : &chain[i - 1], 1,
+                 i < 7 ? &chain[i] : &out, 1);
     rig_run(&rig);
     for (int i = 0; i < 210; i++) {
         wanted[i] = ((const float *)rig_data(&rig, x))[i];
@@ -81,9 +83,9 @@ struct burst {
 
 static void *submit_half(void *arg)
 {
-    struct burst    *burst = arg;
+    struct burst     *burst = arg;
     static atomic_int half;
-    const int        from = atomic_fetch_add(&half, 1) % 2 * RUNS / 2;
+    const int         from = atomic_fetch_add(&half, 1) % 2 * RUNS / 2;
 
     for (int i = from; i < from + RUNS / 2; i++) {
         if (qk__backend_opencl.submit(rig.exec, &burst->inferences[i], count_done, NULL) != QK_OK)
@@ -96,9 +98,9 @@ static void runs_of_two_threads_do_not_mix(void **state)
 {
     const struct qk__unary_params abs = {.kind = QK__UNARY_ABS}, neg = {.kind = QK__UNARY_NEG};
     const struct qk_shape         shape = {1, {3000}};
-    struct burst                  burst = {.many = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, QK_OK}};
-    pthread_t                     threads[2];
-    uint32_t                      x, y, z;
+    struct burst burst = {.many = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, QK_OK}};
+    pthread_t    threads[2];
+    uint32_t     x, y, z;
     (void)state;
 
     rig_begin(&rig);
@@ -113,8 +115,11 @@ static void runs_of_two_threads_do_not_mix(void **state)
         for (int k = 0; k < 3000; k++)
             ((float *)burst.tensors[i].data)[k] = (float)-(i * 3000 + k);
         burst.inputs[i].tensor = &burst.tensors[i];
-        burst.inferences[i] = (struct qk__inference){.inputs = &burst.inputs[i], .input_count = 1,
-                                                     .outputs = &burst.outputs[i], .output_count = 1, .arg = &burst.many};
+        burst.inferences[i] = (struct qk__inference){.inputs = &burst.inputs[i],
+                                                     .input_count = 1,
+                                                     .outputs = &burst.outputs[i],
+                                                     .output_count = 1,
+                                                     .arg = &burst.many};
     }
     for (int i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, submit_half, &burst), 0);
@@ -145,25 +150,32 @@ static qk_image make_picture(uint32_t width, uint32_t height, uint32_t channels)
 }
 
 /* One run on regions of a picture; what comes out is the tensor that went in. */
-static void expect_picture(uint32_t out_channels, uint32_t channels, const struct qk_rect *regions, size_t count)
+static void expect_picture(uint32_t out_channels, uint32_t channels, const struct qk_rect *regions,
+                           size_t count)
 {
-    const struct qk_image_transform transform = {13, 9, out_channels, {100, 110, 120}, {0.01f, 0.02f, 0.03f}};
-    const struct qk__unary_params   identity = {.kind = QK__UNARY_IDENTITY};
-    const int64_t                   n = (int64_t)qk__image_region_count(regions, count);
-    const struct qk_shape           shape = {4, {n, out_channels, 9, 13}};
-    qk_image                        image = make_picture(31, 47, channels);
+    const struct qk_image_transform transform = {
+        13, 9, out_channels, {100, 110, 120}, {0.01f, 0.02f, 0.03f}};
+    const struct qk__unary_params identity = {.kind = QK__UNARY_IDENTITY};
+    const int64_t                 n = (int64_t)qk__image_region_count(regions, count);
+    const struct qk_shape         shape = {4, {n, out_channels, 9, 13}};
+    qk_image                      image = make_picture(31, 47, channels);
     struct many          many = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, QK_OK};
     struct qk__input     input = {QK__INPUT_IMAGE, NULL, &image, regions, count, &transform};
-    struct qk__inference inference = {.inputs = &input, .input_count = 1, .outputs = rig.results, .output_count = 1, .arg = &many};
+    struct qk__inference inference = {.inputs = &input,
+                                      .input_count = 1,
+                                      .outputs = rig.results,
+                                      .output_count = 1,
+                                      .arg = &many};
     struct qk_error      error = {0};
-    float               *wanted = qk__alloc_array((size_t)n * out_channels * 117 + 1, sizeof *wanted);
-    uint32_t             x, y;
+    float   *wanted = qk__alloc_array((size_t)n * out_channels * 117 + 1, sizeof *wanted);
+    uint32_t x, y;
 
     rig_begin(&rig);
     x = rig_input(&rig, QK_F32, shape, NULL);
     y = rig_output(&rig, QK_F32, shape);
     rig_step(&rig, &qk__opencl_unary, &identity, &x, 1, &y, 1);
-    if (rig_plan(&rig, &error) != QK_OK || qk__backend_opencl.submit(rig.exec, &inference, count_done, &error) != QK_OK)
+    if (rig_plan(&rig, &error) != QK_OK ||
+        qk__backend_opencl.submit(rig.exec, &inference, count_done, &error) != QK_OK)
         fail_msg("%s", error.text);
     pthread_mutex_lock(&many.lock);
     while (many.done == 0)
@@ -179,7 +191,8 @@ static void expect_picture(uint32_t out_channels, uint32_t channels, const struc
 
 static void pictures_are_cut_on_the_device_as_in_c(void **state)
 {
-    const struct qk_rect regions[] = {{0, 0, 31, 47}, {3.5f, 7.25f, 10, 4}, {-20, 40, 30, 30}, {1e30f, -1e30f, 1, 1}};
+    const struct qk_rect regions[] = {
+        {0, 0, 31, 47}, {3.5f, 7.25f, 10, 4}, {-20, 40, 30, 30}, {1e30f, -1e30f, 1, 1}};
     (void)state;
 
     expect_picture(3, 3, NULL, 0);
@@ -195,10 +208,11 @@ static void a_bad_region_is_refused_and_the_plan_goes_on(void **state)
     const struct qk_rect            flat = {0, 0, 0, 5};
     const struct qk__unary_params   identity = {.kind = QK__UNARY_IDENTITY};
     qk_image                        image = make_picture(5, 5, 1);
-    struct qk__input     input = {QK__INPUT_IMAGE, NULL, &image, &flat, 1, &transform};
-    struct qk__inference inference = {.inputs = &input, .input_count = 1, .outputs = rig.results, .output_count = 1};
-    struct qk_error      error = {0};
-    uint32_t             x, y;
+    struct qk__input                input = {QK__INPUT_IMAGE, NULL, &image, &flat, 1, &transform};
+    struct qk__inference            inference = {
+                   .inputs = &input, .input_count = 1, .outputs = rig.results, .output_count = 1};
+    struct qk_error error = {0};
+    uint32_t        x, y;
     (void)state;
 
     rig_begin(&rig);
@@ -206,7 +220,8 @@ static void a_bad_region_is_refused_and_the_plan_goes_on(void **state)
     y = rig_output(&rig, QK_F32, (struct qk_shape){4, {1, 1, 4, 4}});
     rig_step(&rig, &qk__opencl_unary, &identity, &x, 1, &y, 1);
     assert_int_equal(rig_plan(&rig, &error), QK_OK);
-    assert_int_equal(qk__backend_opencl.submit(rig.exec, &inference, count_done, &error), QK_INVALID_ARGUMENT);
+    assert_int_equal(qk__backend_opencl.submit(rig.exec, &inference, count_done, &error),
+                     QK_INVALID_ARGUMENT);
     assert_null(rig.results[0].data);
     rig_run(&rig);
     rig_expect_floats(&rig, y, rig_data(&rig, x), "identity");
@@ -217,10 +232,11 @@ static void a_bad_region_is_refused_and_the_plan_goes_on(void **state)
 /* Spot checks, since the whole product takes longer here than there. */
 static void large_products_go_to_clblast_and_are_right(void **state)
 {
-    const struct qk__matmul_params p = {.trans_b = true, .alpha = 2, .beta = 0.5f, .m = 400, .n = 410, .k = 420};
-    const float                   *a, *b, *c, *is;
-    uint32_t                       x, w, bias, y;
-    struct qk__step               *step;
+    const struct qk__matmul_params p = {
+        .trans_b = true, .alpha = 2, .beta = 0.5f, .m = 400, .n = 410, .k = 420};
+    const float     *a, *b, *c, *is;
+    uint32_t         x, w, bias, y;
+    struct qk__step *step;
     (void)state;
 
     rig_begin(&rig);
@@ -250,10 +266,15 @@ static void large_products_go_to_clblast_and_are_right(void **state)
 
 static void a_large_convolution_goes_through_columns(void **state)
 {
-    const struct qk__conv_params p = {.spatial = 2, .kernel = {3, 3}, .strides = {1, 1}, .dilations = {1, 1},
-                                      .pads_begin = {1, 1}, .pads_end = {1, 1}, .group = 1};
-    const float *in, *w, *c, *is;
-    uint32_t     x, weights, bias, y;
+    const struct qk__conv_params p = {.spatial = 2,
+                                      .kernel = {3, 3},
+                                      .strides = {1, 1},
+                                      .dilations = {1, 1},
+                                      .pads_begin = {1, 1},
+                                      .pads_end = {1, 1},
+                                      .group = 1};
+    const float                 *in, *w, *c, *is;
+    uint32_t                     x, weights, bias, y;
     (void)state;
 
     rig_begin(&rig);
@@ -276,9 +297,11 @@ static void a_large_convolution_goes_through_columns(void **state)
             const int iy = row + t % 9 / 3 - 1, ix = column + t % 3 - 1;
 
             if (iy >= 0 && iy < 30 && ix >= 0 && ix < 31)
-                sum += (double)w[o * 96 * 9 + t] * (double)in[((n * 96 + t / 9) * 30 + iy) * 31 + ix];
+                sum +=
+                    (double)w[o * 96 * 9 + t] * (double)in[((n * 96 + t / 9) * 30 + iy) * 31 + ix];
         }
-        assert_true(fabs(sum - (double)is[((n * 96 + o) * 30 + row) * 31 + column]) <= 1e-3 * fmax(1, fabs(sum)));
+        assert_true(fabs(sum - (double)is[((n * 96 + o) * 30 + row) * 31 + column]) <=
+                    1e-3 * fmax(1, fabs(sum)));
     }
     rig_end(&rig);
 }
