@@ -23,7 +23,7 @@ serve()
     local name=$1 code=0
 
     shift
-    timeout 100 "$quark" serve --config "$source/samples/vision/quark.yaml" --once \
+    timeout 200 "$quark" serve --config "$source/samples/vision/quark.yaml" --once \
         --set http.port=0 --set host.state_folder="$folder/state" --set host.cache_folder="$folder/cache" \
         --set modules.vision.out="$folder/$name" "$@" > "$folder/$name.log" 2>&1 || code=$?
     return "$code"
