@@ -421,8 +421,8 @@ static void a_circular_call_is_refused_at_once_and_prints_the_chain(void **state
 
 /*
  * Whether a nap began, once all that a call set off has ended. On a busy machine the deadline may
- * pass before the nap's turn comes; then that turn is dropped unrun, and nothing is there to cancel.
- * A nap that nobody cancels is over by itself, so this always returns.
+ * pass before the nap's turn comes; then that turn is dropped unrun, and there is nothing to
+ * cancel. A nap that nobody cancels is over by itself, so this always returns.
  */
 static bool a_nap_has_ended(qk_host *host)
 {
