@@ -49,18 +49,21 @@ uint32_t qk__mailbox_depth(const struct qk__mailbox *mailbox)
 
 bool qk__mailbox_reserve(struct qk__mailbox *mailbox)
 {
-    const uint32_t reserved =
-        atomic_fetch_add_explicit(&mailbox->reserved, 1, memory_order_relaxed) + 1;
+    uint32_t reserved = atomic_load_explicit(&mailbox->reserved, memory_order_relaxed);
 
     /*
-     * Signed: messages reserved after this one may be popped by now, and then the difference is
-     * below zero.
+     * Never counts a place that it does not get, not even for a moment: a turn that came just then
+     * would find an empty mailbox full, and wait for a message that nobody sends.
      */
-    if ((int32_t)(reserved - atomic_load_explicit(&mailbox->popped, memory_order_relaxed)) <=
-        (int64_t)mailbox->capacity)
-        return true;
-    atomic_fetch_sub_explicit(&mailbox->reserved, 1, memory_order_relaxed);
-    return false;
+    do {
+        const uint32_t popped = atomic_load_explicit(&mailbox->popped, memory_order_relaxed);
+
+        /* Signed: what was reserved meanwhile may be popped by now, and then it is below zero. */
+        if ((int32_t)(reserved + 1 - popped) > (int64_t)mailbox->capacity)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&mailbox->reserved, &reserved, reserved + 1,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
 }
 
 /* A turn that waits for a place; on its stack. */
