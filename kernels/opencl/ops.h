@@ -32,6 +32,5 @@ extern const struct qk__opencl_op qk__opencl_gather_nd;
 extern const struct qk__opencl_op qk__opencl_expand;
 extern const struct qk__opencl_op qk__opencl_tile;
 extern const struct qk__opencl_op qk__opencl_block_shuffle;
-extern const struct qk__opencl_op qk__opencl_resize;
 
 #endif

@@ -6,47 +6,7 @@
  */
 #include "support.h"
 
-#include <stdatomic.h>
-
-static atomic_long until_failure;    /* 0: not armed; 1: the next one fails */
-static atomic_bool has_failed;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__real_aligned_alloc(size_t align, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-void *__wrap_aligned_alloc(size_t align, size_t size);
-
-static bool is_to_fail(void)
-{
-    if (atomic_load(&until_failure) <= 0 || atomic_fetch_sub(&until_failure, 1) != 1)
-        return false;
-    atomic_store(&has_failed, true);
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_to_fail() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_to_fail() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return is_to_fail() ? NULL : __real_realloc(memory, size);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t size)
-{
-    return is_to_fail() ? NULL : __real_aligned_alloc(align, size);
-}
+#include "../failing_memory.h"
 
 static qk_status work_on(struct bench *bench)
 {
@@ -96,17 +56,16 @@ static void fail_each(const struct qk__device_opts *opts, enum qk_device_kind ki
         struct bench bench = {0};
         qk_status    st;
 
-        atomic_store(&has_failed, false);
-        atomic_store(&until_failure, failures + 1);
+        fail_allocation(failures + 1);
         st = open_and_work(&bench, opts, kind);
-        atomic_store(&until_failure, 0);
+        fail_allocation(0);
         if (st != QK_OK && st != QK_NO_MEMORY && st != QK_NO_DEVICE_MEMORY && st != QK_NO_DEVICE)
             fail_msg("allocation %ld: %s", failures + 1, qk_status_name(st));
-        if (st != QK_OK && !has_failed)
+        if (st != QK_OK && !allocation_failed())
             fail_msg("failed by itself: %s", qk_status_name(st));
         bench_close(&bench);
         failures++;
-    } while (has_failed);
+    } while (allocation_failed());
     print_message("%ld allocations failed in turn\n", failures - 1);
     assert_true(failures > 10);
 }

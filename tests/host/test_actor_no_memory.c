@@ -6,42 +6,8 @@
  */
 #include "host_fixture.h"
 
+#include "../failing_memory.h"
 #include "base/memory.h"
-
-static atomic_long until_failure;    /* 0: not armed; 1: the next one fails */
-static atomic_bool has_failed;
-static atomic_long allocations;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-static bool is_to_fail(void)
-{
-    atomic_fetch_add(&allocations, 1);
-    if (atomic_load(&until_failure) <= 0 || atomic_fetch_sub(&until_failure, 1) != 1)
-        return false;
-    atomic_store(&has_failed, true);
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_to_fail() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_to_fail() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return is_to_fail() ? NULL : __real_realloc(memory, size);
-}
 
 static qk_status relay(qk_turn *turn, void *self, const void *request, void *reply)
 {
@@ -122,11 +88,10 @@ static void a_host_without_memory_says_so_and_loses_nothing(void **state)
     for (nth = 1;; nth++) {
         qk_status status;
 
-        atomic_store(&has_failed, false);
-        atomic_store(&until_failure, nth);
+        fail_allocation(nth);
         status = make_and_use();
-        atomic_store(&until_failure, 0);
-        if (!atomic_load(&has_failed)) {
+        fail_allocation(0);
+        if (!allocation_failed()) {
             assert_int_equal(status, QK_OK);
             break;
         }
@@ -148,12 +113,12 @@ static void a_steady_flow_of_messages_allocates_nothing(void **state)
 
     assert_int_equal(qk_client_tell(host, actor, 1, &many, sizeof many), QK_OK);
     assert_int_equal(qk_client_call(host, actor, 0, &zero, &reply, 0, NULL), QK_OK);
-    before = atomic_load(&allocations);
+    before = allocations_so_far();
     assert_int_equal(qk_client_tell(host, actor, 1, &many, sizeof many), QK_OK);
     for (int i = 0; i < 1000; i++)
         assert_int_equal(qk_client_call(host, actor, 0, &zero, &reply, 0, NULL), QK_OK);
     assert_int_equal(qk__scheduler_wait_quiet(qk__host_scheduler(host), QK__TIME_NEVER), QK_OK);
-    assert_true(atomic_load(&allocations) - before <= 4); /* the odd envelope, while pools fill */
+    assert_true(allocations_so_far() - before <= 4); /* the odd envelope, while pools fill */
     qk_actor_release(actor);
     fixture_finish(host);
 }

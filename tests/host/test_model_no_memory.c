@@ -6,6 +6,7 @@
  */
 #include "quark/quark.h"
 
+#include "../failing_memory.h"
 #include "host/host.h"
 #include "host/model/residency.h"
 
@@ -15,48 +16,11 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 
 #include <cmocka.h>
 
 #define WIDTH 8u
-
-static atomic_long until_failure;    /* 0: not armed; 1: the next one fails */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__real_aligned_alloc(size_t align, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-void *__wrap_aligned_alloc(size_t align, size_t size);
-
-static bool is_to_fail(void)
-{
-    return atomic_load(&until_failure) > 0 && atomic_fetch_sub(&until_failure, 1) == 1;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_to_fail() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_to_fail() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return is_to_fail() ? NULL : __real_realloc(memory, size);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t size)
-{
-    return is_to_fail() ? NULL : __real_aligned_alloc(align, size);
-}
 
 enum { HEAR, WORK };
 
@@ -140,9 +104,10 @@ static bool fail_nth(qk_host *host, qk_actor *actor, long nth)
     bool was_done;
 
     empty_devices(host);
-    atomic_store(&until_failure, nth);
+    fail_allocation(nth);
     (void)call_work(host, actor);
-    was_done = atomic_exchange(&until_failure, 0) > 0;
+    fail_allocation(0);
+    was_done = !allocation_failed();
     assert_int_equal(call_work(host, actor), QK_OK);
     return was_done;
 }

@@ -5,42 +5,11 @@
  */
 #include "host_fixture.h"
 
+#include "../failing_memory.h"
 #include "quark/actor.h"
 
 #include "base/memory.h"
 #include "host/ops/ops.h"
-
-/*
- * Of this thread alone: the host's own threads go on as ever. 0: not armed; 1: the next one fails.
- */
-static _Thread_local long until_failure;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-static bool is_to_fail(void)
-{
-    return until_failure > 0 && until_failure-- == 1;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_to_fail() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_to_fail() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return is_to_fail() ? NULL : __real_realloc(memory, size);
-}
 
 static const struct qk_type nobody = {.size = sizeof nobody, .name = "Nobody", .self_bytes = 8};
 
@@ -70,10 +39,10 @@ static bool fail_nth(struct qk__ops *ops, const char *path, long nth)
     struct qk__ops_reply reply;
     bool                 was_done;
 
-    until_failure = nth;
+    fail_allocation_here(nth);    /* the host's own threads go on as ever */
     qk__ops_route(ops, path, &reply);
-    was_done = until_failure > 0;
-    until_failure = 0;
+    fail_allocation(0);
+    was_done = !allocation_failed();
     check_answer(path, &reply);
     if (!reply.is_static)
         qk__free(reply.bytes);

@@ -5,6 +5,7 @@
  */
 #include "host/state/store.h"
 
+#include "../failing_memory.h"
 #include "base/memory.h"
 
 #include <setjmp.h>
@@ -12,35 +13,6 @@
 #include <stdio.h>
 
 #include <cmocka.h>
-
-static long until_failure; /* 0: not armed; 1: the next one fails */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-
-static bool is_to_fail(void)
-{
-    return until_failure > 0 && until_failure-- == 1;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_to_fail() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_to_fail() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return is_to_fail() ? NULL : __real_realloc(memory, size);
-}
 
 #define BATCH 20u /* more than the table's first room, so that it grows in the middle of a batch */
 
@@ -119,12 +91,12 @@ static bool fail_nth(const char *folder, long nth)
     qk_status         status;
     bool              was_done;
 
-    until_failure = nth;
+    fail_allocation(nth);
     status = qk__store_open(folder, 0, NULL, &store, NULL);
     if (status == QK_OK)
         status = work_on(store);
-    was_done = until_failure > 0;
-    until_failure = 0;
+    fail_allocation(0);
+    was_done = !allocation_failed();
     assert_int_equal(status, was_done ? QK_OK : QK_NO_MEMORY);
     if (store != NULL)
         expect_whole(store);

@@ -9,50 +9,10 @@
 #include "kernels/graph/plan.h"
 #include "kernels/model_inner.h"
 
+#include "../failing_memory.h"
 #include "../test.h"
 
-#include <stdatomic.h>
 #include <string.h>
-
-static atomic_long until_failure; /* 0: not armed; 1: the next one fails */
-static atomic_bool has_failed;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
-void *__real_aligned_alloc(size_t align, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
-void *__wrap_aligned_alloc(size_t align, size_t size);
-
-static bool is_to_fail(void)
-{
-    if (atomic_load(&until_failure) <= 0 || atomic_fetch_sub(&until_failure, 1) != 1)
-        return false;
-    atomic_store(&has_failed, true);
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_to_fail() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_to_fail() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return is_to_fail() ? NULL : __real_realloc(memory, size);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t size)
-{
-    return is_to_fail() ? NULL : __real_aligned_alloc(align, size);
-}
 
 /* Convolution with a normalisation to fold, an addition, a reshape by folded arithmetic, a product,
  * a softmax. */
@@ -117,11 +77,10 @@ static void each_allocation_may_fail(void **state)
     for (long n = 1;; n++) {
         qk_status st;
 
-        atomic_store(&has_failed, false);
-        atomic_store(&until_failure, n);
+        fail_allocation(n);
         st = read_and_run(&file, &x);
-        atomic_store(&until_failure, 0);
-        if (!atomic_load(&has_failed))
+        fail_allocation(0);
+        if (!allocation_failed())
             break;
         failures++;
         if (st != QK_OK)

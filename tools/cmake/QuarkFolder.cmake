@@ -46,9 +46,13 @@ endfunction()
 
 #   quark_test(base test_map SOURCES test_map.c USES base LIBS ... ARGS ... LABELS ...)   one cmocka program
 function(quark_test folder name)
-    cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;USES;LIBS;LABELS;ARGS" ${ARGN})
+    cmake_parse_arguments(T "FAILING_MEMORY" "TIMEOUT" "SOURCES;USES;LIBS;LABELS;ARGS" ${ARGN})
     if(NOT T_SOURCES)
         set(T_SOURCES ${name}.c)
+    endif()
+    if(T_FAILING_MEMORY)    # see tests/failing_memory.h
+        list(APPEND T_SOURCES ${PROJECT_SOURCE_DIR}/tests/failing_memory.c)
+        list(APPEND T_LIBS -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc)
     endif()
     add_executable(${name} ${T_SOURCES})
     foreach(used ${T_USES})
