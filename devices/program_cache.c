@@ -7,12 +7,14 @@
 #include "base/memory.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #define MAGIC "QKPROG01"
 #define KEY_LENGTH 64u
+#define BUILD_LOCKS 16u
 #define LIMIT_BYTES ((size_t)256 << 20)    /* a larger "binary" is no program of ours */
 
 struct entry_header {
@@ -24,6 +26,7 @@ struct entry_header {
 struct qk__program_cache {
     char            *folder;    /* NULL: nothing is kept */
     _Atomic uint64_t cached, compiled, corrupt, unwritten;
+    pthread_mutex_t  builds[BUILD_LOCKS];    /* by the key's first digit */
 };
 
 qk_status qk__program_cache_create(const char *folder, qk__program_cache **out_cache,
@@ -44,6 +47,8 @@ qk_status qk__program_cache_create(const char *folder, qk__program_cache **out_c
             goto free_cache;
         }
     }
+    for (size_t i = 0; i < BUILD_LOCKS; i++)
+        pthread_mutex_init(&cache->builds[i], NULL);
     *out_cache = cache;
     return QK_OK;
 
@@ -56,6 +61,8 @@ void qk__program_cache_destroy(qk__program_cache *cache)
 {
     if (cache == NULL)
         return;
+    for (size_t i = 0; i < BUILD_LOCKS; i++)
+        pthread_mutex_destroy(&cache->builds[i]);
     qk__free(cache->folder);
     qk__free(cache);
 }
@@ -63,6 +70,24 @@ void qk__program_cache_destroy(qk__program_cache *cache)
 bool qk__program_cache_keeps(const qk__program_cache *cache)
 {
     return cache->folder != NULL;
+}
+
+/* A hexadecimal digit as a number. */
+static pthread_mutex_t *build_lock(qk__program_cache *cache, const char *key)
+{
+    return &cache->builds[(size_t)(key[0] <= '9' ? key[0] - '0' : key[0] - 'a' + 10) % BUILD_LOCKS];
+}
+
+void qk__program_cache_begin(qk__program_cache *cache, const char *key)
+{
+    if (qk__program_cache_keeps(cache))
+        pthread_mutex_lock(build_lock(cache, key));
+}
+
+void qk__program_cache_end(qk__program_cache *cache, const char *key)
+{
+    if (qk__program_cache_keeps(cache))
+        pthread_mutex_unlock(build_lock(cache, key));
 }
 
 /* With its length in front, so that no two lists of fields read the same. */

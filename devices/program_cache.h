@@ -40,6 +40,13 @@ bool qk__program_cache_keeps(const qk__program_cache *cache);
 qk_status qk__program_cache_key(const char *identity, const struct qk_program_source *source,
                                 char out_key[65]);
 
+/*
+ * Around looking a program up, building and keeping it: one at a time for a key, so that of several
+ * who want the same program one builds it and the others find it on disk. Nothing where nothing is kept.
+ */
+void qk__program_cache_begin(qk__program_cache *cache, const char *key);
+void qk__program_cache_end(qk__program_cache *cache, const char *key);
+
 /* `out_binary` is the caller's to qk__free(). QK_NOT_FOUND: absent, unreadable or damaged. */
 qk_status qk__program_cache_load(qk__program_cache *cache, const char *key, uint8_t **out_binary,
                                  size_t *out_size);

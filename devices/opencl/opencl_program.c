@@ -141,6 +141,18 @@ static void create_all_kernels(cl_program program)
     qk__free(kernels);
 }
 
+static qk_status build_and_keep(qk_driver_device *device, const struct qk_program_source *source,
+                                const char *key, cl_program *out_program, struct qk_error *error)
+{
+    const qk_status st = from_source(device, source, out_program, error);
+
+    if (st == QK_OK && qk__program_cache_keeps(device->cache)) {
+        create_all_kernels(*out_program);
+        keep_binary(device, *out_program, key);
+    }
+    return st;
+}
+
 qk_status qk__opencl_program_create(qk_driver_device               *device,
                                     const struct qk_program_source *source,
                                     qk_driver_program **out_program, struct qk_error *error)
@@ -151,18 +163,14 @@ qk_status qk__opencl_program_create(qk_driver_device               *device,
 
     if (st != QK_OK)
         return qk_error_set(error, st, "%s: no key for the program cache", source->name);
+    qk__program_cache_begin(device->cache, key);
     program = from_cache(device, key, options_of(source));
-    if (program == NULL) {
-        st = from_source(device, source, &program, error);
-        if (st != QK_OK)
-            return st;
-        if (qk__program_cache_keeps(device->cache)) {
-            create_all_kernels(program);
-            keep_binary(device, program, key);
-        }
-    }
-    *out_program = (qk_driver_program *)(void *)program;
-    return QK_OK;
+    if (program == NULL)
+        st = build_and_keep(device, source, key, &program, error);
+    qk__program_cache_end(device->cache, key);
+    if (st == QK_OK)
+        *out_program = (qk_driver_program *)(void *)program;
+    return st;
 }
 
 void qk__opencl_program_destroy(qk_driver_device *device, qk_driver_program *program)

@@ -265,6 +265,52 @@ static void threads_may_share_a_kernel(void **state)
     bench_close(&bench);
 }
 
+struct builder {
+    struct bench *bench;
+    pthread_t     thread;
+    qk__program  *program;
+};
+
+static void *build_mine(void *arg)
+{
+    static const char              text[] = "kernel void one(global int *p) { p[0] = 1; }\n";
+    const struct qk_program_source source = {
+        .name = "one.cl", .text = text, .length = sizeof text - 1};
+    struct builder *builder = arg;
+
+    return qk__program_create(builder->bench->device, &source, &builder->program, NULL) == QK_OK
+               ? NULL
+               : builder;
+}
+
+static void one_that_several_want_at_once_is_compiled_once(void **state)
+{
+    struct builder builders[THREADS];
+    struct bench   bench;
+    uint64_t       cached, compiled;
+    char           folder[64];
+    (void)state;
+
+    make_folder(folder, sizeof folder);
+    open_with_cache(&bench, folder);
+    for (int i = 0; i < THREADS; i++) {
+        builders[i] = (struct builder){.bench = &bench};
+        assert_int_equal(pthread_create(&builders[i].thread, NULL, build_mine, &builders[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        void *failed;
+
+        pthread_join(builders[i].thread, &failed);
+        assert_null(failed);
+        qk__program_destroy(builders[i].program);
+    }
+    qk__device_program_counts(bench.set, &cached, &compiled);
+    assert_int_equal(compiled, 1);
+    assert_int_equal(cached, THREADS - 1);
+    bench_close(&bench);
+    remove_folder(folder);
+}
+
 static void native_handles_are_opencl_objects(void **state)
 {
     struct bench     bench;
@@ -321,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_program_that_does_not_build_names_the_line),
         cmocka_unit_test(a_kernel_that_is_not_there_is_named),
         cmocka_unit_test(threads_may_share_a_kernel),
+        cmocka_unit_test(one_that_several_want_at_once_is_compiled_once),
         cmocka_unit_test(native_handles_are_opencl_objects),
         cmocka_unit_test(ids_are_stable_and_distinct),
     };
