@@ -222,6 +222,7 @@ static void infer_cpu(struct qk_bench *bench)
     if (!model_path(bench, path, sizeof path))
         return;
     snprintf(threads, sizeof threads, "%u", thread_count(bench));
+    setenv("OMP_NUM_THREADS", threads, 1);    /* what the back end goes by */
     qk_bench_describe(bench, "threads", threads);
     qk_bench_describe(bench, "model", strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
     if (qk_bench_ok(bench, set_up(&setup, path, &error), "setting up", &error))
