@@ -32,7 +32,22 @@ struct qk__prewarm_books {
     _Atomic uint64_t wasted_byte_ms, held_byte_ms;
 };
 
+/*
+ * What a type has that a plain one has not; 0: the short way through send.c and turn.c. Everything
+ * optional hangs behind one test of these bits, so that who does not use it does not pay for it.
+ */
+enum {
+    QK__TRAIT_STATES = 1u << 0,       /* turn commit */
+    QK__TRAIT_MAILBOX = 1u << 1,      /* another overload policy than waiting, adaptive, unbounded */
+    QK__TRAIT_PROTECTED = 1u << 2,    /* breaker, rate limit, retries */
+    QK__TRAIT_POOLED = 1u << 3,       /* stateless workers */
+    QK__TRAIT_REENTRANT = 1u << 4,
+    QK__TRAIT_FILTERED = 1u << 5,     /* the host has call filters */
+    QK__TRAIT_CONTRACT = 1u << 6,     /* its messages are protobuf structs with pointers */
+};
+
 struct qk__type {
+    uint32_t                 traits;
     struct qk_type declared; /* a copy, so that one of an older caller is as long as ours */
     struct qk__actors       *actors;
     struct qk__hash128       hash;        /* of the name */

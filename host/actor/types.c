@@ -101,6 +101,31 @@ static qk_status check_streams(const struct qk_type *type, struct qk_error *erro
     return QK_OK;
 }
 
+static qk_status refuse_unbuilt(const struct qk_type *type, const char *field,
+                                struct qk_error *error)
+{
+    return qk_error_set(error, QK_UNIMPLEMENTED, "type %s: .%s is not there yet", type->name,
+                        field);
+}
+
+/* What can be declared but is not built yet is refused, never ignored. */
+static qk_status check_unbuilt(const struct qk_type *type, struct qk_error *error)
+{
+    if (type->reentrancy != QK_REENTRANT_NONE)
+        return refuse_unbuilt(type, "reentrancy", error);
+    if (type->mailbox != NULL)
+        return refuse_unbuilt(type, "mailbox", error);
+    if (type->supervision != NULL)
+        return refuse_unbuilt(type, "supervision", error);
+    if (type->protection != NULL)
+        return refuse_unbuilt(type, "protection", error);
+    if (type->pool != NULL)
+        return refuse_unbuilt(type, "pool", error);
+    if (type->stack_bytes != 0)
+        return refuse_unbuilt(type, "stack_bytes", error);
+    return QK_OK;
+}
+
 static qk_status check_type(const struct qk_type *type, struct qk_error *error)
 {
     qk_status status;
@@ -113,7 +138,9 @@ static qk_status check_type(const struct qk_type *type, struct qk_error *error)
         (type->predicted_by_count > 0 && type->predicted_by == NULL))
         return qk_error_set(error, QK_INVALID_ARGUMENT,
                             "type %s: an array is NULL although its count is not 0", type->name);
-    status = check_methods(type, error);
+    status = check_unbuilt(type, error);
+    if (status == QK_OK)
+        status = check_methods(type, error);
     if (status == QK_OK)
         status = check_states(type, error);
     return status == QK_OK ? check_streams(type, error) : status;
@@ -132,6 +159,7 @@ static struct qk__type *make_type(struct qk__actors *actors, const struct qk_typ
     }
     type->declared = *declared;
     type->actors = actors;
+    type->traits = declared->state_count > 0 ? QK__TRAIT_STATES : 0;
     type->hash = qk__hash128(declared->name, strlen(declared->name));
     type->mailbox_capacity =
         declared->mailbox_capacity > 0 ? declared->mailbox_capacity : MAILBOX_CAPACITY_DEFAULT;

@@ -56,6 +56,13 @@ struct qk_consumes {
 
 enum qk_need { QK_NEED_NONE, QK_PREFERRED, QK_REQUIRED };
 
+/* Which calls an actor takes while a turn of it waits. */
+enum qk_reentrancy {
+    QK_REENTRANT_NONE,     /* none: they wait in the mailbox; a circular call fails with QK_CYCLE */
+    QK_REENTRANT_CHAIN,    /* those that come from the waiting turn's own chain of calls */
+    QK_REENTRANT_FULL,     /* all: turns interleave where they wait, and never run at once */
+};
+
 struct qk_event_view {
     const char *stream_namespace, *stream_key;
     const void *bytes;
@@ -107,6 +114,12 @@ struct qk_type {
     uint64_t    idle_timeout_ns;   /* 0: the host's */
     /* 0: 1000; a full mailbox makes the sender wait, or refuses it from a thread */
     uint32_t    mailbox_capacity;
+    enum qk_reentrancy reentrancy;
+    const struct qk_mailbox_opts *mailbox;    /* mailbox.h; NULL: a full one makes senders wait */
+    const struct qk_supervision  *supervision;    /* supervise.h: of its children; NULL: defaults */
+    const struct qk_protection   *protection;     /* protect.h: breaker, rate limit, retries */
+    const struct qk_pool_opts    *pool;       /* pool.h: stateless workers; NULL: one activation */
+    uint32_t    stack_bytes;       /* of its turns; 0: 64 KiB */
     /* Append only. */
 };
 
