@@ -98,8 +98,9 @@ void qk__host_on_type(qk_host *host, void (*fn)(void *arg, const struct qk_type 
 struct qk__type_stats {
     uint64_t active, activations, deactivations, messages, failures, expired, cycles;
     uint64_t mailbox_depth;
+    uint64_t timers, timer_ticks, timer_skipped;    /* armed now; ticks that came, that did not */
     /* first_call by enum qk_warmth; [0] unused */
-    struct { uint64_t count, p50_ns, p99_ns, max_ns; } turn, first_call[4];
+    struct { uint64_t count, p50_ns, p99_ns, max_ns; } turn, timer_late, first_call[4];
 };
 void qk__host_type_stats(const qk_host *host, const struct qk_type *type,
                          struct qk__type_stats *out_stats);

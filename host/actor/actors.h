@@ -17,6 +17,7 @@
 #include "base/map.h"
 #include "host/actor/envelope.h"
 #include "host/actor/mailbox.h"
+#include "host/actor/timers.h"
 
 #include <pthread.h>
 
@@ -46,6 +47,12 @@ enum {
     QK__TRAIT_CONTRACT = 1u << 6,     /* its messages are protobuf structs with pointers */
 };
 
+/* timers.c; shared by the workers: arming and ticking cost more than these. */
+struct qk__timer_books {
+    _Atomic uint64_t     started, ended, ticks, skipped;
+    struct qk__histogram late;    /* from due to the begin of the turn */
+};
+
 struct qk__type {
     uint32_t                 traits;
     struct qk_type declared; /* a copy, so that one of an older caller is as long as ours */
@@ -57,6 +64,7 @@ struct qk__type {
     struct qk__type_counts  *counts;      /* one for each worker */
     _Atomic uint64_t         active, activations, deactivations;
     struct qk__prewarm_books prewarm;
+    struct qk__timer_books   timers;
     struct qk__histogram     turn, first_call[QK_WAS_PREWARMED + 1];
 };
 
@@ -128,6 +136,7 @@ enum {
     QK__CONTROL_PREWARM = 1u << 0,
     QK__CONTROL_TIMER = 1u << 1,    /* the activation's timer found it idle or expired */
     QK__CONTROL_CLOSE = 1u << 2,    /* the host stops */
+    QK__CONTROL_TICK = 1u << 3,     /* a timer of the actor is due: timers.c */
 };
 
 struct qk__ticket;    /* an announced pre-warm: prewarm.c */
@@ -169,6 +178,7 @@ struct qk__activation {
     struct qk__timer timer;              /* idle.c */
     uint64_t         timer_turns, timer_idle_since_ns;
     _Atomic bool     timer_is_over;
+    struct qk__timers *_Atomic timers;   /* of the actor's own; NULL until it arms one */
     _Alignas(16) unsigned char self[];
 };
 

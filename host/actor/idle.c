@@ -28,12 +28,25 @@ uint64_t qk__idle_next_ns(const qk__activation *activation, uint64_t now_ns)
     return qk__time_after_ns(now_ns, activation->actor->type->idle_timeout_ns / LOOKS);
 }
 
-static bool is_used_since(qk__activation *activation)
+/*
+ * Ticks that don't keep the actor alive are taken off. Such a tick is counted as idle when it
+ * begins and as a turn when it ends, so meanwhile the difference is one less, which is no use. Who
+ * sees the two in the other order takes one tick for a use, and looks again later.
+ */
+static uint64_t uses_of(const qk__activation *activation)
 {
     const uint64_t turns = atomic_load_explicit(&activation->turns, memory_order_relaxed);
-    const bool     is_used = turns != activation->timer_turns;
 
-    activation->timer_turns = turns;
+    return turns - qk__timers_idle_ticks(activation);
+}
+
+static bool is_used_since(qk__activation *activation)
+{
+    const uint64_t uses = uses_of(activation);
+    const bool     is_used = (int64_t)(uses - activation->timer_turns) > 0;
+
+    if (is_used)
+        activation->timer_turns = uses;
     return is_used;
 }
 
@@ -74,7 +87,7 @@ void qk__idle_start(qk__activation *activation, uint64_t due_ns)
 {
     struct qk__actors *actors = activation->actor->type->actors;
 
-    activation->timer_turns = atomic_load_explicit(&activation->turns, memory_order_relaxed);
+    activation->timer_turns = uses_of(activation);
     activation->timer_idle_since_ns = qk__actors_now_ns(actors);
     atomic_store_explicit(&activation->timer_is_over, false, memory_order_relaxed);
     qk__timer_init(&activation->timer, fire);

@@ -38,6 +38,7 @@ static void close_rooms(qk__activation *activation)
 
 static void drop(qk_actor *actor)
 {
+    qk__timers_free(actor->activation);
     close_rooms(actor->activation);
     qk__free(actor->activation);
     actor->activation = NULL;
@@ -101,6 +102,7 @@ enum qk_warmth qk__life_first_message(qk_actor *actor, bool was_cold, enum qk__l
     if (qk__idle_try_stop(activation))
         qk__idle_start(activation,
                        qk__idle_next_ns(activation, qk__actors_now_ns(actor->type->actors)));
+    qk__timers_first_message(actor);
     if (was_cold) {
         atomic_fetch_add_explicit(&actor->type->prewarm.cold, 1, memory_order_relaxed);
         return QK_WAS_COLD;
@@ -117,6 +119,7 @@ void qk__life_end(qk_actor *actor)
 
     set_life(actor, QK__LIFE_DEACTIVATING);
     qk__idle_stop(activation);
+    qk__timers_close(activation);
     qk__prewarm_end(actor, QK__PREWARM_CANCELLED);
     if (type->deactivate != NULL) {
         qk__turn_init(&turn, actor);

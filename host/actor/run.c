@@ -95,7 +95,8 @@ static void fail_waiting(qk_actor *actor, struct qk__envelope *first, const stru
     }
 }
 
-static void run_control(qk_actor *actor)
+/* True: it was a turn. */
+static bool run_control(qk_actor *actor)
 {
     const uint32_t flags = atomic_exchange_explicit(&actor->control, 0, memory_order_acq_rel);
 
@@ -107,6 +108,7 @@ static void run_control(qk_actor *actor)
         actor->activation->is_leaving = true;
         actor->activation->left_to_do = qk__mailbox_depth(&actor->mailbox);
     }
+    return (flags & QK__CONTROL_TICK) && actor->activation != NULL && qk__timers_control(actor);
 }
 
 static void run_message(qk_actor *actor, struct qk__envelope *envelope)
@@ -151,7 +153,7 @@ static bool run_once(qk_actor *actor, uint32_t *inout_budget)
     struct qk__mpsc_node *node;
 
     if (atomic_load_explicit(&actor->control, memory_order_acquire) != 0)
-        run_control(actor);
+        *inout_budget -= run_control(actor) && *inout_budget > 0;
     if (is_to_leave(actor))
         qk__life_end(actor);
     if (*inout_budget == 0) {

@@ -291,6 +291,11 @@ void qk__host_type_stats(const qk_host *host, const struct qk_type *declared,
     out_stats->deactivations = atomic_load_explicit(&type->deactivations, memory_order_relaxed);
     qk__identities_each(&actors->identities, add_depth, &depth);
     out_stats->mailbox_depth = depth.sum;
+    out_stats->timer_ticks = atomic_load_explicit(&type->timers.ticks, memory_order_relaxed);
+    out_stats->timer_skipped = atomic_load_explicit(&type->timers.skipped, memory_order_relaxed);
+    out_stats->timers = atomic_load_explicit(&type->timers.started, memory_order_relaxed) -
+                        atomic_load_explicit(&type->timers.ended, memory_order_relaxed);
+    FILL_TIMES(out_stats->timer_late, &type->timers.late);
     FILL_TIMES(out_stats->turn, &type->turn);
     for (int warmth = QK_WAS_COLD; warmth <= QK_WAS_PREWARMED; warmth++)
         FILL_TIMES(out_stats->first_call[warmth], &type->first_call[warmth]);

@@ -321,6 +321,9 @@ static const struct number type_numbers[] = {
     {"expired", IN(qk__type_stats, expired)},
     {"cycles", IN(qk__type_stats, cycles)},
     {"mailbox_depth", IN(qk__type_stats, mailbox_depth)},
+    {"timers", IN(qk__type_stats, timers)},
+    {"timer_ticks", IN(qk__type_stats, timer_ticks)},
+    {"timer_skipped", IN(qk__type_stats, timer_skipped)},
 };
 
 struct type_rows {
@@ -339,6 +342,7 @@ static bool describe_type(void *arg, const struct qk_type *type)
                        need_name(type->device));
     add_numbers(object, type_numbers, QK__COUNT_OF(type_numbers), &stats);
     json_object_set_new(object, "turn", LATENCY_JSON(stats.turn));
+    json_object_set_new(object, "timer_late", LATENCY_JSON(stats.timer_late));
     json_object_set_new(object, "first_call", describe_first_calls(&stats));
     json_object_set_new(object, "prewarms", describe_prewarms(into->host, type->name));
     json_array_append_new(into->rows, object);

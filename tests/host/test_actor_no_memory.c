@@ -37,16 +37,50 @@ static qk_status count_down(qk_turn *turn, void *self, const void *request, void
     return left-- == 0 ? QK_OK : qk_tell(turn, qk_turn_actor(turn), 1, &left, sizeof left);
 }
 
+static uint32_t ticks;
+
+static qk_status tick(qk_turn *turn, void *self, const void *request, void *reply)
+{
+    (void)turn;
+    (void)self;
+    (void)request;
+    (void)reply;
+    ticks++;
+    return QK_OK;
+}
+
+/* Three: one more than the first block of timers holds. */
+static qk_status arm(qk_turn *turn, void *self, const void *request, void *reply)
+{
+    static const unsigned char large[QK_TIMER_REQUEST_MAX];
+    struct qk_timer_opts       opts;
+    qk_status                  status = QK_OK;
+
+    (void)self;
+    (void)request;
+    (void)reply;
+    qk_timer_opts_init(&opts);
+    opts.method = 2;
+    opts.after_ns = QK__NS_PER_MS;
+    opts.request = large;
+    opts.request_bytes = sizeof large;
+    for (int i = 0; i < 3 && status == QK_OK; i++)
+        status = qk_timer_start(turn, &opts, NULL);
+    return status;
+}
+
 static const struct qk_method methods[] = {
     {"relay", relay, sizeof(uint64_t), sizeof(uint64_t)},
     {"count_down", count_down, sizeof(uint64_t), 0},
+    {"tick", tick, 0, 0},
+    {"arm", arm, 0, 0},
 };
 
 static const struct qk_type relay_type = {.size = sizeof(struct qk_type),
                                           .name = "relay",
                                           .self_bytes = 16,
                                           .methods = methods,
-                                          .method_count = 2};
+                                          .method_count = QK__COUNT_OF(methods)};
 
 /* The first failure is the answer; all the rest is cleaned up. */
 static qk_status make_and_use(void)
@@ -73,6 +107,8 @@ static qk_status make_and_use(void)
         status = qk_actor_get(host, "relay", "c", &actor);
     if (status == QK_OK)
         status = qk_client_call(host, actor, 0, &two, &reply, 0, NULL);
+    if (status == QK_OK)
+        status = qk_client_call(host, actor, 3, NULL, NULL, 0, NULL);
     qk_actor_release(actor);
     stopped = qk_host_stop(host, 0);
     qk_host_destroy(host);
@@ -123,11 +159,31 @@ static void a_steady_flow_of_messages_allocates_nothing(void **state)
     fixture_finish(host);
 }
 
+static void a_tick_without_memory_comes_when_there_is_some(void **state)
+{
+    struct qk__virtual_clock clock;
+    qk_host                 *host = fixture_manual(&clock, &relay_type);
+    qk_actor                *actor = fixture_actor(host, "relay", "a");
+    (void)state;
+
+    ticks = 0;
+    assert_int_equal(qk_client_call(host, actor, 3, NULL, NULL, 0, NULL), QK_OK);
+    fail_allocation(1);
+    fixture_advance(host, &clock, QK__NS_PER_MS);
+    assert_true(allocation_failed());
+    assert_int_equal(ticks, 2);
+    fixture_advance(host, &clock, QK__NS_PER_MS);
+    assert_int_equal(ticks, 3);
+    qk_actor_release(actor);
+    fixture_finish(host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_host_without_memory_says_so_and_loses_nothing),
         cmocka_unit_test(a_steady_flow_of_messages_allocates_nothing),
+        cmocka_unit_test(a_tick_without_memory_comes_when_there_is_some),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

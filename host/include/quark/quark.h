@@ -4,7 +4,7 @@
  *
  * An actor always exists: call its identity and the host activates it on demand, on the device
  * where its model is or would be cheapest. Read in order: host.h, actor.h, state.h, stream.h,
- * model.h, module.h.
+ * timer.h, model.h, module.h.
  */
 #ifndef QUARK_QUARK_H
 #define QUARK_QUARK_H
@@ -16,6 +16,7 @@
 #include "quark/module.h"
 #include "quark/state.h"
 #include "quark/stream.h"
+#include "quark/timer.h"
 #include "quark/version.h"
 
 #endif
