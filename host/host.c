@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "host/actor/actors.h"
+#include "host/guard/dead_letters.h"
 #include "host/model/models.h"
 #include "host/ops/ops.h"
 #include "host/state/store.h"
@@ -31,6 +32,7 @@ struct qk_host {
     qk__scheduler          *scheduler;
     qk__placement          *placement;
     struct qk__store       *store;
+    struct qk__dead_letters *dead_letters;
     struct qk__models      *models;
     struct qk__streams     *streams;
     struct qk__actors      *actors;
@@ -105,6 +107,11 @@ static qk_status copy_opts(const struct qk_host_opts *given, struct qk_host_opts
         opts.state_max_bytes = STATE_MAX_BYTES;
     if (opts.log_fd == 0)
         opts.log_fd = STDERR_FILENO;
+    if (opts.dead_letters == 0)
+        opts.dead_letters = QK__DEAD_LETTERS_DEFAULT;
+    if (opts.dead_letters_durable && opts.state_folder == NULL)
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "host options: dead_letters_durable needs a state_folder");
     *out_opts = opts;
     if (copy_texts(out_opts) != QK_OK) {
         free_texts(out_opts);
@@ -141,12 +148,29 @@ static qk_status create_scheduler(qk_host *host, struct qk_error *error)
     return qk__scheduler_create(&opts, &host->scheduler, error);
 }
 
+static qk_status create_dead_letters(qk_host *host, struct qk_error *error)
+{
+    const bool                         is_durable = host->opts.dead_letters_durable;
+    const struct qk__dead_letters_opts opts = {
+        .capacity = host->opts.dead_letters,
+        .max_bytes = QK__DEAD_LETTERS_MAX_BYTES,
+        .clock = host->clock,
+        .log = &host->log,
+        .store = is_durable ? host->store : NULL,
+        .scheduler = is_durable ? host->scheduler : NULL,
+    };
+
+    return qk__dead_letters_create(&opts, &host->dead_letters, error);
+}
+
 /* Rooms fail only for want of memory; the store says more. */
 static qk_status create_rooms(qk_host *host, struct qk_error *error)
 {
     qk_status status = qk__store_open(host->opts.state_folder, host->opts.state_max_bytes,
                                       host->scheduler, &host->store, error);
 
+    if (status == QK_OK)
+        status = create_dead_letters(host, error);
     if (status != QK_OK)
         return status;
     status = qk__models_create(host, &host->models);
@@ -184,6 +208,7 @@ static void destroy_parts(qk_host *host)
     qk__actors_destroy(host->actors);
     qk__streams_destroy(host->streams);
     qk__models_destroy(host->models);
+    qk__dead_letters_destroy(host->dead_letters);
     qk__store_close(host->store);
     qk__placement_destroy(host->placement);
     qk__scheduler_destroy(host->scheduler);
@@ -397,6 +422,11 @@ bool qk__host_is_draining(const qk_host *host)
 struct qk__store *qk__host_store(const qk_host *host)
 {
     return host->store;
+}
+
+struct qk__dead_letters *qk__host_dead_letters(const qk_host *host)
+{
+    return host->dead_letters;
 }
 
 struct qk__models *qk__host_models(const qk_host *host)

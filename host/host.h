@@ -39,6 +39,7 @@ struct qk__streams;    /* stream/streams.h */
 struct qk__store   *qk__host_store(const qk_host *host);
 struct qk__models  *qk__host_models(const qk_host *host);
 struct qk__streams *qk__host_streams(const qk_host *host);
+struct qk__dead_letters *qk__host_dead_letters(const qk_host *host);    /* guard/dead_letters.h */
 
 /* ---- Activations and turns, for rooms. ---- */
 
@@ -104,6 +105,15 @@ struct qk__type_stats {
 };
 void qk__host_type_stats(const qk_host *host, const struct qk_type *type,
                          struct qk__type_stats *out_stats);
+
+/*
+ * How messages have ended, since the start: each that was sent with arguments that fit is one of
+ * these in the end, or still on its way; see actor/undelivered.h.
+ */
+struct qk__message_books {
+    uint64_t handled, refused, dead;
+};
+void qk__host_message_books(const qk_host *host, struct qk__message_books *out_books);
 
 /* ---- Pre-warming, for predict/. ---- */
 

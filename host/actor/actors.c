@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* actors.c - the actor room as a whole: made, stopped, destroyed. */
 #include "host/actor/actors.h"
+#include "host/actor/protect.h"
 
 #include "base/memory.h"
 
@@ -17,13 +18,17 @@ qk_status qk__actors_create(qk_host *host, struct qk__actors **out_actors)
     actors->call_timeout_ns = opts->call_timeout_ns;
     actors->idle_timeout_ns = opts->idle_timeout_ns;
     actors->worker_count = qk__scheduler_worker_count(actors->scheduler);
-    if (qk__envelopes_init(&actors->envelopes, actors->worker_count) != QK_OK) {
+    actors->retries = qk__alloc_zero(sizeof *actors->retries);
+    if (actors->retries == NULL ||
+        qk__envelopes_init(&actors->envelopes, actors->worker_count) != QK_OK) {
+        qk__free(actors->retries);
         qk__free(actors);
         return QK_NO_MEMORY;
     }
     qk__types_init(&actors->types);
     qk__identities_init(&actors->identities);
     qk__full_lot_init(&actors->full_lot);
+    qk__retries_init(actors->retries, actors->clock->wall_ns(actors->clock));
     *out_actors = actors;
     return QK_OK;
 }
@@ -36,6 +41,8 @@ void qk__actors_destroy(struct qk__actors *actors)
     qk__types_fini(&actors->types);
     qk__envelopes_fini(&actors->envelopes);
     qk__full_lot_fini(&actors->full_lot);
+    qk__retries_fini(actors->retries);
+    qk__free(actors->retries);
     qk__free(actors);
 }
 
@@ -56,6 +63,7 @@ qk_status qk__actors_stop(struct qk__actors *actors, uint64_t deadline_ns)
     qk_status status;
 
     atomic_store_explicit(&actors->is_draining, true, memory_order_seq_cst);
+    qk__retries_close(actors);
     status = qk__scheduler_wait_quiet(actors->scheduler, deadline_ns);
     if (status != QK_OK) {
         atomic_store_explicit(&actors->is_cut_off, true, memory_order_seq_cst);

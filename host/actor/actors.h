@@ -63,6 +63,8 @@ struct qk__type {
     uint64_t                 idle_timeout_ns;
     struct qk__type_counts  *counts;      /* one for each worker */
     _Atomic uint64_t         active, activations, deactivations;
+    _Atomic uint64_t         refused, dead;    /* undelivered.h */
+    struct qk__protect      *protect;          /* protect.h; NULL: not protected */
     struct qk__prewarm_books prewarm;
     struct qk__timer_books   timers;
     struct qk__histogram     turn, first_call[QK_WAS_PREWARMED + 1];
@@ -295,6 +297,13 @@ qk_status qk__message_check(const struct qk__actors *actors, const struct qk__me
 qk_status qk__send(qk_turn *turn, struct qk__envelope *envelope, uint64_t deadline_ns,
                    bool is_awaited, struct qk_error *error);
 
+/*
+ * The end of it: puts an envelope into the mailbox, where its place is reserved. full: the sentence
+ * for one that finds none. Never block.
+ */
+void      qk__send_reserved(struct qk__envelope *envelope, bool is_awaited);
+qk_status qk__send_full(const qk_actor *to, struct qk_error *error);
+
 /* The outcome of a message: tells whoever waits, and gives up the mailbox's reference. */
 void qk__complete(struct qk__envelope *envelope, qk_status status, const struct qk_error *error);
 
@@ -312,6 +321,7 @@ struct qk__actors {
     struct qk__envelopes    envelopes;
     struct qk__full_lot     full_lot;
     struct qk__observer     observer;
+    struct qk__retries     *retries;
     _Atomic bool            is_started, is_draining;    /* whether calls from outside are taken */
     _Atomic bool            is_cut_off;    /* the drain took too long: messages fail, unrun */
     _Atomic bool            is_closed;     /* nothing is activated any more */

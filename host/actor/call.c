@@ -12,6 +12,7 @@
  * is never called in place, and the chain is looked at only on the way to a mailbox.
  */
 #include "host/actor/actors.h"
+#include "host/actor/undelivered.h"
 
 #include "base/memory.h"
 
@@ -116,9 +117,11 @@ static qk_status call_by_mailbox(qk_turn *turn, const struct qk__message *messag
 
     envelope = qk__envelope_create(turn->actors, QK__CALL, message->to, message->method,
                                    message->request, message->size_bytes, turn);
-    if (envelope == NULL)
+    if (envelope == NULL) {
+        qk__count_refused(message->to->type);
         return qk_fail(turn, QK_NO_MEMORY, "%s/%s: out of memory for a call",
                        qk_actor_type(message->to), message->to->key);
+    }
     envelope->deadline_ns = deadline_ns;
     qk__envelope_retain(envelope);    /* the mailbox's; the first is this caller's */
     status = qk__send(turn, envelope, deadline_ns, true, &turn->error);
@@ -137,6 +140,7 @@ static qk_status refuse_cycle(qk_turn *turn, const qk_actor *to)
     atomic_store_explicit(&counts->cycles,
                           atomic_load_explicit(&counts->cycles, memory_order_relaxed) + 1,
                           memory_order_relaxed);
+    qk__count_refused(to->type);
     print_chain(turn, to, &turn->error);
     return QK_CYCLE;
 }
@@ -179,7 +183,7 @@ qk_status qk_call(qk_turn *turn, qk_actor *to, uint32_t method, const void *requ
     status = check(turn, &message, reply);
     if (status != QK_OK)
         return status;
-    if (qk__actor_claim(to)) {
+    if (!(to->type->traits & QK__TRAIT_PROTECTED) && qk__actor_claim(to)) {
         /*
          * The host's default is for those who wait in a queue; in place the caller's own deadline
          * is enough.

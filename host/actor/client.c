@@ -9,6 +9,7 @@
 #include "host/actor/client.h"
 
 #include "base/memory.h"
+#include "host/actor/undelivered.h"
 
 qk_status qk__client_check(struct qk__actors *actors, struct qk_error *error)
 {
@@ -37,16 +38,19 @@ static qk_status prepare(qk_host *host, enum qk__envelope_kind kind, qk_actor *t
     if (status == QK_OK && reply == NULL && to->type->declared.methods[method].reply_bytes > 0)
         status = qk_error_set(error, QK_INVALID_ARGUMENT, "%s.%s: the reply is NULL",
                               qk_actor_type(to), to->type->declared.methods[method].name);
-    if (status == QK_OK)
-        status = qk__client_check(actors, error);
     if (status != QK_OK)
         return status;
-    *out_envelope =
-        qk__envelope_create(actors, kind, to, method, request, message.size_bytes, NULL);
-    return *out_envelope != NULL
-               ? QK_OK
-               : qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for a call",
-                              qk_actor_type(to), to->key);
+    status = qk__client_check(actors, error);
+    if (status == QK_OK) {
+        *out_envelope =
+            qk__envelope_create(actors, kind, to, method, request, message.size_bytes, NULL);
+        if (*out_envelope == NULL)
+            status = qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for a call",
+                                  qk_actor_type(to), to->key);
+    }
+    if (status != QK_OK)
+        qk__count_refused(to->type);
+    return status;
 }
 
 static uint64_t deadline_after(const struct qk__actors *actors, uint64_t timeout_ns)
@@ -146,26 +150,19 @@ static void deadline_fired(struct qk__timer *timer)
     qk__envelope_release(envelope);
 }
 
-qk_status qk_client_call_async(qk_host *host, qk_actor *to, uint32_t method, const void *request,
-                               void *reply, uint64_t timeout_ns, qk_client_done_fn done, void *arg)
+qk_status qk__client_start(struct qk__envelope *envelope, void *reply, uint64_t timeout_ns,
+                           qk_client_done_fn done, void *arg, struct qk_error *error)
 {
-    struct qk__envelope *envelope;
-    struct qk__async    *async;
-    qk_status            status;
+    struct qk__async *async = qk__envelope_async(envelope);
+    qk_status         status;
 
-    if (done == NULL)
-        return QK_INVALID_ARGUMENT;
-    status = prepare(host, QK__ASYNC, to, method, request, reply, &envelope, NULL);
-    if (status != QK_OK)
-        return status;
-    async = qk__envelope_async(envelope);
     *async = (struct qk__async){.envelope = envelope, .done = done, .arg = arg, .reply = reply};
     envelope->deadline_ns = deadline_after(envelope->actors, timeout_ns);
     qk__envelope_retain(envelope);    /* the timer's */
     qk__envelope_retain(envelope);    /* this function's, until it has seen how sending went */
     qk__timer_init(&async->timer, deadline_fired);
     qk__timer_start(envelope->actors->scheduler, &async->timer, envelope->deadline_ns);
-    status = qk__send(NULL, envelope, 0, false, NULL);
+    status = qk__send(NULL, envelope, 0, false, error);
     if (status != QK_OK) {
         if (claim(async))
             stop_timer(async);
@@ -175,4 +172,17 @@ qk_status qk_client_call_async(qk_host *host, qk_actor *to, uint32_t method, con
     }
     qk__envelope_release(envelope);
     return status;
+}
+
+qk_status qk_client_call_async(qk_host *host, qk_actor *to, uint32_t method, const void *request,
+                               void *reply, uint64_t timeout_ns, qk_client_done_fn done, void *arg)
+{
+    struct qk__envelope *envelope;
+    qk_status            status;
+
+    if (done == NULL)
+        return QK_INVALID_ARGUMENT;
+    status = prepare(host, QK__ASYNC, to, method, request, reply, &envelope, NULL);
+    return status == QK_OK ? qk__client_start(envelope, reply, timeout_ns, done, arg, NULL)
+                           : status;
 }

@@ -9,6 +9,13 @@
 qk_status qk__client_check(struct qk__actors *actors, struct qk_error *error);
 
 /*
+ * Sends a QK__ASYNC envelope, of which it takes the one reference; then as qk_client_call_async().
+ * 0: the host's timeout. On failure `done` is not called.
+ */
+qk_status qk__client_start(struct qk__envelope *envelope, void *reply, uint64_t timeout_ns,
+                           qk_client_done_fn done, void *arg, struct qk_error *error);
+
+/*
  * The reply of an asynchronous call is there: it is told, unless the deadline was first. Thread: a
  * worker.
  */

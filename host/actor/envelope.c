@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "host/actor/actors.h"
+#include "host/actor/protect.h"
 
 #define CLASS_BYTES 64u
 #define KEPT        1024u    /* of one size in one pool; more go back to the heap */
@@ -64,8 +65,8 @@ struct qk__async *qk__envelope_async(struct qk__envelope *envelope)
 }
 
 /*
- * What an envelope takes whose counts and sizes these are; as the functions above have it, before
- * there is one.
+ * What an envelope takes whose counts and sizes these are, without a guard; as the functions above
+ * have it, before there is one.
  */
 static size_t whole_size(enum qk__envelope_kind kind, size_t caller_count, size_t request_bytes,
                          size_t reply_bytes)
@@ -78,6 +79,14 @@ static size_t whole_size(enum qk__envelope_kind kind, size_t caller_count, size_
         return request_end;
     size = align16(align16(request_end) + reply_bytes) + align16(sizeof(struct qk_error));
     return kind == QK__ASYNC ? size + sizeof(struct qk__async) : size;
+}
+
+struct qk__guard *qk__envelope_guard(struct qk__envelope *envelope)
+{
+    const size_t at = whole_size((enum qk__envelope_kind)envelope->kind, envelope->caller_count,
+                                 envelope->request_bytes, envelope->reply_bytes);
+
+    return (struct qk__guard *)(void *)((char *)envelope + align16(at));
 }
 
 /* ---- Pools ---- */
@@ -293,9 +302,13 @@ struct qk__envelope *qk__envelope_create(struct qk__actors *actors, enum qk__env
     const uint16_t       caller_count = kind == QK__TELL ? 0 : count_callers(caller);
     const size_t         reply_bytes =
         kind == QK__TELL ? 0 : to->type->declared.methods[method].reply_bytes;
-    struct qk__envelope *envelope =
-        allocate(actors, whole_size(kind, caller_count, request_bytes, reply_bytes));
+    const bool           is_guarded = (to->type->traits & QK__TRAIT_PROTECTED) != 0;
+    size_t               bytes = whole_size(kind, caller_count, request_bytes, reply_bytes);
+    struct qk__envelope *envelope;
 
+    if (is_guarded)
+        bytes = align16(bytes) + sizeof(struct qk__guard);
+    envelope = allocate(actors, bytes);
     if (envelope == NULL)
         return NULL;
     envelope->actors = actors;
@@ -311,6 +324,8 @@ struct qk__envelope *qk__envelope_create(struct qk__actors *actors, enum qk__env
         memcpy(qk__envelope_request(envelope), request, request_bytes);
     if (kind != QK__TELL)
         init_call(envelope, caller);
+    if (is_guarded)
+        qk__guard_init(qk__envelope_guard(envelope), envelope);
     return envelope;
 }
 

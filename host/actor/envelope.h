@@ -4,7 +4,7 @@
  * reply.
  *
  *     struct qk__envelope | callers (calls) | request | reply (calls) | struct qk_error (calls)
- *     | struct qk__async (QK__ASYNC)
+ *     | struct qk__async (QK__ASYNC) | struct qk__guard (protected types)
  *
  * Request and reply are copies: a caller that gives up leaves nothing behind that the callee could
  * write to. Counted: one reference is the mailbox's and then the turn's, one the caller's, one each
@@ -90,5 +90,6 @@ void            *qk__envelope_request(struct qk__envelope *envelope);
 void            *qk__envelope_reply(struct qk__envelope *envelope);
 struct qk_error *qk__envelope_error(struct qk__envelope *envelope);
 struct qk__async *qk__envelope_async(struct qk__envelope *envelope);
+struct qk__guard *qk__envelope_guard(struct qk__envelope *envelope);    /* protect.h */
 
 #endif

@@ -12,6 +12,7 @@
  * gives it up when it goes idle.
  */
 #include "host/actor/actors.h"
+#include "host/actor/undelivered.h"
 
 #include "base/memory.h"
 
@@ -86,12 +87,12 @@ static void fail_waiting(qk_actor *actor, struct qk__envelope *first, const stru
     struct qk__mpsc_node *node;
 
     if (first != NULL)
-        qk__complete(first, error->status, error);
+        qk__undelivered(first, QK_DEAD_ACTIVATION, error);
     for (; waiting > 0; waiting--) {
         node = qk__mailbox_pop(lot, &actor->mailbox);
         /* Else the nudge, or a sender in the middle of its push: that one starts afresh. */
         if (node != NULL)
-            qk__complete(envelope_of(node), error->status, error);
+            qk__undelivered(envelope_of(node), QK_DEAD_ACTIVATION, error);
     }
 }
 

@@ -2,6 +2,8 @@
 /* send.c - into a mailbox, with backpressure; and out of a turn, with the outcome. */
 #include "host/actor/actors.h"
 #include "host/actor/client.h"
+#include "host/actor/protect.h"
+#include "host/actor/undelivered.h"
 
 qk_status qk__message_check(const struct qk__actors *actors, const struct qk__message *message,
                             bool is_tell, struct qk_error *error)
@@ -33,7 +35,7 @@ qk_status qk__message_check(const struct qk__actors *actors, const struct qk__me
     return QK_OK;
 }
 
-static qk_status full(const qk_actor *to, struct qk_error *error)
+qk_status qk__send_full(const qk_actor *to, struct qk_error *error)
 {
     return qk_error_set(error, QK_MAILBOX_FULL, "%s/%s: its mailbox holds %u messages already",
                         qk_actor_type(to), to->key, to->mailbox.capacity);
@@ -46,7 +48,7 @@ static qk_status reserve(qk_turn *turn, qk_actor *to, uint64_t deadline_ns, stru
 
     while (!qk__mailbox_reserve(&to->mailbox)) {
         if (turn == NULL || turn->actor == to)
-            return full(to, error);
+            return qk__send_full(to, error);
         status = qk__mailbox_await_room(&turn->actors->full_lot, &to->mailbox, deadline_ns);
         if (status != QK_OK)
             return qk_error_set(error, status, "%s/%s: %s while its mailbox was full",
@@ -55,20 +57,50 @@ static qk_status reserve(qk_turn *turn, qk_actor *to, uint64_t deadline_ns, stru
     return QK_OK;
 }
 
-qk_status qk__send(qk_turn *turn, struct qk__envelope *envelope, uint64_t deadline_ns,
-                   bool is_awaited, struct qk_error *error)
+void qk__send_reserved(struct qk__envelope *envelope, bool is_awaited)
 {
     qk_actor *to = envelope->to;
-    qk_status status = reserve(turn, to, deadline_ns, error);
 
-    if (status != QK_OK)
-        return status;
     envelope->found = (uint8_t)qk__actor_life(to);
     if (envelope->found != QK__LIFE_ACTIVE)
         envelope->sent_ns = qk__actors_now_ns(envelope->actors);
     if (qk__mailbox_push(&to->mailbox, &envelope->node))
         qk__actor_schedule(to, is_awaited);
-    return QK_OK;
+}
+
+/* To a protected type: what is let in has a guard, and is judged. */
+static qk_status send_guarded(qk_turn *turn, struct qk__envelope *envelope, uint64_t deadline_ns,
+                              bool is_awaited, struct qk_error *error)
+{
+    bool      is_dropped;
+    qk_status status = qk__protect_enter(turn, envelope, deadline_ns, &is_dropped, error);
+
+    if (status != QK_OK || is_dropped)
+        return status;
+    status = reserve(turn, envelope->to, deadline_ns, error);
+    if (status == QK_OK)
+        qk__send_reserved(envelope, is_awaited);
+    else
+        qk__protect_no_place(envelope);
+    return status;
+}
+
+qk_status qk__send(qk_turn *turn, struct qk__envelope *envelope, uint64_t deadline_ns,
+                   bool is_awaited, struct qk_error *error)
+{
+    qk_actor *to = envelope->to;
+    qk_status status;
+
+    if (to->type->traits & QK__TRAIT_PROTECTED) {
+        status = send_guarded(turn, envelope, deadline_ns, is_awaited, error);
+    } else {
+        status = reserve(turn, to, deadline_ns, error);
+        if (status == QK_OK)
+            qk__send_reserved(envelope, is_awaited);
+    }
+    if (status != QK_OK)
+        qk__count_refused(to->type);
+    return status;
 }
 
 void qk__complete(struct qk__envelope *envelope, qk_status status, const struct qk_error *error)
@@ -93,9 +125,11 @@ static qk_status tell(qk_turn *turn, struct qk__actors *actors, const struct qk_
                             message->size_bytes, NULL);
     qk_status            status;
 
-    if (envelope == NULL)
+    if (envelope == NULL) {
+        qk__count_refused(message->to->type);
         return qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for a message of %zu bytes",
                             qk_actor_type(message->to), message->to->key, message->size_bytes);
+    }
     status = qk__send(turn, envelope, deadline_ns, false, error);
     if (status != QK_OK)
         qk__envelope_release(envelope);
@@ -139,7 +173,11 @@ qk_status qk_client_tell(qk_host *host, qk_actor *to, uint32_t method, const voi
         return QK_INVALID_ARGUMENT;
     actors = qk__host_actors(host);
     status = qk__message_check(actors, &message, true, NULL);
+    if (status != QK_OK)
+        return status;
+    status = qk__client_check(actors, NULL);
     if (status == QK_OK)
-        status = qk__client_check(actors, NULL);
-    return status == QK_OK ? tell(NULL, actors, &message, 0, NULL) : status;
+        return tell(NULL, actors, &message, 0, NULL);
+    qk__count_refused(to->type);
+    return status;
 }

@@ -4,6 +4,8 @@
  * its turn.
  */
 #include "host/actor/actors.h"
+#include "host/actor/protect.h"
+#include "host/actor/undelivered.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -104,6 +106,7 @@ static qk_status run_method(qk_turn *turn, uint32_t method, const void *request,
 /* A caller that has given up wants no answer, and a host that cuts off gives none. */
 static bool refuse(qk_actor *actor, struct qk__envelope *envelope)
 {
+    enum qk_dead_reason     reason;
     struct qk_error         error;
     struct qk__type_counts *counts;
 
@@ -112,15 +115,17 @@ static bool refuse(qk_actor *actor, struct qk__envelope *envelope)
         atomic_store_explicit(&counts->expired,
                               atomic_load_explicit(&counts->expired, memory_order_relaxed) + 1,
                               memory_order_relaxed);
+        reason = QK_DEAD_EXPIRED;
         qk_error_set(&error, QK_CANCELLED, "%s/%s: the caller gave up before its turn came",
                      qk_actor_type(actor), actor->key);
     } else if (atomic_load_explicit(&envelope->actors->is_cut_off, memory_order_relaxed)) {
+        reason = QK_DEAD_STOPPED;
         qk_error_set(&error, QK_UNAVAILABLE, "%s/%s: the host stops", qk_actor_type(actor),
                      actor->key);
     } else {
         return false;
     }
-    qk__complete(envelope, error.status, &error);
+    qk__undelivered(envelope, reason, &error);
     return true;
 }
 
@@ -150,7 +155,10 @@ void qk__turn_run(qk_actor *actor, struct qk__envelope *envelope, bool was_cold)
     }
     status = run_method(&turn, envelope->method, qk__envelope_request(envelope), reply);
     scope->cancel = NULL;
-    qk__complete(envelope, status, &turn.error);
+    if (actor->type->traits & QK__TRAIT_PROTECTED)
+        qk__protect_handled(envelope, status, &turn.error);
+    else
+        qk__complete(envelope, status, &turn.error);
     if (turn.warmth != QK_WAS_ACTIVE)
         note_first_call(&turn, sent_ns, qk__actors_now_ns(turn.actors));
 }

@@ -4,6 +4,7 @@
  * registration.
  */
 #include "host/actor/actors.h"
+#include "host/actor/protect.h"
 
 #include "base/memory.h"
 #include "host/stream/streams.h"
@@ -17,6 +18,13 @@ void qk__types_init(struct qk__types *types)
     atomic_init(&types->first, NULL);
 }
 
+static void free_type(struct qk__type *type)
+{
+    qk__free(type->protect);
+    qk__free(type->counts);
+    qk__free(type);
+}
+
 void qk__types_fini(struct qk__types *types)
 {
     struct qk__type *type = atomic_load(&types->first);
@@ -24,8 +32,7 @@ void qk__types_fini(struct qk__types *types)
     while (type != NULL) {
         struct qk__type *next = atomic_load(&type->next);
 
-        qk__free(type->counts);
-        qk__free(type);
+        free_type(type);
         type = next;
     }
     qk__map_fini(&types->by_name);
@@ -117,8 +124,6 @@ static qk_status check_unbuilt(const struct qk_type *type, struct qk_error *erro
         return refuse_unbuilt(type, "mailbox", error);
     if (type->supervision != NULL)
         return refuse_unbuilt(type, "supervision", error);
-    if (type->protection != NULL)
-        return refuse_unbuilt(type, "protection", error);
     if (type->pool != NULL)
         return refuse_unbuilt(type, "pool", error);
     if (type->stack_bytes != 0)
@@ -132,6 +137,9 @@ static qk_status check_type(const struct qk_type *type, struct qk_error *error)
 
     if (type->name == NULL || type->name[0] == '\0')
         return qk_error_set(error, QK_INVALID_ARGUMENT, "a type has no name");
+    if (type->name[0] == '$')
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "type %s: names that begin with a '$' are the host's own", type->name);
     if ((type->method_count > 0 && type->methods == NULL) ||
         (type->state_count > 0 && type->states == NULL) ||
         (type->consumes_count > 0 && type->consumes == NULL) ||
@@ -139,6 +147,8 @@ static qk_status check_type(const struct qk_type *type, struct qk_error *error)
         return qk_error_set(error, QK_INVALID_ARGUMENT,
                             "type %s: an array is NULL although its count is not 0", type->name);
     status = check_unbuilt(type, error);
+    if (status == QK_OK && type->protection != NULL)
+        status = qk__protect_check(type, error);
     if (status == QK_OK)
         status = check_methods(type, error);
     if (status == QK_OK)
@@ -153,13 +163,17 @@ static struct qk__type *make_type(struct qk__actors *actors, const struct qk_typ
     if (type == NULL)
         return NULL;
     type->counts = qk__alloc_array(actors->worker_count, sizeof *type->counts);
-    if (type->counts == NULL) {
-        qk__free(type);
+    if (declared->protection != NULL)
+        type->protect = qk__protect_create(declared->protection);
+    if (type->counts == NULL || (declared->protection != NULL && type->protect == NULL)) {
+        free_type(type);
         return NULL;
     }
     type->declared = *declared;
     type->actors = actors;
     type->traits = declared->state_count > 0 ? QK__TRAIT_STATES : 0;
+    if (declared->protection != NULL)
+        type->traits |= QK__TRAIT_PROTECTED;
     type->hash = qk__hash128(declared->name, strlen(declared->name));
     type->mailbox_capacity =
         declared->mailbox_capacity > 0 ? declared->mailbox_capacity : MAILBOX_CAPACITY_DEFAULT;
@@ -215,10 +229,8 @@ qk_status qk_host_register(qk_host *host, const struct qk_type *declared, struct
     pthread_mutex_lock(&actors->types.lock);
     status = add(&actors->types, type, error);
     pthread_mutex_unlock(&actors->types.lock);
-    if (status != QK_OK) {
-        qk__free(type->counts);
-        qk__free(type);
-    }
+    if (status != QK_OK)
+        free_type(type);
     return status;
 }
 

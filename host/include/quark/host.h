@@ -40,6 +40,10 @@ struct qk_host_opts {
     bool        log_debug;
     /* A model that nobody uses leaves its device after this long; 0: when its memory is wanted */
     uint64_t    model_keep_ns;
+    /* How many dead letters are kept, see dead_letter.h; 0: 10 000 */
+    uint32_t    dead_letters;
+    /* Keeps them in the state folder too, beyond the end of the host */
+    bool        dead_letters_durable;
     /* Append only. Zero always means today's behaviour. */
 };
 

@@ -10,10 +10,12 @@
 #define QUARK_QUARK_H
 
 #include "quark/actor.h"
+#include "quark/dead_letter.h"
 #include "quark/host.h"
 #include "quark/metrics.h"
 #include "quark/model.h"
 #include "quark/module.h"
+#include "quark/protect.h"
 #include "quark/state.h"
 #include "quark/stream.h"
 #include "quark/timer.h"
