@@ -54,19 +54,3 @@ bool qk__mpsc_try_idle(struct qk__mpsc *queue)
     return atomic_compare_exchange_strong_explicit(&queue->tail, &expected, expected | IDLE,
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
-
-bool qk__mpsc_try_claim(struct qk__mpsc *queue)
-{
-    /* An idle queue is empty, and then its only node is the stub. */
-    uintptr_t expected = (uintptr_t)&queue->stub | IDLE;
-
-    return atomic_load_explicit(&queue->tail, memory_order_relaxed) == expected &&
-           atomic_compare_exchange_strong_explicit(&queue->tail, &expected, (uintptr_t)&queue->stub,
-                                                   memory_order_acq_rel, memory_order_relaxed);
-}
-
-bool qk__mpsc_is_empty(const struct qk__mpsc *queue)
-{
-    return queue->head == &queue->stub &&
-           node_of(atomic_load_explicit(&queue->tail, memory_order_acquire)) == &queue->stub;
-}

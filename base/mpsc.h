@@ -14,8 +14,8 @@
  * (2) A popped element may be reused only after the *next* pop has moved head past it;
  *     qk__mpsc_pop() therefore hands out an element only when a later one or the re-pushed stub
  *     stands behind it.
- * (3) Only the consumer sets the idle bit; a push or a claim clears it, and whoever cleared it
- *     decides who consumes next.
+ * (3) Only the consumer sets the idle bit; a push clears it, and whoever cleared it decides who
+ *     consumes next.
  */
 #ifndef QUARK_BASE_MPSC_H
 #define QUARK_BASE_MPSC_H
@@ -72,14 +72,19 @@ struct qk__mpsc_node *qk__mpsc_pop(struct qk__mpsc *queue);
  */
 bool qk__mpsc_try_idle(struct qk__mpsc *queue);
 
-/*
- * The reverse: becomes the consumer of an idle queue although nothing was pushed. False: it is not
- * idle, or another was first. Thread: any, also several at once; who gets true is the consumer,
- * with all that the last one did behind it.
- */
-bool qk__mpsc_try_claim(struct qk__mpsc *queue);
+/* Empty, and nobody has pushed since qk__mpsc_try_idle(). Thread: any; as of a moment ago. */
+static inline bool qk__mpsc_is_idle(const struct qk__mpsc *queue)
+{
+    return atomic_load_explicit(&queue->tail, memory_order_acquire) ==
+           ((uintptr_t)&queue->stub | QK__MPSC_IDLE);
+}
 
 /* Nothing to pop and no push under way, as far as the consumer can see. Thread: the consumer. */
-bool qk__mpsc_is_empty(const struct qk__mpsc *queue);
+static inline bool qk__mpsc_is_empty(const struct qk__mpsc *queue)
+{
+    return queue->head == &queue->stub &&
+           (atomic_load_explicit(&queue->tail, memory_order_acquire) & ~QK__MPSC_IDLE) ==
+               (uintptr_t)&queue->stub;
+}
 
 #endif

@@ -143,6 +143,7 @@ static qk_status create_scheduler(qk_host *host, struct qk_error *error)
         .pin_workers = !host->opts.no_pinning,
         .clock = host->clock,
         .is_manual = host->is_manual,
+        .run_strand = qk__actor_run,
     };
 
     return qk__scheduler_create(&opts, &host->scheduler, error);

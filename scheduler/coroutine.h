@@ -25,6 +25,7 @@ struct qk__coroutine {
     struct qk__scope      scope;
     void (*entry)(void);                  /* what it runs from its beginning */
     struct qk__coroutine *next;           /* in a pool */
+    uint32_t              home;           /* while aside: the worker with which it goes on */
     char                 *low;            /* lowest usable byte; NULL: a thread's own stack */
     char                 *mapping;
     size_t                mapping_bytes;

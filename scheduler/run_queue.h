@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * run_queue.h - what a worker has to run: a ring that its owner pushes and pops and others steal
- * from, and an inbox.
+ * run_queue.h - what a worker has to run: a queue of its own, and an inbox for what others bring.
  *
- * The ring is bounded and lock-free (the scheme of Go's run queue): the owner alone moves the tail,
- * and everyone takes from the head with a compare-and-swap, so order is first in, first out. What
- * does not fit and what other threads bring goes to the inbox, a list under a short lock: a
- * lock-free inbox could be emptied by its owner only, and then work would be stuck behind a handler
- * that computes for long, although another worker is idle.
+ * The queue is a plain list, first in first out, that is touched inside the worker's section
+ * (section.h) alone: by the worker, for a few instructions, and by a thief, who takes the older half.
+ * The inbox is a list under a short lock, since others must be able to bring and to take work while
+ * the worker is stuck in a handler that computes for long.
  */
 #ifndef QUARK_SCHEDULER_RUN_QUEUE_H
 #define QUARK_SCHEDULER_RUN_QUEUE_H
@@ -16,39 +14,76 @@
 
 #include <pthread.h>
 
-#define QK__RING_SIZE 256u
-
-struct qk__ring {
-    _Atomic uint32_t           head;    /* the next to take: anyone */
-    _Atomic uint32_t           tail;    /* the next free place: the owner */
-    struct qk__work *_Atomic   slots[QK__RING_SIZE];
+struct qk__run_queue {
+    struct qk__work *first, *last;
+    _Atomic uint32_t count;    /* written inside, read by anyone */
 };
 
-bool qk__ring_push(struct qk__ring *ring, struct qk__work *work); /* owner; false: full */
-struct qk__work *qk__ring_pop(struct qk__ring *ring);                            /* owner */
-uint32_t         qk__ring_count(const struct qk__ring *ring); /* any; as of a moment ago */
+static inline uint32_t qk__run_queue_count(const struct qk__run_queue *queue)
+{
+    return atomic_load_explicit(&queue->count, memory_order_relaxed);
+}
+
+static inline void qk__run_queue_add(struct qk__run_queue *queue, uint32_t by)
+{
+    atomic_store_explicit(&queue->count, qk__run_queue_count(queue) + by, memory_order_relaxed);
+}
+
+/* Thread of these three: inside. */
+static inline void qk__run_queue_push(struct qk__run_queue *queue, struct qk__work *work)
+{
+    work->next = NULL;
+    if (queue->first != NULL)
+        queue->last->next = work;
+    else
+        queue->first = work;
+    queue->last = work;
+    qk__run_queue_add(queue, 1);
+}
+
+static inline struct qk__work *qk__run_queue_pop(struct qk__run_queue *queue)
+{
+    struct qk__work *work = queue->first;
+
+    if (work != NULL) {
+        queue->first = work->next;
+        qk__run_queue_add(queue, UINT32_MAX);
+    }
+    return work;
+}
 
 /*
- * Takes half of `from`, at least one: returns the oldest, the rest go to `into`, which is empty and
- * the caller's. Any.
+ * Takes the older half, at least one where there is one, at most `limit`, out of the queue; gives
+ * the first of a list linked by `next`, NULL when the queue is empty.
  */
-struct qk__work *qk__ring_steal(struct qk__ring *from, struct qk__ring *into);
+struct qk__work *qk__run_queue_take_half(struct qk__run_queue *queue, uint32_t limit);
+
+struct qk__strand;
 
 struct qk__inbox {
-    pthread_mutex_t  lock;
-    struct qk__work *first, *last;
-    _Atomic uint32_t count;
+    pthread_mutex_t    lock;
+    struct qk__work   *first, *last;
+    struct qk__strand *first_strand, *last_strand;    /* with messages from elsewhere: strand.h */
+    _Atomic uint32_t   count;                         /* of both */
 };
 
-void     qk__inbox_init(struct qk__inbox *inbox);
-void     qk__inbox_fini(struct qk__inbox *inbox);
-void     qk__inbox_push(struct qk__inbox *inbox, struct qk__work *work);    /* any */
-uint32_t qk__inbox_count(const struct qk__inbox *inbox); /* any; as of a moment ago */
+void qk__inbox_init(struct qk__inbox *inbox);
+void qk__inbox_fini(struct qk__inbox *inbox);
+void qk__inbox_push(struct qk__inbox *inbox, struct qk__work *work);    /* any */
+void qk__inbox_post(struct qk__inbox *inbox, struct qk__strand *strand);    /* any */
 
-/*
- * Moves the oldest of the inbox into `into`, the caller's, until that is half full; returns how
- * many. Any.
- */
-uint32_t qk__inbox_drain(struct qk__inbox *inbox, struct qk__ring *into);
+static inline uint32_t qk__inbox_count(const struct qk__inbox *inbox)    /* any; a moment ago */
+{
+    return atomic_load_explicit(&inbox->count, memory_order_acquire);
+}
+
+/* What an inbox held: two lists, linked by work->next and strand->post_next. */
+struct qk__delivery {
+    struct qk__work   *works;
+    struct qk__strand *strands;
+};
+
+/* Takes everything; false when there is nothing. Any. */
+bool qk__inbox_empty(struct qk__inbox *inbox, struct qk__delivery *out_delivery);
 
 #endif

@@ -21,7 +21,7 @@ static qk_status place_workers(qk__scheduler *scheduler, const struct qk__schedu
     scheduler->worker_count = opts->worker_count;
     if (scheduler->worker_count == 0)
         scheduler->worker_count = usable > 0 ? usable : 1;
-    if (opts->is_manual)
+    if (opts->is_manual && opts->worker_count == 0)
         scheduler->worker_count = 1;
     if (scheduler->worker_count > WORKERS_MAX)
         return QK_INVALID_ARGUMENT;
@@ -50,9 +50,9 @@ static void order_victims(struct qk__worker *worker)
 
     for (int is_far = 0; is_far <= 1; is_far++) {
         for (uint32_t i = 1; i < scheduler->worker_count; i++) {
-            const uint32_t other = (worker->index + i) % scheduler->worker_count;
+            const uint32_t other = (worker->home.index + i) % scheduler->worker_count;
 
-            if ((scheduler->pus[other].numa_node != scheduler->pus[worker->index].numa_node) ==
+            if ((scheduler->pus[other].numa_node != scheduler->pus[worker->home.index].numa_node) ==
                 is_far)
                 worker->victims[count++] = other;
         }
@@ -91,6 +91,7 @@ qk_status qk__scheduler_create(const struct qk__scheduler_opts *opts, qk__schedu
     scheduler->clock = opts->clock != NULL ? opts->clock : qk__clock_system();
     scheduler->topology = opts->topology;
     scheduler->is_manual = opts->is_manual;
+    scheduler->run_strand = opts->run_strand;
     scheduler->stack_bytes = opts->stack_bytes > 0 ? opts->stack_bytes : STACK_BYTES_DEFAULT;
     status = place_workers(scheduler, opts);
     if (status != QK_OK)
@@ -179,8 +180,8 @@ static bool looks_quiet(qk__scheduler *scheduler)
 
         aside += atomic_load_explicit(&worker->put_aside, memory_order_acquire);
         aside -= atomic_load_explicit(&worker->resumed, memory_order_acquire);
-        if (qk__ring_count(&worker->ring) > 0 || qk__inbox_count(&worker->inbox) > 0 ||
-            atomic_load_explicit(&worker->next, memory_order_acquire) != NULL)
+        if (qk__run_queue_count(&worker->home.queue) > 0 || qk__inbox_count(&worker->inbox) > 0 ||
+            atomic_load_explicit(&worker->home.next, memory_order_acquire) != NULL)
             return false;
     }
     return aside == 0 &&
@@ -269,7 +270,15 @@ void qk__scheduler_destroy(qk__scheduler *scheduler)
 
 bool qk__scheduler_step(qk__scheduler *scheduler)
 {
-    return qk__worker_step(&scheduler->workers[0]);
+    for (uint32_t i = 0; i < scheduler->worker_count; i++)
+        if (qk__worker_step(&scheduler->workers[i]))
+            return true;
+    return false;
+}
+
+bool qk__scheduler_step_worker(qk__scheduler *scheduler, uint32_t worker)
+{
+    return qk__worker_step(&scheduler->workers[worker]);
 }
 
 uint32_t qk__scheduler_worker_count(const qk__scheduler *scheduler)
@@ -296,7 +305,7 @@ void qk__timer_start(qk__scheduler *scheduler, struct qk__timer *timer, uint64_t
         worker = NULL;
     if (timer->home == UINT32_MAX)
         timer->home = worker != NULL
-                          ? worker->index
+                          ? worker->home.index
                           : atomic_fetch_add_explicit(&scheduler->spread, 1, memory_order_relaxed) %
                                 scheduler->worker_count;
     home = &scheduler->workers[timer->home];

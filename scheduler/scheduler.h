@@ -26,6 +26,8 @@
 
 typedef struct qk__scheduler qk__scheduler;
 typedef struct qk__worker qk__worker;
+struct qk__strand;
+struct qk__home;
 
 struct qk__work {
     struct qk__work *next;                     /* the scheduler's while queued */
@@ -40,6 +42,7 @@ struct qk__scheduler_opts {
     uint32_t                lane_threads;      /* at most, for blocking work; 0: 8 */
     const struct qk__clock *clock; /* NULL: the system's; one that stands still needs is_manual */
     bool                    is_manual; /* no threads: the caller steps, see qk__scheduler_step() */
+    void (*run_strand)(struct qk__strand *strand); /* consumes one (strand.h); NULL: there are none */
 };
 
 qk_status qk__scheduler_create(const struct qk__scheduler_opts *opts, qk__scheduler **out_scheduler,
@@ -72,6 +75,9 @@ void qk__scheduler_destroy(qk__scheduler *scheduler);
  */
 bool qk__scheduler_step(qk__scheduler *scheduler);
 
+/* The same as one of the workers: its timers, then its own work, then what it can steal. */
+bool qk__scheduler_step_worker(qk__scheduler *scheduler, uint32_t worker);
+
 /*
  * Queues work: on the caller's worker when it is one, else on the one with least to do. Thread:
  * any. Never blocks.
@@ -87,12 +93,16 @@ void qk__scheduler_submit_next(qk__scheduler *scheduler, struct qk__work *work);
 /* The same, on a given worker (0 .. worker_count - 1); others may still steal it. */
 void qk__scheduler_submit_to(qk__scheduler *scheduler, uint32_t worker, struct qk__work *work);
 
+/* The worker with less to do of two neighbours in a rotation, for what belongs to none yet. Any. */
+uint32_t qk__scheduler_spread(qk__scheduler *scheduler);
+
 uint32_t                qk__scheduler_worker_count(const qk__scheduler *scheduler);
 const struct qk__clock *qk__scheduler_clock(const qk__scheduler *scheduler);
 
 /* The worker that runs the caller, NULL on another thread. Never keep it across a wait. */
 qk__worker    *qk__worker_current(void);
 uint32_t       qk__worker_index(const qk__worker *worker);
+struct qk__home *qk__worker_home(qk__worker *worker);
 qk__scheduler *qk__worker_scheduler(const qk__worker *worker);
 
 /*
@@ -103,6 +113,8 @@ qk__scheduler *qk__worker_scheduler(const qk__worker *worker);
 struct qk__scope {
     const char        *label;     /* named when the stack overflows; static or outlives the work */
     struct qk__cancel *cancel;    /* ends the waits of this coroutine; NULL: none does */
+    struct qk__strand *strand;    /* innermost of those whose consumer this coroutine is; strand.h */
+    struct qk__home   *home;      /* of the worker that runs it now: the scheduler writes it */
 };
 struct qk__scope *qk__worker_scope(void);
 

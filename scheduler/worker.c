@@ -16,15 +16,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOOK_EVERY      16u      /* pieces of work between looks at clock, timers and inbox */
-#define HAND_OVERS_MAX  32u      /* in a row, before the ring has its turn */
+#define LOOK_EVERY      32u      /* pieces of work between looks at clock, timers and inbox */
+#define HAND_OVERS_MAX  32u      /* in a row, before the queue has its turn */
 #define TIMERS_AT_ONCE  64u
-#define WAKE_OTHERS_NS                                                                             \
-    20000u /* a lone piece of work makes a worker wake another at most so often */
-#define STUCK_SPINS                                                                                \
-    2000u /* how long a thief watches whether a victim is stuck with one piece of work */
-
-enum { RUNNING, PARKED, NOTIFIED };
+#define STOLEN_AT_ONCE  64u      /* at most; a thief walks the list inside the victim's section */
+#define SENTINEL_NS     (2u * 1000u * 1000u)
+#define STUCK_SPINS     2000u    /* how long a thief watches whether a victim is stuck with one piece of work */
 
 /*
  * Initial-exec: one instruction also in the shared library, which is loaded at start, not by
@@ -40,7 +37,12 @@ __attribute__((noinline)) qk__worker *qk__worker_current(void)
 
 uint32_t qk__worker_index(const qk__worker *worker)
 {
-    return worker->index;
+    return worker->home.index;
+}
+
+struct qk__home *qk__worker_home(qk__worker *worker)
+{
+    return &worker->home;
 }
 
 qk__scheduler *qk__worker_scheduler(const qk__worker *worker)
@@ -138,6 +140,7 @@ static void switch_to(struct qk__worker *worker, struct qk__coroutine *to,
     worker->landing = landing;
     worker->landing_arg = arg;
     worker->current = to;
+    to->scope.home = &worker->home;
     qk__count(&worker->switches, 1);
     qk__coroutine_switch(from, to);
 }
@@ -174,6 +177,7 @@ void qk__worker_put_aside(struct qk__worker *worker, struct qk__coroutine *spare
                           void (*landing)(struct qk__worker *worker, void *arg), void *arg)
 {
     qk__count(&worker->put_aside, 1);
+    worker->current->home = worker->home.index;
     switch_to(worker, spare, landing, arg);
 }
 
@@ -194,52 +198,71 @@ void qk__worker_yield(void)
         qk__worker_put_aside(worker, spare, submit_yielded, worker->current);
 }
 
-/* ---- queues ---- */
+/* ---- waking ---- */
+
+static bool is_parked(const struct qk__worker *worker)
+{
+    return atomic_load_explicit(&worker->park_word, memory_order_relaxed) == QK__WORKER_PARKED;
+}
 
 void qk__worker_notify(struct qk__worker *worker)
 {
-    if (atomic_exchange_explicit(&worker->park_word, NOTIFIED, memory_order_acq_rel) == PARKED)
+    if (atomic_exchange_explicit(&worker->park_word, QK__WORKER_NOTIFIED, memory_order_acq_rel) ==
+        QK__WORKER_PARKED)
         qk__futex_wake(&worker->park_word);
 }
 
-/* Wakes one parked worker, near ones first, unless one is looking for work already. */
-static void wake_another(struct qk__worker *worker)
+/*
+ * Wakes one parked worker, those near to `worker` first, unless one is looking for work already:
+ * that one looks everywhere once more before it parks.
+ */
+static void wake_another(const struct qk__worker *worker)
 {
     qk__scheduler *scheduler = worker->scheduler;
 
-    if (atomic_load_explicit(&scheduler->parked_count, memory_order_relaxed) == 0 ||
-        atomic_load_explicit(&scheduler->searching_count, memory_order_relaxed) != 0)
+    if (atomic_load_explicit(&scheduler->searching_count, memory_order_relaxed) != 0)
         return;
-    worker->woke_other_ns = worker->time_ns;
     for (uint32_t i = 0; i + 1 < scheduler->worker_count; i++) {
         struct qk__worker *other = &scheduler->workers[worker->victims[i]];
 
-        if (atomic_load_explicit(&other->park_word, memory_order_relaxed) == PARKED) {
+        if (is_parked(other)) {
             qk__worker_notify(other);
             return;
         }
     }
 }
 
-static void wake_another_now_and_then(struct qk__worker *worker)
+/*
+ * With more than one piece of work waiting another worker is woken. A lone one this worker most
+ * likely runs itself in a moment, and it would only lose its cache: so for that there is just a
+ * sentinel, in case this worker does not, because what it runs now is long.
+ */
+void qk__home_wake_others(struct qk__home *home)
 {
-    if (worker->time_ns - worker->woke_other_ns >= WAKE_OTHERS_NS)
+    const struct qk__worker *worker = QK__CONTAINER_OF(home, struct qk__worker, home);
+
+    if (home->section.needs_fence)
+        qk__section_fence();    /* see park() */
+    if (qk__run_queue_count(&home->queue) > 1 ||
+        atomic_load_explicit(&worker->scheduler->sentinel_count, memory_order_relaxed) == 0)
         wake_another(worker);
 }
 
-/*
- * Queues on the caller's own worker. With more than one piece of work waiting another worker is
- * woken; with a lone one, which this worker most likely runs itself in a moment, only now and then:
- * in case it does not, because what runs now is long.
- */
+void qk__worker_tell(struct qk__worker *worker)
+{
+    if (!is_parked(worker))
+        wake_another(worker);
+    qk__worker_notify(worker);
+}
+
+/* ---- queues ---- */
+
 static void submit_here(struct qk__worker *worker, struct qk__work *work)
 {
-    if (!qk__ring_push(&worker->ring, work))
-        qk__inbox_push(&worker->inbox, work);
-    if (qk__ring_count(&worker->ring) > 1)
-        wake_another(worker);
-    else
-        wake_another_now_and_then(worker);
+    qk__section_enter(&worker->home.section);
+    qk__run_queue_push(&worker->home.queue, work);
+    qk__section_leave(&worker->home.section);
+    qk__home_queued(&worker->home);
 }
 
 void qk__scheduler_submit_to(qk__scheduler *scheduler, uint32_t index, struct qk__work *work)
@@ -248,20 +271,17 @@ void qk__scheduler_submit_to(qk__scheduler *scheduler, uint32_t index, struct qk
 
     qk__inbox_push(&worker->inbox, work);
     if (worker != qk__worker_current())
-        qk__worker_notify(worker);
+        qk__worker_tell(worker);
 }
 
 static uint32_t load_of(const struct qk__worker *worker)
 {
-    const bool is_parked = atomic_load_explicit(&worker->park_word, memory_order_relaxed) == PARKED;
-
-    return is_parked ? 0 : 1 + qk__ring_count(&worker->ring) + qk__inbox_count(&worker->inbox);
+    return is_parked(worker) ? 0
+                             : 1 + qk__run_queue_count(&worker->home.queue) +
+                                   qk__inbox_count(&worker->inbox);
 }
 
-/*
- * The less loaded of two neighbours in a rotation: good enough, and does not look at all of them.
- */
-static uint32_t choose_worker(qk__scheduler *scheduler)
+uint32_t qk__scheduler_spread(qk__scheduler *scheduler)
 {
     const uint32_t at = atomic_fetch_add_explicit(&scheduler->spread, 1, memory_order_relaxed);
     const uint32_t first = at % scheduler->worker_count,
@@ -278,19 +298,16 @@ void qk__scheduler_submit(qk__scheduler *scheduler, struct qk__work *work)
     if (worker != NULL && worker->scheduler == scheduler)
         submit_here(worker, work);
     else
-        qk__scheduler_submit_to(scheduler, choose_worker(scheduler), work);
+        qk__scheduler_submit_to(scheduler, qk__scheduler_spread(scheduler), work);
 }
 
-/* To run as soon as the running work waits or ends; what had that place goes to the ring. */
+/* To run as soon as the running work waits or ends; what had that place goes to the queue. */
 static void hand_over(struct qk__worker *worker, struct qk__work *work)
 {
-    struct qk__work *displaced =
-        atomic_exchange_explicit(&worker->next, work, memory_order_acq_rel);
-
-    if (displaced != NULL)
-        submit_here(worker, displaced);
-    else
-        wake_another_now_and_then(worker);
+    qk__section_enter(&worker->home.section);
+    qk__home_hand_over(&worker->home, work);
+    qk__section_leave(&worker->home.section);
+    qk__home_queued(&worker->home);
 }
 
 void qk__scheduler_submit_next(qk__scheduler *scheduler, struct qk__work *work)
@@ -300,52 +317,191 @@ void qk__scheduler_submit_next(qk__scheduler *scheduler, struct qk__work *work)
     if (worker != NULL && worker->scheduler == scheduler)
         hand_over(worker, work);
     else
-        qk__scheduler_submit_to(scheduler, choose_worker(scheduler), work);
+        qk__scheduler_submit_to(scheduler, qk__scheduler_spread(scheduler), work);
+}
+
+/* Inside the section of who had it until now, or before anybody else knows of it. */
+static void adopt(struct qk__work *work, uint32_t owner)
+{
+    if (work->run == resume) {
+        struct qk__coroutine *coroutine = QK__CONTAINER_OF(work, struct qk__coroutine, work);
+
+        coroutine->home = owner;
+        for (struct qk__strand *strand = coroutine->scope.strand; strand != NULL;
+             strand = strand->outer)
+            atomic_store_explicit(&strand->owner, (uint16_t)owner, memory_order_relaxed);
+    } else if (work->run == qk__strand_run) {
+        atomic_store_explicit(&QK__CONTAINER_OF(work, struct qk__strand, work)->owner,
+                              (uint16_t)owner, memory_order_relaxed);
+    }
+}
+
+/*
+ * A coroutine belongs to the worker that put it aside, and so do the strands that it runs. When that
+ * worker sleeps, the one that makes it ready takes it over: that is cheaper than to wake it.
+ */
+static bool take_over(struct qk__worker *worker, struct qk__coroutine *coroutine)
+{
+    struct qk__worker *home = &worker->scheduler->workers[coroutine->home];
+
+    if (!is_parked(home) || !qk__section_try_take(&home->home.section))
+        return false;
+    adopt(&coroutine->work, worker->home.index);
+    qk__section_give(&home->home.section);
+    return true;
 }
 
 void qk__worker_ready(qk__scheduler *scheduler, struct qk__coroutine *coroutine)
 {
+    struct qk__worker *worker = qk__worker_current();
+
     coroutine->work.run = resume;
-    qk__scheduler_submit_next(scheduler, &coroutine->work);
+    if (worker != NULL && worker->scheduler == scheduler &&
+        (coroutine->home == worker->home.index || take_over(worker, coroutine)))
+        hand_over(worker, &coroutine->work);
+    else
+        qk__scheduler_submit_to(scheduler, coroutine->home, &coroutine->work);
 }
 
+static bool empty_inbox(struct qk__worker *worker)
+{
+    struct qk__delivery delivery;
+
+    if (!qk__inbox_empty(&worker->inbox, &delivery))
+        return false;
+    qk__section_enter(&worker->home.section);
+    for (struct qk__work *work = delivery.works, *next; work != NULL; work = next) {
+        next = work->next;
+        qk__run_queue_push(&worker->home.queue, work);
+    }
+    qk__section_leave(&worker->home.section);
+    for (struct qk__strand *strand = delivery.strands, *next; strand != NULL; strand = next) {
+        next = strand->post_next;
+        qk__strand_accept(worker, strand);
+    }
+    qk__home_queued(&worker->home);
+    return true;
+}
+
+/* Inside. */
 static struct qk__work *take_next(struct qk__worker *worker)
 {
-    if (atomic_load_explicit(&worker->next, memory_order_relaxed) == NULL)
-        return NULL;
-    return atomic_exchange_explicit(&worker->next, NULL, memory_order_acq_rel);
+    struct qk__work *work = atomic_load_explicit(&worker->home.next, memory_order_relaxed);
+
+    if (work != NULL)
+        atomic_store_explicit(&worker->home.next, NULL, memory_order_relaxed);
+    return work;
+}
+
+static struct qk__work *take_queued(struct qk__worker *worker)
+{
+    struct qk__work *work = NULL;
+
+    qk__section_enter(&worker->home.section);
+    if (worker->handed_over < HAND_OVERS_MAX)
+        work = take_next(worker);
+    if (work != NULL) {
+        worker->handed_over++;
+    } else {
+        worker->handed_over = 0;
+        work = qk__run_queue_pop(&worker->home.queue);
+        if (work == NULL)
+            work = take_next(worker);
+    }
+    qk__section_leave(&worker->home.section);
+    return work;
 }
 
 static struct qk__work *take_own(struct qk__worker *worker)
 {
-    struct qk__work *work;
+    struct qk__work *work = take_queued(worker);
 
-    if (worker->handed_over < HAND_OVERS_MAX && (work = take_next(worker)) != NULL) {
-        worker->handed_over++;
-        return work;
+    return work == NULL && empty_inbox(worker) ? take_queued(worker) : work;
+}
+
+/* ---- stealing ---- */
+
+/* What a thief carries home. */
+struct loot {
+    struct qk__work   *works, *last;
+    struct qk__strand *elsewhere;    /* found in an inbox, but owned by a third worker */
+};
+
+static void take_work(struct loot *loot, struct qk__work *work, uint32_t thief)
+{
+    adopt(work, thief);
+    work->next = NULL;
+    if (loot->works != NULL)
+        loot->last->next = work;
+    else
+        loot->works = work;
+    loot->last = work;
+}
+
+static void take_works(struct loot *loot, struct qk__work *works, uint32_t thief)
+{
+    for (struct qk__work *next; works != NULL; works = next) {
+        next = works->next;
+        take_work(loot, works, thief);
     }
-    worker->handed_over = 0;
-    work = qk__ring_pop(&worker->ring);
-    if (work == NULL && qk__inbox_drain(&worker->inbox, &worker->ring) > 0)
-        work = qk__ring_pop(&worker->ring);
-    return work != NULL ? work : take_next(worker);
+}
+
+static void take_strands(struct loot *loot, const struct qk__worker *victim,
+                         struct qk__strand *strands, uint32_t thief)
+{
+    for (struct qk__strand *next; strands != NULL; strands = next) {
+        next = strands->post_next;
+        switch (qk__strand_steal_posted(victim, strands, thief)) {
+        case QK__LOOT_TAKEN: take_work(loot, &strands->work, thief); break;
+        case QK__LOOT_ELSEWHERE:
+            strands->post_next = loot->elsewhere;
+            loot->elsewhere = strands;
+            break;
+        case QK__LOOT_NONE: break;
+        }
+    }
+}
+
+static struct qk__work *bring_home(struct qk__worker *worker, struct loot *loot)
+{
+    for (struct qk__strand *strand = loot->elsewhere, *next; strand != NULL; strand = next) {
+        next = strand->post_next;
+        qk__strand_post(worker->scheduler, strand);
+    }
+    if (loot->works == NULL)
+        return NULL;
+    qk__section_enter(&worker->home.section);
+    for (struct qk__work *work = loot->works, *next; work != NULL; work = next) {
+        next = work->next;
+        qk__run_queue_push(&worker->home.queue, work);
+    }
+    qk__section_leave(&worker->home.section);
+    return take_queued(worker);
 }
 
 static struct qk__work *steal_from(struct qk__worker *worker, struct qk__worker *victim)
 {
-    struct qk__work *work = NULL;
+    const uint32_t      thief = worker->home.index;
+    struct loot         loot = {NULL, NULL, NULL};
+    struct qk__delivery delivery;
 
-    if (qk__ring_count(&victim->ring) > 1)
-        work = qk__ring_steal(&victim->ring, &worker->ring);
-    if (work == NULL && qk__inbox_drain(&victim->inbox, &worker->ring) > 0)
-        work = qk__ring_pop(&worker->ring);
-    return work;
+    if ((qk__run_queue_count(&victim->home.queue) <= 1 && qk__inbox_count(&victim->inbox) == 0) ||
+        !qk__section_try_take(&victim->home.section))
+        return NULL;
+    if (qk__run_queue_count(&victim->home.queue) > 1)
+        take_works(&loot, qk__run_queue_take_half(&victim->home.queue, STOLEN_AT_ONCE), thief);
+    else if (qk__inbox_empty(&victim->inbox, &delivery)) {
+        take_works(&loot, delivery.works, thief);
+        take_strands(&loot, victim, delivery.strands, thief);
+    }
+    qk__section_give(&victim->home.section);
+    return bring_home(worker, &loot);
 }
 
 static bool has_lone_work(const struct qk__worker *victim)
 {
-    return qk__ring_count(&victim->ring) > 0 ||
-           atomic_load_explicit(&victim->next, memory_order_relaxed) != NULL;
+    return qk__run_queue_count(&victim->home.queue) > 0 ||
+           atomic_load_explicit(&victim->home.next, memory_order_relaxed) != NULL;
 }
 
 /*
@@ -355,15 +511,21 @@ static bool has_lone_work(const struct qk__worker *victim)
 static struct qk__work *steal_lone(struct qk__worker *worker, struct qk__worker *victim)
 {
     const uint64_t   seen = atomic_load_explicit(&victim->work_run, memory_order_relaxed);
-    struct qk__work *work;
+    struct loot      loot = {NULL, NULL, NULL};
+    struct qk__work *handed_over;
 
     if (!has_lone_work(victim))
         return NULL;
     for (uint32_t i = 0; i < STUCK_SPINS; i++)
         if (atomic_load_explicit(&victim->work_run, memory_order_relaxed) != seen)
             return NULL;
-    work = qk__ring_steal(&victim->ring, &worker->ring);
-    return work != NULL ? work : take_next(victim);
+    if (!qk__section_try_take(&victim->home.section))
+        return NULL;
+    take_works(&loot, qk__run_queue_take_half(&victim->home.queue, 1), worker->home.index);
+    if (loot.works == NULL && (handed_over = take_next(victim)) != NULL)
+        take_work(&loot, handed_over, worker->home.index);
+    qk__section_give(&victim->home.section);
+    return bring_home(worker, &loot);
 }
 
 static struct qk__work *steal(struct qk__worker *worker)
@@ -393,13 +555,14 @@ static struct qk__work *steal(struct qk__worker *worker)
  */
 static bool look_up(struct qk__worker *worker)
 {
-    uint32_t fired, moved;
+    uint32_t fired;
+    bool     has_moved;
 
     worker->until_look = LOOK_EVERY;
     worker->time_ns = qk__clock_now_ns(worker->scheduler->clock);
     fired = qk__wheel_advance(&worker->wheel, worker->time_ns, TIMERS_AT_ONCE);
-    moved = qk__inbox_drain(&worker->inbox, &worker->ring);
-    return fired > 0 || moved > 0;
+    has_moved = empty_inbox(worker);
+    return fired > 0 || has_moved;
 }
 
 static void stop_searching(struct qk__worker *worker)
@@ -410,15 +573,64 @@ static void stop_searching(struct qk__worker *worker)
     atomic_fetch_sub_explicit(&worker->scheduler->searching_count, 1, memory_order_relaxed);
 }
 
-/* Sleeps until notified or until the next timer. */
+static bool is_there_to_steal(const struct qk__worker *worker)
+{
+    const qk__scheduler *scheduler = worker->scheduler;
+
+    for (uint32_t i = 0; i + 1 < scheduler->worker_count; i++) {
+        const struct qk__worker *victim = &scheduler->workers[worker->victims[i]];
+
+        if (qk__run_queue_count(&victim->home.queue) > 1 || qk__inbox_count(&victim->inbox) > 0)
+            return true;
+    }
+    return false;
+}
+
+/* One of the parked, as long as others run. */
+static bool become_sentinel(qk__scheduler *scheduler)
+{
+    uint32_t nobody = 0;
+
+    return atomic_load_explicit(&scheduler->parked_count, memory_order_relaxed) <
+               scheduler->worker_count &&
+           atomic_compare_exchange_strong_explicit(&scheduler->sentinel_count, &nobody, 1,
+                                                   memory_order_relaxed, memory_order_relaxed);
+}
+
+static void sleep_parked(struct qk__worker *worker)
+{
+    qk__scheduler *scheduler = worker->scheduler;
+    const bool     is_sentinel = become_sentinel(scheduler);
+    const uint64_t now_ns = qk__clock_now_ns(scheduler->clock);
+    /*
+     * A timer that another thread arms now comes with a notification, which this wait does not
+     * miss.
+     */
+    uint64_t       due_ns = qk__wheel_next_ns(&worker->wheel);
+
+    if (is_sentinel && due_ns > now_ns + SENTINEL_NS)
+        due_ns = now_ns + SENTINEL_NS;
+    if (due_ns > now_ns)
+        qk__futex_wait(&worker->park_word, QK__WORKER_PARKED,
+                       due_ns == QK__TIME_NEVER ? QK__TIME_NEVER : due_ns - now_ns);
+    if (is_sentinel)
+        atomic_store_explicit(&scheduler->sentinel_count, 0, memory_order_relaxed);
+}
+
+/*
+ * Sleeps until notified or until the next timer.
+ *
+ * Nothing is missed. Whoever queues work looks for parked and searching workers after it; this
+ * worker says that it is parked and does not search, and then looks at the queues once more. The
+ * fence between the two is made for both sides here, since queueing must not cost one.
+ */
 static void park(struct qk__worker *worker)
 {
     qk__scheduler *scheduler = worker->scheduler;
-    uint32_t       expected = RUNNING;
-    uint64_t       due_ns, now_ns;
+    uint32_t       expected = QK__WORKER_RUNNING;
 
     stop_searching(worker);
-    if (!atomic_compare_exchange_strong_explicit(&worker->park_word, &expected, PARKED,
+    if (!atomic_compare_exchange_strong_explicit(&worker->park_word, &expected, QK__WORKER_PARKED,
                                                  memory_order_seq_cst, memory_order_relaxed))
         return;
     qk__count(&worker->parks, 1);
@@ -426,15 +638,10 @@ static void park(struct qk__worker *worker)
     atomic_fetch_add_explicit(&scheduler->parked_count, 1, memory_order_seq_cst);
     qk__scheduler_may_be_quiet(scheduler);
 
-    /*
-     * A timer that another thread arms now comes with a notification, which this wait does not
-     * miss.
-     */
-    due_ns = qk__wheel_next_ns(&worker->wheel);
-    now_ns = qk__clock_now_ns(scheduler->clock);
-    if (due_ns > now_ns)
-        qk__futex_wait(&worker->park_word, PARKED,
-                       due_ns == QK__TIME_NEVER ? QK__TIME_NEVER : due_ns - now_ns);
+    if (scheduler->worker_count > 1)
+        qk__section_fence_all();
+    if (!is_there_to_steal(worker))
+        sleep_parked(worker);
 
     atomic_fetch_sub_explicit(&scheduler->parked_count, 1, memory_order_seq_cst);
     worker->is_searching = true;
@@ -457,7 +664,7 @@ static struct qk__work *find_work(struct qk__worker *worker)
          * What was pushed before a notification that this takes is found below; one that comes
          * later stops park().
          */
-        atomic_exchange_explicit(&worker->park_word, RUNNING, memory_order_acq_rel);
+        atomic_exchange_explicit(&worker->park_word, QK__WORKER_RUNNING, memory_order_acq_rel);
         if (look_up(worker))
             continue;
         work = steal(worker);
@@ -469,7 +676,7 @@ static struct qk__work *find_work(struct qk__worker *worker)
     }
     if (worker->is_searching) {
         stop_searching(worker);
-        if (qk__ring_count(&worker->ring) > 0)
+        if (qk__run_queue_count(&worker->home.queue) > 0)
             wake_another(worker);
     }
     return work;
@@ -523,7 +730,7 @@ void *qk__worker_main(void *arg)
     void              *signal_stack = qk__overflow_enter_thread();
 
     if (scheduler->is_pinned)
-        (void)qk__topology_bind_thread(scheduler->topology, scheduler->pus[worker->index].os_index);
+        (void)qk__topology_bind_thread(scheduler->topology, scheduler->pus[worker->home.index].os_index);
     current_worker = worker;
     qk__coroutine_of_thread(&worker->root);
     worker->time_ns = worker->awake_since_ns = qk__clock_now_ns(scheduler->clock);
@@ -540,6 +747,8 @@ static bool step(struct qk__worker *worker)
     if (qk__wheel_advance(&worker->wheel, worker->time_ns, 1) > 0)
         return true;
     worker->step_work = take_own(worker);
+    if (worker->step_work == NULL)
+        worker->step_work = steal(worker);
     if (worker->step_work == NULL)
         return false;
     enter_loop(worker);
@@ -563,7 +772,10 @@ bool qk__worker_step(struct qk__worker *worker)
 
 qk_status qk__worker_init(struct qk__worker *worker, qk__scheduler *scheduler, uint32_t index)
 {
-    *worker = (struct qk__worker){.scheduler = scheduler, .index = index};
+    *worker = (struct qk__worker){.scheduler = scheduler};
+    qk__section_init(&worker->home.section);
+    worker->home.index = index;
+    worker->home.parked_count = &scheduler->parked_count;
     worker->victims = qk__alloc_array(scheduler->worker_count, sizeof *worker->victims);
     /* The first stack is made here, so that a worker that starts has one. */
     worker->stacks = qk__coroutine_create(scheduler->stack_bytes, run_loop);

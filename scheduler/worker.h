@@ -3,29 +3,33 @@
  * worker.h - one worker, and the scheduler that owns them; for the modules of this folder.
  *
  * What a worker looks at, in this order: `next` (work that the running work hands over to: a
- * signalled wait, most of all), its ring, its inbox, the rings of near workers, those of far ones.
- * Every LOOK_EVERY pieces of work it looks at the clock, the timers and the inbox first, so that
- * nothing there starves.
+ * signalled wait, most of all), its queue, its inbox, then near workers, then far ones. Every
+ * LOOK_EVERY pieces of work it looks at the clock, the timers and the inbox first, so that nothing
+ * there starves.
  *
  *     RUNNING ---nothing found---> PARKED (futex, until the next timer)
  *        ^                            |
  *        +------- NOTIFIED <----------+ qk__worker_notify()
+ *
+ * While some work and others are parked, one of the parked is the sentinel: it wakes every
+ * SENTINEL_NS and looks whether a lone piece of work is stuck behind a handler that computes for
+ * long. In a host that is idle all are parked for good and nothing polls.
  */
 #ifndef QUARK_SCHEDULER_WORKER_H
 #define QUARK_SCHEDULER_WORKER_H
 
 #include "scheduler/coroutine.h"
 #include "scheduler/lane.h"
-#include "scheduler/run_queue.h"
+#include "scheduler/strand.h"
 #include "scheduler/wheel.h"
 
 #define QK__STACKS_KEPT 32    /* by a worker; more go to the scheduler's pool */
 
+enum { QK__WORKER_RUNNING, QK__WORKER_PARKED, QK__WORKER_NOTIFIED };
+
 struct qk__worker {
+    struct qk__home       home;            /* section, queue, index: what strands need */
     qk__scheduler        *scheduler;
-    uint32_t              index;
-    pthread_t             thread;
-    struct qk__coroutine  root; /* the thread's own stack, where the worker starts and ends */
     struct qk__coroutine *current;         /* who runs */
     struct qk__coroutine *stacks;          /* suspended in the loop, ready to go on with it */
     uint32_t              stack_count;
@@ -33,21 +37,21 @@ struct qk__worker {
                     void              *arg); /* what the next arrival does first: see switch_to() */
     void                 *landing_arg;
     uint64_t              time_ns;         /* the clock at the last look */
-    uint64_t              woke_other_ns;
     uint64_t              awake_since_ns;
     uint32_t              until_look;
     uint32_t              handed_over;     /* runs from `next` in a row */
     struct qk__work      *step_work;       /* manual mode: what this step runs */
     bool                  is_searching;
     uint32_t             *victims;         /* other workers, near ones first */
+    pthread_t             thread;
+    struct qk__coroutine  root; /* the thread's own stack, where the worker starts and ends */
 
     /* Others look at these. */
-    struct qk__work *_Atomic next;
-    _Atomic uint32_t      park_word;
     _Atomic uint64_t      work_run, steals, parks, switches, busy_ns;
     _Atomic uint64_t         put_aside,
         resumed; /* coroutines, by this worker: the sums differ by what is aside */
-    struct qk__ring       ring;
+    char                  padding[64];     /* what follows others write */
+    _Atomic uint32_t      park_word;
     struct qk__inbox      inbox;
     struct qk__wheel      wheel;
 };
@@ -61,7 +65,8 @@ struct qk__scheduler {
     struct qk__worker      *workers;
     struct qk__pu          *pus;            /* where each worker is */
     _Atomic bool            is_stopping, is_cut_off;
-    _Atomic uint32_t        parked_count, searching_count;
+    void (*run_strand)(struct qk__strand *strand);
+    _Atomic uint32_t        parked_count, searching_count, sentinel_count;
     _Atomic uint32_t        spread;         /* where the last work of a thread went */
     _Atomic uint32_t        quiet_waiters, quiet_word;    /* see qk__scheduler_wait_quiet() */
     pthread_mutex_t         stacks_lock;
@@ -84,6 +89,23 @@ bool qk__worker_step(struct qk__worker *worker);
 
 /* Makes a parked worker look again. Thread: any. Never blocks. */
 void qk__worker_notify(struct qk__worker *worker);
+
+/* Something has come to its inbox: notifies it, and another when it is busy. Thread: any. */
+void qk__worker_tell(struct qk__worker *worker);
+
+/* strand.c: runs a queued strand. */
+void qk__strand_run(struct qk__work *work);
+
+/* Takes a strand out of the inbox of `worker`, whose thread this is. */
+void qk__strand_accept(struct qk__worker *worker, struct qk__strand *strand);
+
+/*
+ * The same by a thief, inside the victim's section. TAKEN: it is the thief's, QUEUED, and to be put
+ * into his queue; ELSEWHERE: it has moved, to be posted again outside the section.
+ */
+enum qk__strand_loot { QK__LOOT_NONE, QK__LOOT_TAKEN, QK__LOOT_ELSEWHERE };
+enum qk__strand_loot qk__strand_steal_posted(const struct qk__worker *victim,
+                                             struct qk__strand *strand, uint32_t thief);
 
 /*
  * A stack to go on with when the current coroutine is put aside; NULL: no memory. keep_stack gives

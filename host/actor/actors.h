@@ -84,7 +84,18 @@ void             qk__types_fini(struct qk__types *types);
 struct qk__type *qk__type_find(struct qk__actors *actors, const char *name);
 
 /* The row of the worker that runs the caller. */
-struct qk__type_counts *qk__type_counts_here(struct qk__type *type);
+static inline struct qk__type_counts *qk__type_counts_here(struct qk__type        *type,
+                                                           const struct qk__scope *scope)
+{
+    return &type->counts[scope->home->index];
+}
+
+/* Counters that one worker writes and any thread reads. */
+static inline void qk__count_one(_Atomic uint64_t *counter)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
 
 /* ---- Identities: identity.c ---- */
 
@@ -145,16 +156,17 @@ struct qk__ticket;    /* an announced pre-warm: prewarm.c */
 
 /*
  * refs: handles of users, callers in chains, and one more while the actor is active or, not active,
- * its work is scheduled. So an actor with a message is there even when nobody holds a handle.
+ * queued or running; one while it is posted. So an actor with a message is there even when nobody
+ * holds a handle.
  */
 struct qk_actor {
     struct qk__mailbox         mailbox;
-    struct qk__work            work;          /* qk__actor_run() */
     struct qk__type           *type;
     qk__activation            *activation;    /* the consumer's */
     _Atomic uint32_t           life;
     _Atomic uint32_t           control;
     _Atomic uint32_t           refs;
+    uint32_t                   run_refs;      /* of `refs`: given back when the consumer ends */
     struct qk__ticket *_Atomic ticket;
     _Atomic uint64_t           warm_until_ns;
     struct qk__hash128         hash;
@@ -191,6 +203,7 @@ struct qk__activation {
  */
 struct qk_turn {
     struct qk__actors   *actors;
+    struct qk__scope    *scope;          /* of the coroutine that runs it */
     qk_actor            *actor;
     qk__activation      *activation;
     struct qk__envelope *envelope;
@@ -203,7 +216,7 @@ struct qk_turn {
     struct qk_error      error;
 };
 
-void qk__turn_init(qk_turn *turn, qk_actor *actor);
+void qk__turn_init(qk_turn *turn, qk_actor *actor, struct qk__scope *scope);
 
 /*
  * After the handler: commits or discards state; what is returned is the turn's outcome, its
@@ -241,7 +254,8 @@ enum qk_warmth qk__life_first_message(qk_actor *actor, bool was_cold, enum qk__l
 
 /* ---- The consumer: run.c ---- */
 
-void qk__actor_run(struct qk__work *work);
+/* For the scheduler: consumes an actor's strand. */
+void qk__actor_run(struct qk__strand *strand);
 
 /*
  * Sets control flags and sees to it that the consumer looks. Thread: any; the actor is held. Never
@@ -249,15 +263,20 @@ void qk__actor_run(struct qk__work *work);
  */
 void qk__actor_post(qk_actor *actor, uint32_t flags);
 
-/* Schedules an actor whose mailbox answered that its consumer is gone. */
-void qk__actor_schedule(qk_actor *actor, bool is_awaited);
+/*
+ * Puts a message into the mailbox as long as there is a place; QK_MAILBOX_FULL. `is_awaited`: the
+ * running turn is about to wait for it. `home`: of the caller's worker; NULL: a thread.
+ */
+qk_status qk__actor_push(struct qk__home *home, qk_actor *actor, struct qk__mpsc_node *node,
+                         bool is_awaited);
 
 /*
- * Takes the role of the consumer of an idle, active actor; false: it is busy, absent or about to
- * leave. give_up ends it.
+ * Takes the role of the consumer of an idle, active actor, to run it in place on the caller's
+ * coroutine; false: it is busy, absent or about to leave. give_up ends it; the home is then the one
+ * that the coroutine has arrived at.
  */
-bool qk__actor_claim(qk_actor *actor);
-void qk__actor_give_up(qk_actor *actor);
+bool qk__actor_claim(struct qk__scope *scope, qk_actor *actor);
+void qk__actor_give_up(struct qk__scope *scope, qk_actor *actor);
 
 /* ---- Idle and pre-warm: idle.c, prewarm.c ---- */
 
@@ -298,10 +317,11 @@ qk_status qk__send(qk_turn *turn, struct qk__envelope *envelope, uint64_t deadli
                    bool is_awaited, struct qk_error *error);
 
 /*
- * The end of it: puts an envelope into the mailbox, where its place is reserved. full: the sentence
- * for one that finds none. Never block.
+ * The end of it: puts an envelope into the mailbox, or QK_MAILBOX_FULL, and nothing has happened.
+ * `home`: of the caller's worker; NULL: a thread, or the caller doesn't know. full: the sentence for
+ * one that finds no place. Never block.
  */
-void      qk__send_reserved(struct qk__envelope *envelope, bool is_awaited);
+qk_status qk__send_now(struct qk__home *home, struct qk__envelope *envelope, bool is_awaited);
 qk_status qk__send_full(const qk_actor *to, struct qk_error *error);
 
 /* The outcome of a message: tells whoever waits, and gives up the mailbox's reference. */

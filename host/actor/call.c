@@ -135,11 +135,7 @@ static qk_status call_by_mailbox(qk_turn *turn, const struct qk__message *messag
 
 static qk_status refuse_cycle(qk_turn *turn, const qk_actor *to)
 {
-    struct qk__type_counts *counts = qk__type_counts_here(turn->actor->type);
-
-    atomic_store_explicit(&counts->cycles,
-                          atomic_load_explicit(&counts->cycles, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    qk__count_one(&qk__type_counts_here(turn->actor->type, turn->scope)->cycles);
     qk__count_refused(to->type);
     print_chain(turn, to, &turn->error);
     return QK_CYCLE;
@@ -183,7 +179,7 @@ qk_status qk_call(qk_turn *turn, qk_actor *to, uint32_t method, const void *requ
     status = check(turn, &message, reply);
     if (status != QK_OK)
         return status;
-    if (!(to->type->traits & QK__TRAIT_PROTECTED) && qk__actor_claim(to)) {
+    if (!(to->type->traits & QK__TRAIT_PROTECTED) && qk__actor_claim(turn->scope, to)) {
         /*
          * The host's default is for those who wait in a queue; in place the caller's own deadline
          * is enough.
@@ -191,7 +187,7 @@ qk_status qk_call(qk_turn *turn, qk_actor *to, uint32_t method, const void *requ
         status = qk__turn_run_in_place(turn, to, method, request, reply,
                                        timeout_ns > 0 ? deadline_of(turn, timeout_ns)
                                                       : turn->deadline_ns);
-        qk__actor_give_up(to);
+        qk__actor_give_up(turn->scope, to);
         return status;
     }
     if (is_waiting_above(turn, to))

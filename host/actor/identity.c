@@ -86,6 +86,16 @@ static qk_actor *find(const struct qk__identity_shard *shard, const struct qk__t
     return actor;
 }
 
+/* An actor begins where it is first heard of, and moves from there: to who calls it, or to a thief. */
+static uint32_t first_owner(qk__scheduler *scheduler)
+{
+    const qk__worker *worker = qk__worker_current();
+
+    return worker != NULL && qk__worker_scheduler(worker) == scheduler
+               ? qk__worker_index(worker)
+               : qk__scheduler_spread(scheduler);
+}
+
 static qk_actor *make_actor(struct qk__type *type, const char *key, size_t length,
                             struct qk__hash128 hash)
 {
@@ -93,8 +103,7 @@ static qk_actor *make_actor(struct qk__type *type, const char *key, size_t lengt
 
     if (actor == NULL)
         return NULL;
-    qk__mailbox_init(&actor->mailbox, type->mailbox_capacity);
-    actor->work.run = qk__actor_run;
+    qk__mailbox_init(&actor->mailbox, type->mailbox_capacity, first_owner(type->actors->scheduler));
     actor->type = type;
     actor->hash = hash;
     atomic_init(&actor->life, QK__LIFE_ABSENT);

@@ -74,7 +74,7 @@ qk_status qk__life_begin(qk_actor *actor, struct qk__envelope *cause, struct qk_
                             qk_actor_type(actor), actor->key, actor->type->declared.self_bytes);
     actor->activation = activation;
     set_life(actor, cause == NULL ? QK__LIFE_WARMING : QK__LIFE_ACTIVATING);
-    qk__turn_init(&turn, actor);
+    qk__turn_init(&turn, actor, qk__worker_scope());
     turn.envelope = cause;
     status = run_turn_zero(&turn);
     if (status != QK_OK) {
@@ -82,6 +82,10 @@ qk_status qk__life_begin(qk_actor *actor, struct qk__envelope *cause, struct qk_
         drop(actor);
         return status;
     }
+    if (actor->run_refs > 0)
+        actor->run_refs--;    /* the activation's from now on */
+    else
+        qk_actor_retain(actor);
     activation->ready_ns = qk__actors_now_ns(actors);
     atomic_fetch_add_explicit(&actor->type->active, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&actor->type->activations, 1, memory_order_relaxed);
@@ -122,13 +126,14 @@ void qk__life_end(qk_actor *actor)
     qk__timers_close(activation);
     qk__prewarm_end(actor, QK__PREWARM_CANCELLED);
     if (type->deactivate != NULL) {
-        qk__turn_init(&turn, actor);
+        qk__turn_init(&turn, actor, qk__worker_scope());
         type->deactivate(&turn, activation->self);
         if (qk__turn_end(&turn, QK_OK) != QK_OK)
             qk__log(qk__host_log(actor->type->actors->host), QK__LOG_WARN, "actor",
                     "%s/%s deactivated: %s", type->name, actor->key, turn.error.text);
     }
     drop(actor);
+    actor->run_refs++;    /* what was the activation's */
     atomic_fetch_sub_explicit(&actor->type->active, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&actor->type->deactivations, 1, memory_order_relaxed);
 }

@@ -2,10 +2,11 @@
 /*
  * mailbox.c - see mailbox.h.
  *
- * No wake-up of a waiting sender is lost: the sender counts itself in `waiting`, fences, and looks
- * at the depth once more; the consumer takes a message out, and looks at `waiting`. The consumer
- * does so without a fence per message, so it may miss a sender once; but it looks again after each
- * further message, and behind a fence before it goes idle.
+ * No wake-up of a waiting sender is lost: the sender counts itself in `waiting` and then looks at the
+ * depth once more; the consumer counts a message as taken out and then looks at `waiting`. The fence
+ * that both need between the two is made by the sender for both sides (qk__section_fence_all()),
+ * since it waits rarely and the consumer takes messages out all the time. Where the kernel can't do
+ * that, the consumer makes one of its own before it goes idle.
  */
 #include "host/actor/mailbox.h"
 
@@ -30,21 +31,15 @@ static struct qk__full_row *row_of(struct qk__full_lot *lot, const struct qk__ma
     return &lot->rows[((uintptr_t)mailbox >> 6) % QK__FULL_LOT_ROWS];
 }
 
-void qk__mailbox_init(struct qk__mailbox *mailbox, uint32_t capacity)
+void qk__mailbox_init(struct qk__mailbox *mailbox, uint32_t capacity, uint32_t owner)
 {
-    qk__mpsc_init(&mailbox->queue);
+    qk__strand_init(&mailbox->strand, owner);
     mailbox->capacity = capacity;
+    atomic_init(&mailbox->local, 0);
     atomic_init(&mailbox->reserved, 0);
     atomic_init(&mailbox->popped, 0);
     atomic_init(&mailbox->waiting, 0);
     atomic_init(&mailbox->is_nudged, false);
-}
-
-uint32_t qk__mailbox_depth(const struct qk__mailbox *mailbox)
-{
-    const uint32_t popped = atomic_load_explicit(&mailbox->popped, memory_order_acquire);
-
-    return atomic_load_explicit(&mailbox->reserved, memory_order_acquire) - popped;
 }
 
 bool qk__mailbox_reserve(struct qk__mailbox *mailbox)
@@ -57,9 +52,10 @@ bool qk__mailbox_reserve(struct qk__mailbox *mailbox)
      */
     do {
         const uint32_t popped = atomic_load_explicit(&mailbox->popped, memory_order_relaxed);
+        const uint32_t local = atomic_load_explicit(&mailbox->local, memory_order_relaxed);
 
         /* Signed: what was reserved meanwhile may be popped by now, and then it is below zero. */
-        if ((int32_t)(reserved + 1 - popped) > (int64_t)mailbox->capacity)
+        if ((int64_t)(int32_t)(reserved + 1 - popped) + local > (int64_t)mailbox->capacity)
             return false;
     } while (!atomic_compare_exchange_weak_explicit(&mailbox->reserved, &reserved, reserved + 1,
                                                     memory_order_relaxed, memory_order_relaxed));
@@ -84,9 +80,8 @@ qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *m
     qk__list_init(&sender.link);
     pthread_mutex_lock(&row->lock);
     atomic_fetch_add_explicit(&mailbox->waiting, 1, memory_order_seq_cst);
-    if (atomic_load_explicit(&mailbox->reserved, memory_order_seq_cst) -
-            atomic_load_explicit(&mailbox->popped, memory_order_seq_cst) >=
-        mailbox->capacity)
+    qk__section_fence_all();
+    if (!qk__mailbox_has_room(mailbox))
         qk__list_push_back(&row->senders, &sender.link);
     else
         qk__wait_signal(&sender.wait);
@@ -102,9 +97,9 @@ qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *m
     return status;
 }
 
-/* Lets the longest waiting senders go on, one for each place. */
-static void wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mailbox,
-                         uint32_t places)
+/* The longest waiting first. */
+void qk__mailbox_wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mailbox,
+                              uint32_t places)
 {
     struct qk__full_row *row = row_of(lot, mailbox);
 
@@ -124,21 +119,16 @@ static void wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mai
     pthread_mutex_unlock(&row->lock);
 }
 
-bool qk__mailbox_push(struct qk__mailbox *mailbox, struct qk__mpsc_node *node)
-{
-    return qk__mpsc_push(&mailbox->queue, node);
-}
-
 bool qk__mailbox_nudge(struct qk__mailbox *mailbox)
 {
     if (atomic_exchange_explicit(&mailbox->is_nudged, true, memory_order_acq_rel))
         return false;
-    return qk__mpsc_push(&mailbox->queue, &mailbox->nudge);
+    return qk__strand_push_remote(&mailbox->strand, &mailbox->nudge);
 }
 
-struct qk__mpsc_node *qk__mailbox_pop(struct qk__full_lot *lot, struct qk__mailbox *mailbox)
+struct qk__mpsc_node *qk__mailbox_pop_remote(struct qk__mailbox *mailbox)
 {
-    struct qk__mpsc_node *node = qk__mpsc_pop(&mailbox->queue);
+    struct qk__mpsc_node *node = qk__mpsc_pop(&mailbox->strand.remote);
 
     if (node == &mailbox->nudge) {
         /*
@@ -148,27 +138,22 @@ struct qk__mpsc_node *qk__mailbox_pop(struct qk__full_lot *lot, struct qk__mailb
         atomic_exchange_explicit(&mailbox->is_nudged, false, memory_order_acq_rel);
         return NULL;
     }
-    if (node == NULL)
-        return NULL;
-    atomic_store_explicit(&mailbox->popped,
-                          atomic_load_explicit(&mailbox->popped, memory_order_relaxed) + 1,
-                          memory_order_release);
-    if (atomic_load_explicit(&mailbox->waiting, memory_order_relaxed) > 0)
-        wake_senders(lot, mailbox, 1);
+    if (node != NULL)
+        atomic_store_explicit(&mailbox->popped,
+                              atomic_load_explicit(&mailbox->popped, memory_order_relaxed) + 1,
+                              memory_order_release);
     return node;
 }
 
-bool qk__mailbox_try_idle(struct qk__full_lot *lot, struct qk__mailbox *mailbox)
+bool qk__mailbox_try_idle(struct qk__home *home, struct qk__full_lot *lot,
+                          struct qk__mailbox *mailbox, uint32_t *out_posts)
 {
-    if (!qk__mpsc_is_empty(&mailbox->queue))
+    if (mailbox->strand.first != NULL)
         return false;
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&mailbox->waiting, memory_order_relaxed) > 0)
-        wake_senders(lot, mailbox, mailbox->capacity);
-    return qk__mpsc_try_idle(&mailbox->queue);
-}
-
-bool qk__mailbox_try_claim(struct qk__mailbox *mailbox)
-{
-    return qk__mpsc_try_claim(&mailbox->queue);
+    if (home->section.needs_fence) {
+        qk__section_fence();
+        if (atomic_load_explicit(&mailbox->waiting, memory_order_relaxed) > 0)
+            qk__mailbox_wake_senders(lot, mailbox, mailbox->capacity);
+    }
+    return qk__strand_try_idle(home, &mailbox->strand, out_posts);
 }

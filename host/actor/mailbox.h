@@ -3,12 +3,14 @@
  * mailbox.h - what is queued for one actor: messages in order of arrival, and a nudge that makes
  * the consumer look at control.
  *
- * The queue's idle bit says that the actor has no consumer; who pushes onto an idle mailbox must
- * schedule the actor. Control flags are looked at before each message, so control overtakes
- * messages; the nudge only makes an idle actor look.
+ * A strand (scheduler/strand.h) with a bound. Control flags are looked at before each message, so
+ * control overtakes messages; the nudge only makes an idle actor look.
  *
- * Bounded by counting: a sender reserves a place before it pushes. Senders that find none wait in
- * the host's lot for full mailboxes, so that a mailbox itself stays small.
+ * Bounded by counting. Messages from the owning worker are counted by plain stores, inside its
+ * section; for one from elsewhere the sender reserves a place before it pushes. The two counts are
+ * not read in one step, so while both kinds come at the same moment the bound may be passed by as
+ * many messages as there are senders at it. Senders that find no place wait in the host's lot for
+ * full mailboxes, so that a mailbox itself stays small.
  */
 #ifndef QUARK_HOST_ACTOR_MAILBOX_H
 #define QUARK_HOST_ACTOR_MAILBOX_H
@@ -16,19 +18,20 @@
 #include "quark/actor.h"
 
 #include "base/list.h"
-#include "base/mpsc.h"
+#include "scheduler/strand.h"
 #include "scheduler/wait.h"
 
 #include <pthread.h>
 
 struct qk__mailbox {
-    struct qk__mpsc      queue;
+    struct qk__strand    strand;
     uint32_t             capacity;
-    _Atomic uint32_t     reserved; /* places ever taken; the difference to `popped` is the depth */
-    _Atomic uint32_t     popped;          /* the consumer's */
-    _Atomic uint32_t     waiting;         /* senders in the lot */
-    struct qk__mpsc_node nudge;
+    _Atomic uint32_t     local;       /* messages in the strand's local queue */
+    _Atomic uint32_t     reserved;    /* places ever taken for remote ones; less `popped`: how many */
+    _Atomic uint32_t     popped;      /* the consumer's */
+    _Atomic uint32_t     waiting;     /* senders in the lot */
     _Atomic bool         is_nudged;
+    struct qk__mpsc_node nudge;
 };
 
 #define QK__FULL_LOT_ROWS 64u
@@ -43,34 +46,79 @@ struct qk__full_lot {
 void qk__full_lot_init(struct qk__full_lot *lot);
 void qk__full_lot_fini(struct qk__full_lot *lot);
 
-void     qk__mailbox_init(struct qk__mailbox *mailbox, uint32_t capacity);
-uint32_t qk__mailbox_depth(const struct qk__mailbox *mailbox);    /* as of a moment ago */
+/* `owner`: the worker to which the strand belongs at first. */
+void qk__mailbox_init(struct qk__mailbox *mailbox, uint32_t capacity, uint32_t owner);
 
-/* Takes a place; false: full. A place is used by one push, or given back. Thread: any. */
+static inline uint32_t qk__mailbox_depth(const struct qk__mailbox *mailbox)    /* a moment ago */
+{
+    const uint32_t popped = atomic_load_explicit(&mailbox->popped, memory_order_acquire);
+
+    return atomic_load_explicit(&mailbox->reserved, memory_order_acquire) - popped +
+           atomic_load_explicit(&mailbox->local, memory_order_relaxed);
+}
+
+/*
+ * From the owner's worker. Both inside its section, push only where has_room() and
+ * qk__strand_takes_local() said yes.
+ */
+static inline bool qk__mailbox_has_room(const struct qk__mailbox *mailbox)
+{
+    return qk__mailbox_depth(mailbox) < mailbox->capacity;
+}
+
+static inline void qk__mailbox_push_local(struct qk__mailbox *mailbox, struct qk__mpsc_node *node)
+{
+    qk__strand_append(&mailbox->strand, node);
+    atomic_store_explicit(&mailbox->local,
+                          atomic_load_explicit(&mailbox->local, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+/*
+ * From anywhere: takes a place; false: full. A place is used by one qk__strand_push_remote(), or
+ * given back.
+ */
 bool qk__mailbox_reserve(struct qk__mailbox *mailbox);
 
 /* Waits until there may be a place: QK_OK, or how the wait ended. Thread: a turn. */
 qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *mailbox,
                                  uint64_t deadline_ns);
 
-/*
- * Both answer true when the actor has no consumer, so that the caller must schedule it. Thread:
- * any.
- */
-bool qk__mailbox_push(struct qk__mailbox   *mailbox,
-                      struct qk__mpsc_node *node); /* a place is reserved */
+/* As qk__strand_push_remote(). Thread: any. */
 bool qk__mailbox_nudge(struct qk__mailbox *mailbox);
+
+/* Lets senders that wait go on, one for each place. */
+void qk__mailbox_wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mailbox,
+                              uint32_t places);
+
+struct qk__mpsc_node *qk__mailbox_pop_remote(struct qk__mailbox *mailbox);
 
 /*
  * The next message; NULL when there is none to be had right now. The nudge is seen to inside.
  * Thread: the consumer.
  */
-struct qk__mpsc_node *qk__mailbox_pop(struct qk__full_lot *lot, struct qk__mailbox *mailbox);
+static inline struct qk__mpsc_node *qk__mailbox_pop(struct qk__full_lot *lot,
+                                                    struct qk__mailbox  *mailbox)
+{
+    struct qk__mpsc_node *node;
 
-/* Ends the role of the consumer; false: something has come, or is coming. Thread: the consumer. */
-bool qk__mailbox_try_idle(struct qk__full_lot *lot, struct qk__mailbox *mailbox);
+    if (mailbox->strand.first != NULL) {
+        node = qk__strand_pop(&mailbox->strand);
+        atomic_store_explicit(&mailbox->local,
+                              atomic_load_explicit(&mailbox->local, memory_order_relaxed) - 1,
+                              memory_order_relaxed);
+    } else {
+        node = qk__mailbox_pop_remote(mailbox);
+    }
+    atomic_signal_fence(memory_order_seq_cst);    /* see mailbox.c */
+    if (__builtin_expect(atomic_load_explicit(&mailbox->waiting, memory_order_relaxed) > 0, 0) &&
+        node != NULL)
+        qk__mailbox_wake_senders(lot, mailbox, 1);
+    return node;
+}
 
-/* Begins the role of the consumer of an idle mailbox, without a message. Thread: any. */
-bool qk__mailbox_try_claim(struct qk__mailbox *mailbox);
+/* As qk__strand_try_idle(). Thread: the consumer. */
+bool qk__mailbox_try_idle(struct qk__home *home, struct qk__full_lot *lot,
+                          struct qk__mailbox *mailbox, uint32_t *out_posts);
 
 #endif

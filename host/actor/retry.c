@@ -38,8 +38,7 @@ static void deliver(struct qk__envelope *envelope)
         qk__undelivered(envelope, QK_DEAD_FAILED, &error);
         return;
     }
-    if (qk__mailbox_reserve(&to->mailbox)) {
-        qk__send_reserved(envelope, false);
+    if (qk__send_now(NULL, envelope, false) == QK_OK) {
         return;
     }
     qk__protect_no_place(envelope);

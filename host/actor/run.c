@@ -3,13 +3,13 @@
  * run.c - the consumer of an actor: control first, then messages, one turn after the other, until
  * there is nothing to do.
  *
- *     idle ---push---> scheduled ---a worker---> qk__actor_run() ---nothing left---> idle
- *      |                   ^                          +---TURN_BUDGET used---> scheduled anew, last
- *      +---claim---> a caller, in place ---give up---> idle, or scheduled when something has come
+ *     idle ---push---> queued ---a worker---> qk__actor_run() ---nothing left---> idle
+ *      |                  ^                          +---TURN_BUDGET used---> queued anew, last
+ *      +---claim---> a caller, in place ---give up---> idle, or queued when something has come
  *
- * An actor that is not active has one reference for its scheduled work (see qk_actor.refs).
- * Activation makes it the activation's own, deactivation gives it back to the running work, which
- * gives it up when it goes idle.
+ * References. An actor that is not active has one for as long as it is queued or runs, and every
+ * post (strand.h) has one. Those the consumer gives back when it ends (run_refs, posts_taken).
+ * Activation takes one for itself, deactivation leaves it to the consumer.
  */
 #include "host/actor/actors.h"
 #include "host/actor/undelivered.h"
@@ -19,41 +19,127 @@
 #define TURN_BUDGET        64u
 #define STACK_FOR_IN_PLACE (24u * 1024u)
 
-void qk__actor_schedule(qk_actor *actor, bool is_awaited)
+static qk_actor *actor_of(struct qk__strand *strand)
 {
-    qk__scheduler *scheduler = actor->type->actors->scheduler;
+    return QK__CONTAINER_OF(strand, qk_actor, mailbox.strand);
+}
 
-    /*
-     * Whoever took the mailbox out of idle may look: the last consumer's writes were seen with the
-     * same exchange.
-     */
-    if (actor->activation == NULL)
-        qk_actor_retain(actor);
-    if (is_awaited)
-        qk__scheduler_submit_next(scheduler, &actor->work);
-    else
-        qk__scheduler_submit(scheduler, &actor->work);
+/* ---- Pushing ---- */
+
+/* Thread: who has just become responsible for an idle actor's run, and so may look. */
+static void hold_for_run(qk_actor *actor)
+{
+    if (actor->activation != NULL)
+        return;
+    qk_actor_retain(actor);
+    actor->run_refs++;
+}
+
+/* Something was pushed onto the remote queue, and the owner doesn't look. */
+static void summon(struct qk__home *home, qk_actor *actor)
+{
+    struct qk__strand *strand = &actor->mailbox.strand;
+
+    if (home != NULL && qk__strand_pull(home, strand, false)) {
+        atomic_store_explicit(&strand->is_posted, false, memory_order_release);
+        hold_for_run(actor);
+        qk__strand_requeue(home, strand);
+        return;
+    }
+    qk_actor_retain(actor);    /* the post's */
+    qk__strand_post(actor->type->actors->scheduler, strand);
+}
+
+enum pushed { PUSHED, FULL, NOT_OURS };
+
+/* Where almost every message goes: from an actor of this worker to another one of this worker. */
+static enum pushed push_local(struct qk__home *home, qk_actor *actor, struct qk__mpsc_node *node,
+                              bool is_awaited)
+{
+    struct qk__mailbox *mailbox = &actor->mailbox;
+    enum pushed         pushed = NOT_OURS;
+
+    qk__section_enter(&home->section);
+    if (qk__strand_takes_local(home, &mailbox->strand)) {
+        pushed = FULL;
+        if (qk__mailbox_has_room(mailbox)) {
+            pushed = PUSHED;
+            qk__mailbox_push_local(mailbox, node);
+            if (qk__strand_state(&mailbox->strand) == QK__STRAND_IDLE) {
+                hold_for_run(actor);
+                if (is_awaited)
+                    qk__strand_queue_next(home, &mailbox->strand);
+                else
+                    qk__strand_queue(home, &mailbox->strand);
+            }
+        }
+    }
+    qk__section_leave(&home->section);
+    if (pushed == PUSHED)
+        qk__home_queued(home);
+    return pushed;
+}
+
+qk_status qk__actor_push(struct qk__home *home, qk_actor *actor, struct qk__mpsc_node *node,
+                         bool is_awaited)
+{
+    const enum pushed pushed =
+        home != NULL ? push_local(home, actor, node, is_awaited) : NOT_OURS;
+
+    if (pushed == PUSHED)
+        return QK_OK;
+    if (pushed == FULL || !qk__mailbox_reserve(&actor->mailbox))
+        return QK_MAILBOX_FULL;
+    if (qk__strand_push_remote(&actor->mailbox.strand, node))
+        summon(home, actor);
+    return QK_OK;
 }
 
 void qk__actor_post(qk_actor *actor, uint32_t flags)
 {
+    qk__worker *worker = qk__worker_current();
+    const bool  is_ours =
+        worker != NULL && qk__worker_scheduler(worker) == actor->type->actors->scheduler;
+
     atomic_fetch_or_explicit(&actor->control, flags, memory_order_acq_rel);
     if (qk__mailbox_nudge(&actor->mailbox))
-        qk__actor_schedule(actor, false);
+        summon(is_ours ? qk__worker_home(worker) : NULL, actor);
+}
+
+/* ---- Ending ---- */
+
+/* True: idle, and the actor is not to be touched any more. */
+static bool go_idle(qk_actor *actor, struct qk__home *home)
+{
+    uint32_t refs = actor->run_refs, posts;
+
+    /* Before it is idle, since the next consumer may begin at once. */
+    actor->run_refs = 0;
+    if (!qk__mailbox_try_idle(home, &actor->type->actors->full_lot, &actor->mailbox, &posts)) {
+        actor->run_refs = refs;
+        return false;
+    }
+    for (refs += posts; refs > 0; refs--)
+        qk_actor_release(actor);
+    return true;
 }
 
 /* ---- In place ---- */
 
-bool qk__actor_claim(qk_actor *actor)
+bool qk__actor_claim(struct qk__scope *scope, qk_actor *actor)
 {
+    struct qk__strand *strand = &actor->mailbox.strand;
+
     if (qk__actor_life(actor) != QK__LIFE_ACTIVE || qk__worker_stack_left() < STACK_FOR_IN_PLACE)
         return false;
-    if (!qk__mailbox_try_claim(&actor->mailbox))
+    if (!qk__strand_claim(scope->home, strand) && !qk__strand_pull(scope->home, strand, true))
         return false;
+    strand->outer = scope->strand;
+    scope->strand = strand;
     if (actor->activation != NULL && qk__actor_life(actor) == QK__LIFE_ACTIVE)
         return true;
     /* It was deactivated between the two looks. */
-    qk__actor_give_up(actor);
+    qk__actor_give_up(scope, actor);
     return false;
 }
 
@@ -62,11 +148,15 @@ static bool has_duties(const qk_actor *actor)
     return actor->activation != NULL && actor->activation->is_leaving;
 }
 
-void qk__actor_give_up(qk_actor *actor)
+void qk__actor_give_up(struct qk__scope *scope, qk_actor *actor)
 {
-    if (!has_duties(actor) && qk__mailbox_try_idle(&actor->type->actors->full_lot, &actor->mailbox))
+    struct qk__strand *strand = &actor->mailbox.strand;
+
+    scope->strand = strand->outer;
+    if (!has_duties(actor) && go_idle(actor, scope->home))
         return;
-    qk__actor_schedule(actor, false);
+    hold_for_run(actor);
+    qk__strand_requeue(scope->home, strand);
 }
 
 /* ---- From the mailbox ---- */
@@ -136,54 +226,43 @@ static bool is_to_leave(const qk_actor *actor)
            (activation->left_to_do == 0 || qk__mailbox_depth(&actor->mailbox) == 0);
 }
 
-/* True: idle, and the actor is not to be touched any more. */
-static bool go_idle(qk_actor *actor)
+/* What comes before a message: control, and going. */
+static void run_duties(qk_actor *actor, uint32_t *inout_budget)
 {
-    const bool was_absent = actor->activation == NULL;
-
-    if (!qk__mailbox_try_idle(&actor->type->actors->full_lot, &actor->mailbox))
-        return false;
-    if (was_absent)
-        qk_actor_release(actor);
-    return true;
-}
-
-/* One round: control, or a message, or going idle. False when the consumer's role has ended. */
-static bool run_once(qk_actor *actor, uint32_t *inout_budget)
-{
-    struct qk__mpsc_node *node;
-
     if (atomic_load_explicit(&actor->control, memory_order_acquire) != 0)
         *inout_budget -= run_control(actor) && *inout_budget > 0;
     if (is_to_leave(actor))
         qk__life_end(actor);
-    if (*inout_budget == 0) {
-        qk__scheduler_submit(actor->type->actors->scheduler, &actor->work);
-        return false;
-    }
-    node = qk__mailbox_pop(&actor->type->actors->full_lot, &actor->mailbox);
-    if (node != NULL) {
-        (*inout_budget)--;
-        run_message(actor, envelope_of(node));
-        return true;
-    }
-    /*
-     * It may have been the nudge that was taken out. A flag set after this look comes with a nudge
-     * of its own.
-     */
-    if (atomic_load_explicit(&actor->control, memory_order_acquire) != 0)
-        return true;
-    return !go_idle(actor);
 }
 
-void qk__actor_run(struct qk__work *work)
+void qk__actor_run(struct qk__strand *strand)
 {
-    qk_actor         *actor = QK__CONTAINER_OF(work, qk_actor, work);
-    struct qk__scope *scope = qk__worker_scope();
-    uint32_t          budget = TURN_BUDGET;
+    qk_actor            *actor = actor_of(strand);
+    struct qk__full_lot *lot = &actor->type->actors->full_lot;
+    struct qk__scope    *scope = qk__worker_scope();
+    uint32_t             budget = TURN_BUDGET;
 
     scope->label = qk_actor_type(actor);
-    while (run_once(actor, &budget))
-        ;
+    for (;;) {
+        struct qk__mpsc_node *node;
+
+        run_duties(actor, &budget);
+        if (budget == 0) {
+            qk__strand_requeue(scope->home, strand);
+            break;
+        }
+        node = qk__mailbox_pop(lot, &actor->mailbox);
+        if (node != NULL) {
+            budget--;
+            run_message(actor, envelope_of(node));
+        } else if (atomic_load_explicit(&actor->control, memory_order_acquire) == 0 &&
+                   go_idle(actor, scope->home)) {
+            /*
+             * It may have been the nudge that was taken out, hence the look at control. A flag set
+             * after that look comes with a nudge of its own.
+             */
+            break;
+        }
+    }
     scope->label = NULL;
 }

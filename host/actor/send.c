@@ -41,12 +41,24 @@ qk_status qk__send_full(const qk_actor *to, struct qk_error *error)
                         qk_actor_type(to), to->key, to->mailbox.capacity);
 }
 
-/* Takes a place in the mailbox, waiting for one where that makes sense: not for oneself. */
-static qk_status reserve(qk_turn *turn, qk_actor *to, uint64_t deadline_ns, struct qk_error *error)
+qk_status qk__send_now(struct qk__home *home, struct qk__envelope *envelope, bool is_awaited)
 {
+    qk_actor *to = envelope->to;
+
+    envelope->found = (uint8_t)qk__actor_life(to);
+    if (envelope->found != QK__LIFE_ACTIVE)
+        envelope->sent_ns = qk__actors_now_ns(envelope->actors);
+    return qk__actor_push(home, to, &envelope->node, is_awaited);
+}
+
+/* Waits for a place where that makes sense: not in one's own mailbox. */
+static qk_status send_patiently(qk_turn *turn, struct qk__envelope *envelope, uint64_t deadline_ns,
+                                bool is_awaited, struct qk_error *error)
+{
+    qk_actor *to = envelope->to;
     qk_status status;
 
-    while (!qk__mailbox_reserve(&to->mailbox)) {
+    while (qk__send_now(turn != NULL ? turn->scope->home : NULL, envelope, is_awaited) != QK_OK) {
         if (turn == NULL || turn->actor == to)
             return qk__send_full(to, error);
         status = qk__mailbox_await_room(&turn->actors->full_lot, &to->mailbox, deadline_ns);
@@ -55,17 +67,6 @@ static qk_status reserve(qk_turn *turn, qk_actor *to, uint64_t deadline_ns, stru
                                 qk_actor_type(to), to->key, qk_status_text(status));
     }
     return QK_OK;
-}
-
-void qk__send_reserved(struct qk__envelope *envelope, bool is_awaited)
-{
-    qk_actor *to = envelope->to;
-
-    envelope->found = (uint8_t)qk__actor_life(to);
-    if (envelope->found != QK__LIFE_ACTIVE)
-        envelope->sent_ns = qk__actors_now_ns(envelope->actors);
-    if (qk__mailbox_push(&to->mailbox, &envelope->node))
-        qk__actor_schedule(to, is_awaited);
 }
 
 /* To a protected type: what is let in has a guard, and is judged. */
@@ -77,10 +78,8 @@ static qk_status send_guarded(qk_turn *turn, struct qk__envelope *envelope, uint
 
     if (status != QK_OK || is_dropped)
         return status;
-    status = reserve(turn, envelope->to, deadline_ns, error);
-    if (status == QK_OK)
-        qk__send_reserved(envelope, is_awaited);
-    else
+    status = send_patiently(turn, envelope, deadline_ns, is_awaited, error);
+    if (status != QK_OK)
         qk__protect_no_place(envelope);
     return status;
 }
@@ -88,18 +87,15 @@ static qk_status send_guarded(qk_turn *turn, struct qk__envelope *envelope, uint
 qk_status qk__send(qk_turn *turn, struct qk__envelope *envelope, uint64_t deadline_ns,
                    bool is_awaited, struct qk_error *error)
 {
-    qk_actor *to = envelope->to;
-    qk_status status;
+    struct qk__type *type = envelope->to->type;
+    qk_status        status;
 
-    if (to->type->traits & QK__TRAIT_PROTECTED) {
+    if (type->traits & QK__TRAIT_PROTECTED)
         status = send_guarded(turn, envelope, deadline_ns, is_awaited, error);
-    } else {
-        status = reserve(turn, to, deadline_ns, error);
-        if (status == QK_OK)
-            qk__send_reserved(envelope, is_awaited);
-    }
+    else
+        status = send_patiently(turn, envelope, deadline_ns, is_awaited, error);
     if (status != QK_OK)
-        qk__count_refused(to->type);
+        qk__count_refused(type);
     return status;
 }
 

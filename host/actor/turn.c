@@ -14,9 +14,10 @@
 #define TIMED_TURNS                                                                                \
     32u /* one turn in so many is timed: reading the clock costs as much as a small turn */
 
-void qk__turn_init(qk_turn *turn, qk_actor *actor)
+void qk__turn_init(qk_turn *turn, qk_actor *actor, struct qk__scope *scope)
 {
     turn->actors = actor->type->actors;
+    turn->scope = scope;
     turn->actor = actor;
     turn->activation = actor->activation;
     turn->envelope = NULL;
@@ -41,7 +42,7 @@ static void explain(qk_turn *turn, qk_status status)
 
 qk_status qk__turn_end(qk_turn *turn, qk_status status)
 {
-    if (turn->actor->type->declared.state_count > 0) {
+    if (turn->actor->type->traits & QK__TRAIT_STATES) {
         if (status == QK_OK)
             status = qk__actor_state_commit(turn);
         else
@@ -53,21 +54,14 @@ qk_status qk__turn_end(qk_turn *turn, qk_status status)
 }
 
 /* What every handled message counts. */
-static void count_turn(qk_actor *actor, qk_status status)
+static void count_turn(const qk_turn *turn, qk_status status)
 {
-    struct qk__type_counts *counts = qk__type_counts_here(actor->type);
-    qk__activation         *activation = actor->activation;
+    struct qk__type_counts *counts = qk__type_counts_here(turn->actor->type, turn->scope);
 
-    atomic_store_explicit(&counts->messages,
-                          atomic_load_explicit(&counts->messages, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+    qk__count_one(&counts->messages);
     if (status != QK_OK)
-        atomic_store_explicit(&counts->failures,
-                              atomic_load_explicit(&counts->failures, memory_order_relaxed) + 1,
-                              memory_order_relaxed);
-    atomic_store_explicit(&activation->turns,
-                          atomic_load_explicit(&activation->turns, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
+        qk__count_one(&counts->failures);
+    qk__count_one(&turn->activation->turns);
 }
 
 static bool is_timed(const qk_turn *turn)
@@ -96,7 +90,7 @@ static qk_status run_method(qk_turn *turn, uint32_t method, const void *request,
     status = turn->actor->type->declared.methods[method].fn(turn, turn->activation->self, request,
                                                             reply);
     status = qk__turn_end(turn, status);
-    count_turn(turn->actor, status);
+    count_turn(turn, status);
     if (timed)
         qk__histogram_add_shared(&turn->actor->type->turn,
                                  qk__actors_now_ns(turn->actors) - begin_ns);
@@ -104,21 +98,17 @@ static qk_status run_method(qk_turn *turn, uint32_t method, const void *request,
 }
 
 /* A caller that has given up wants no answer, and a host that cuts off gives none. */
-static bool refuse(qk_actor *actor, struct qk__envelope *envelope)
+static bool refuse(const struct qk__scope *scope, qk_actor *actor, struct qk__envelope *envelope)
 {
-    enum qk_dead_reason     reason;
-    struct qk_error         error;
-    struct qk__type_counts *counts;
+    enum qk_dead_reason reason;
+    struct qk_error     error;
 
     if (envelope->kind != QK__TELL && qk__cancel_is_set(&envelope->cancel)) {
-        counts = qk__type_counts_here(actor->type);
-        atomic_store_explicit(&counts->expired,
-                              atomic_load_explicit(&counts->expired, memory_order_relaxed) + 1,
-                              memory_order_relaxed);
+        qk__count_one(&qk__type_counts_here(actor->type, scope)->expired);
         reason = QK_DEAD_EXPIRED;
         qk_error_set(&error, QK_CANCELLED, "%s/%s: the caller gave up before its turn came",
                      qk_actor_type(actor), actor->key);
-    } else if (atomic_load_explicit(&envelope->actors->is_cut_off, memory_order_relaxed)) {
+    } else if (atomic_load_explicit(&actor->type->actors->is_cut_off, memory_order_relaxed)) {
         reason = QK_DEAD_STOPPED;
         qk_error_set(&error, QK_UNAVAILABLE, "%s/%s: the host stops", qk_actor_type(actor),
                      actor->key);
@@ -137,9 +127,9 @@ void qk__turn_run(qk_actor *actor, struct qk__envelope *envelope, bool was_cold)
     qk_status         status;
     void             *reply = NULL;
 
-    if (refuse(actor, envelope))
+    if (refuse(scope, actor, envelope))
         return;
-    qk__turn_init(&turn, actor);
+    qk__turn_init(&turn, actor, scope);
     turn.envelope = envelope;
     turn.request_bytes = envelope->request_bytes;
     if (qk__actor_life(actor) != QK__LIFE_ACTIVE || was_cold) {
@@ -166,12 +156,12 @@ void qk__turn_run(qk_actor *actor, struct qk__envelope *envelope, bool was_cold)
 qk_status qk__turn_run_in_place(qk_turn *caller, qk_actor *to, uint32_t method, const void *request,
                                 void *reply, uint64_t deadline_ns)
 {
-    struct qk__scope *scope = qk__worker_scope();
+    struct qk__scope *scope = caller->scope;
     const size_t      reply_bytes = to->type->declared.methods[method].reply_bytes;
     qk_turn           turn;
     qk_status         status;
 
-    qk__turn_init(&turn, to);
+    qk__turn_init(&turn, to, scope);
     turn.caller = caller;
     turn.cancel = caller->cancel;
     turn.deadline_ns = deadline_ns;

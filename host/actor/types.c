@@ -49,11 +49,6 @@ struct qk__type *qk__type_find(struct qk__actors *actors, const char *name)
     return type;
 }
 
-struct qk__type_counts *qk__type_counts_here(struct qk__type *type)
-{
-    return &type->counts[qk__worker_index(qk__worker_current())];
-}
-
 /* ---- Registering ---- */
 
 static qk_status check_methods(const struct qk_type *type, struct qk_error *error)

@@ -38,24 +38,22 @@ static void the_first_push_wakes_and_later_ones_do_not(void **state)
     assert_true(qk__mpsc_push(&queue, &items[0].node));
 }
 
-static void only_an_idle_queue_is_claimed_and_by_one_alone(void **state)
+static void a_queue_is_idle_until_somebody_pushes(void **state)
 {
     struct qk__mpsc queue;
-    struct item     items[2];
+    struct item     item;
     (void)state;
 
     qk__mpsc_init(&queue);
-    assert_true(qk__mpsc_try_claim(&queue));
-    assert_false(qk__mpsc_try_claim(&queue));
-    assert_false(qk__mpsc_push(&queue, &items[0].node));    /* the claimer sees to it */
-    assert_false(qk__mpsc_try_idle(&queue));
-    assert_ptr_equal(qk__mpsc_pop(&queue), &items[0].node);
+    assert_true(qk__mpsc_is_idle(&queue));
+    assert_true(qk__mpsc_push(&queue, &item.node));
+    assert_false(qk__mpsc_is_idle(&queue));
+    assert_false(qk__mpsc_is_empty(&queue));
+    assert_ptr_equal(qk__mpsc_pop(&queue), &item.node);
+    assert_true(qk__mpsc_is_empty(&queue));
+    assert_false(qk__mpsc_is_idle(&queue));    /* the consumer has not said so yet */
     assert_true(qk__mpsc_try_idle(&queue));
-    assert_true(qk__mpsc_push(&queue, &items[1].node));
-    assert_false(qk__mpsc_try_claim(&queue));
-    assert_ptr_equal(qk__mpsc_pop(&queue), &items[1].node);
-    assert_true(qk__mpsc_try_idle(&queue));
-    assert_true(qk__mpsc_try_claim(&queue));
+    assert_true(qk__mpsc_is_idle(&queue));
 }
 
 #define PRODUCERS 3
@@ -128,7 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_push_wakes_and_later_ones_do_not),
-        cmocka_unit_test(only_an_idle_queue_is_claimed_and_by_one_alone),
+        cmocka_unit_test(a_queue_is_idle_until_somebody_pushes),
         cmocka_unit_test(nothing_is_lost_reordered_or_left_asleep),
     };
 
