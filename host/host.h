@@ -99,12 +99,21 @@ void qk__host_on_type(qk_host *host, void (*fn)(void *arg, const struct qk_type 
 struct qk__type_stats {
     uint64_t active, activations, deactivations, messages, failures, expired, cycles;
     uint64_t mailbox_depth;
+    uint64_t refused, dead;    /* actor/undelivered.h */
     uint64_t timers, timer_ticks, timer_skipped;    /* armed now; ticks that came, that did not */
     /* first_call by enum qk_warmth; [0] unused */
     struct { uint64_t count, p50_ns, p99_ns, max_ns; } turn, timer_late, first_call[4];
 };
 void qk__host_type_stats(const qk_host *host, const struct qk_type *type,
                          struct qk__type_stats *out_stats);
+
+/* The guards of a type; false: it has none. Thread: any. */
+struct qk__protect_stats {
+    uint64_t breaker_state;    /* 0 closed, 1 open, 2 half open */
+    uint64_t breaker_opened, breaker_refused, rate_limited, retries;
+};
+bool qk__host_protect_stats(const qk_host *host, const struct qk_type *type,
+                            struct qk__protect_stats *out_stats);
 
 /*
  * How messages have ended, since the start: each that was sent with arguments that fit is one of

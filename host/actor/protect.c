@@ -359,3 +359,28 @@ bool qk__protect_unhandled(struct qk__envelope *envelope, enum qk_dead_reason re
     return (reason == QK_DEAD_ACTIVATION || reason == QK_DEAD_FAILED) &&
            put_back(envelope, error->status);
 }
+
+/* ---- For ops/ ---- */
+
+static uint64_t load(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+bool qk__host_protect_stats(const qk_host *host, const struct qk_type *declared,
+                            struct qk__protect_stats *out_stats)
+{
+    const struct qk__type    *type = qk__type_find(qk__host_actors(host), declared->name);
+    const struct qk__protect *protect = type != NULL ? type->protect : NULL;
+
+    if (protect == NULL)
+        return false;
+    *out_stats = (struct qk__protect_stats){
+        .breaker_state = qk__breaker_state(&protect->breaker),
+        .breaker_opened = load(&protect->breaker.opened),
+        .breaker_refused = load(&protect->broken),
+        .rate_limited = load(&protect->limited),
+        .retries = load(&protect->retried),
+    };
+    return true;
+}

@@ -293,6 +293,8 @@ void qk__host_type_stats(const qk_host *host, const struct qk_type *declared,
         out_stats->expired += atomic_load_explicit(&type->counts[i].expired, memory_order_relaxed);
         out_stats->cycles += atomic_load_explicit(&type->counts[i].cycles, memory_order_relaxed);
     }
+    out_stats->refused = atomic_load_explicit(&type->refused, memory_order_relaxed);
+    out_stats->dead = atomic_load_explicit(&type->dead, memory_order_relaxed);
     out_stats->active = atomic_load_explicit(&type->active, memory_order_relaxed);
     out_stats->activations = atomic_load_explicit(&type->activations, memory_order_relaxed);
     out_stats->deactivations = atomic_load_explicit(&type->deactivations, memory_order_relaxed);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http.c - HTTP/1.1 by libmicrohttpd: listens, answers GET and HEAD, refuses the rest. See ops.h.
+ * http.c - HTTP/1.1 by libmicrohttpd: listens, answers GET and HEAD, and what dead_letters.c takes;
+ * refuses the rest. See ops.h.
  *
  * We bind the socket ourselves, because only then is there a reason to tell when it can't be had.
  */
@@ -39,7 +40,8 @@ static void add_headers(struct MHD_Response *response, const struct qk__ops_repl
         "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
         "img-src data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'");
     if (reply->code == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
+                                reply->allowed != NULL ? reply->allowed : "GET, HEAD");
 }
 
 static enum MHD_Result send_reply(struct MHD_Connection *connection, struct qk__ops_reply *reply)
@@ -60,13 +62,26 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct qk__
     return result;
 }
 
+static const char *argument(const struct qk__ops_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
 /* Called once with the headers, then for each piece of a body, then once to be answered. */
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path,
                                   const char *method, const char *version, const char *body,
                                   size_t *body_size, void **request)
 {
-    static int           seen;
-    struct qk__ops_reply reply;
+    static int                   seen;
+    struct qk__ops_reply         reply;
+    const struct qk__ops_request asked = {
+        .method = method,
+        .path = path,
+        .is_from_browser = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+                                                       MHD_HTTP_HEADER_ORIGIN) != NULL,
+        .argument = argument,
+        .connection = connection,
+    };
 
     (void)version;
     (void)body;
@@ -78,6 +93,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         *body_size = 0;
         return MHD_YES;
     }
+    if (qk__ops_dead_letters(arg, &asked, &reply))
+        return send_reply(connection, &reply);
     if (strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
         qk__ops_route(arg, path, &reply);
     else
@@ -235,6 +252,8 @@ void qk__ops_destroy(qk_host *host)
     struct qk__ops **slot = qk__host_ops_slot(host);
 
     qk__ops_stop(host);
+    if (*slot != NULL)
+        qk__ops_dead_letters_fini(*slot);
     qk__free(*slot);
     *slot = NULL;
 }

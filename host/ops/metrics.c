@@ -64,6 +64,10 @@ static const struct qk__metric type_metrics[] = {
      IN(qk__type_stats, expired), 0},
     {"quark_actor_cycles_total", "counter", "Calls refused because they were circular.",
      IN(qk__type_stats, cycles), 0},
+    {"quark_actor_refused_total", "counter",
+     "Messages whose sender was told that they were not handled.", IN(qk__type_stats, refused), 0},
+    {"quark_actor_dead_total", "counter", "Messages that became dead letters.",
+     IN(qk__type_stats, dead), 0},
     {"quark_mailbox_depth", "gauge", "Messages that wait in mailboxes.",
      IN(qk__type_stats, mailbox_depth), 0},
     {"quark_turns_total", "counter", "Turns measured.", IN(qk__type_stats, turn.count), 0},
@@ -394,6 +398,7 @@ void qk__ops_write_metrics(struct qk__ops *ops, struct qk__text *out)
     write_host(ops->host, out);
     write_workers(ops->host, out);
     write_types(ops->host, out);
+    qk__ops_write_guards(ops->host, out);
     write_devices(ops->host, out);
     write_models(ops->host, out);
     write_single(out, store_metrics, QK__COUNT_OF(store_metrics), &store);

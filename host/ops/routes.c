@@ -40,7 +40,7 @@ static void reply_no_memory(struct qk__ops_reply *reply)
 /*
  * Takes the reference. Measured first, so that memory is asked for once, and a lack of it is seen.
  */
-static void reply_json(struct qk__ops_reply *reply, unsigned code, json_t *json)
+void qk__ops_reply_json(struct qk__ops_reply *reply, unsigned code, json_t *json)
 {
     const size_t size = json != NULL ? json_dumpb(json, NULL, 0, JSON_INDENT(2)) : 0;
     char        *text = size > 0 ? qk__alloc(size + 1) : NULL;
@@ -59,7 +59,7 @@ static void reply_json(struct qk__ops_reply *reply, unsigned code, json_t *json)
 void qk__ops_reply_error(struct qk__ops_reply *reply, unsigned code, qk_status status,
                          const char *message)
 {
-    reply_json(
+    qk__ops_reply_json(
         reply, code,
         json_pack("{s:{s:s, s:s}}", "error", "status", qk_status_name(status), "message", message));
 }
@@ -69,14 +69,14 @@ static void reply_health(struct qk__ops *ops, struct qk__ops_reply *reply)
     enum qk__health health = QK__UNHEALTHY;
     json_t         *json = qk__ops_health(ops->host, &health);
 
-    reply_json(reply, health == QK__UNHEALTHY ? CODE_UNAVAILABLE : CODE_OK, json);
+    qk__ops_reply_json(reply, health == QK__UNHEALTHY ? CODE_UNAVAILABLE : CODE_OK, json);
 }
 
 /* That this answers at all is the answer. */
 static void reply_live(struct qk__ops *ops, struct qk__ops_reply *reply)
 {
     (void)ops;
-    reply_json(reply, CODE_OK, json_pack("{s:s}", "status", "alive"));
+    qk__ops_reply_json(reply, CODE_OK, json_pack("{s:s}", "status", "alive"));
 }
 
 static void reply_page(struct qk__ops *ops, struct qk__ops_reply *reply)
@@ -151,12 +151,12 @@ void qk__ops_route(struct qk__ops *ops, const char *path, struct qk__ops_reply *
         if (routes[i].reply != NULL)
             routes[i].reply(ops, reply);
         else
-            reply_json(reply, CODE_OK, routes[i].describe(ops));
+            qk__ops_reply_json(reply, CODE_OK, routes[i].describe(ops));
         return;
     }
     section = find_section(ops, path);
     if (section != NULL)
-        reply_json(reply, CODE_OK, section->describe(section->arg));
+        qk__ops_reply_json(reply, CODE_OK, section->describe(section->arg));
     else
         reply_not_found(path, reply);
 }
