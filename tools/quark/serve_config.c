@@ -56,7 +56,7 @@ static qk_status read_log(struct serve_config *config, qk__yaml_node *map, struc
 
 static qk_status read_host(struct serve_config *config, qk__yaml_node *map, struct qk_error *error)
 {
-    uint64_t  workers = 0;
+    uint64_t  workers = 0, dead_letters = 0;
     bool      pinning = true;
     qk_status status = QK_OK;
 
@@ -69,9 +69,13 @@ static qk_status read_host(struct serve_config *config, qk__yaml_node *map, stru
     TRY(status, read_path(config, map, "state_folder", &config->host.state_folder, error));
     TRY(status, qk__yaml_bytes(map, "state_max_size", &config->host.state_max_bytes, error));
     TRY(status, read_path(config, map, "cache_folder", &config->host.cache_folder, error));
+    TRY(status, qk__yaml_uint(map, "dead_letters", 0, UINT32_MAX, &dead_letters, error));
+    TRY(status, qk__yaml_bool(map, "dead_letters_durable", &config->host.dead_letters_durable,
+                              error));
     TRY(status, read_log(config, map, error));
     config->host.worker_count = (uint32_t)workers;
     config->host.no_pinning = !pinning;
+    config->host.dead_letters = (uint32_t)dead_letters;
     return status;
 }
 
