@@ -3,6 +3,7 @@
 #include "scheduler/scheduler.h"
 
 #include "base/memory.h"
+#include "scheduler/stepping.h"
 #include "scheduler/worker.h"
 
 #include <errno.h>
@@ -11,6 +12,11 @@
 #define STACK_BYTES_DEFAULT  (64u * 1024u)
 #define LANE_THREADS_DEFAULT 8u
 #define WORKERS_MAX          1024u
+
+static uint32_t workers_max(const struct qk__scheduler_opts *opts)
+{
+    return opts->chooser != NULL ? QK__STEPPED_WORKERS_MAX : WORKERS_MAX;
+}
 
 static qk_status place_workers(qk__scheduler *scheduler, const struct qk__scheduler_opts *opts)
 {
@@ -23,7 +29,7 @@ static qk_status place_workers(qk__scheduler *scheduler, const struct qk__schedu
         scheduler->worker_count = usable > 0 ? usable : 1;
     if (opts->is_manual && opts->worker_count == 0)
         scheduler->worker_count = 1;
-    if (scheduler->worker_count > WORKERS_MAX)
+    if (scheduler->worker_count > workers_max(opts))
         return QK_INVALID_ARGUMENT;
     scheduler->pus =
         qk__alloc_array(scheduler->worker_count > usable ? scheduler->worker_count : usable,
@@ -92,6 +98,7 @@ qk_status qk__scheduler_create(const struct qk__scheduler_opts *opts, qk__schedu
     scheduler->topology = opts->topology;
     scheduler->is_manual = opts->is_manual;
     scheduler->run_strand = opts->run_strand;
+    scheduler->chooser = opts->is_manual ? opts->chooser : NULL;
     scheduler->stack_bytes = opts->stack_bytes > 0 ? opts->stack_bytes : STACK_BYTES_DEFAULT;
     status = place_workers(scheduler, opts);
     if (status != QK_OK)
@@ -112,7 +119,7 @@ free_scheduler:
     qk__free(scheduler);
     if (status == QK_INVALID_ARGUMENT)
         return qk_error_set(error, status, "scheduler: %u workers, at most %u", opts->worker_count,
-                            WORKERS_MAX);
+                            workers_max(opts));
     return qk_error_set(error, status, "scheduler: out of memory for workers and their stacks");
 }
 
@@ -270,8 +277,10 @@ void qk__scheduler_destroy(qk__scheduler *scheduler)
 
 bool qk__scheduler_step(qk__scheduler *scheduler)
 {
-    for (uint32_t i = 0; i < scheduler->worker_count; i++)
-        if (qk__worker_step(&scheduler->workers[i]))
+    const uint32_t count = scheduler->worker_count, first = qk__scheduler_choose(scheduler, count);
+
+    for (uint32_t i = 0; i < count; i++)
+        if (qk__worker_step(&scheduler->workers[(first + i) % count]))
             return true;
     return false;
 }

@@ -34,6 +34,16 @@ struct qk__work {
     void (*run)(struct qk__work *work);        /* on a worker; may wait; may submit itself again */
 };
 
+/*
+ * Decides what comes next in manual mode, see stepping.h: answers 0 .. count - 1. Thread: who steps.
+ */
+struct qk__chooser {
+    uint32_t (*choose)(void *arg, uint32_t count);
+    void *arg;
+};
+
+#define QK__STEPPED_WORKERS_MAX 16u    /* with a chooser */
+
 struct qk__scheduler_opts {
     const qk__topology     *topology;          /* borrowed; NULL: all cores are equally near */
     uint32_t                worker_count;      /* 0: one for each core in the cpuset, or one */
@@ -43,6 +53,7 @@ struct qk__scheduler_opts {
     const struct qk__clock *clock; /* NULL: the system's; one that stands still needs is_manual */
     bool                    is_manual; /* no threads: the caller steps, see qk__scheduler_step() */
     void (*run_strand)(struct qk__strand *strand); /* consumes one (strand.h); NULL: there are none */
+    const struct qk__chooser *chooser; /* borrowed; needs is_manual; NULL: steps in a fixed order */
 };
 
 qk_status qk__scheduler_create(const struct qk__scheduler_opts *opts, qk__scheduler **out_scheduler,
@@ -77,6 +88,18 @@ bool qk__scheduler_step(qk__scheduler *scheduler);
 
 /* The same as one of the workers: its timers, then its own work, then what it can steal. */
 bool qk__scheduler_step_worker(qk__scheduler *scheduler, uint32_t worker);
+
+/* What the chooser says, 0 .. count - 1; without one always 0. Thread: as for a step. */
+uint32_t qk__scheduler_choose(const qk__scheduler *scheduler, uint32_t count);
+
+/*
+ * With a chooser: steps of other workers may come here, in the middle of this one's, as if they ran
+ * at the same time; without one, nothing. Thread: a worker's, holding no lock and in no section.
+ */
+void qk__scheduler_interleave(qk__scheduler *scheduler);
+
+/* No timer is due before it; QK__TIME_NEVER: none is armed. A lower bound. Thread: any. */
+uint64_t qk__scheduler_next_due_ns(const qk__scheduler *scheduler);
 
 /*
  * Queues work: on the caller's worker when it is one, else on the one with least to do. Thread:

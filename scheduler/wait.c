@@ -161,6 +161,14 @@ static void sleep_on_thread(struct sleeper *sleeper, const struct qk__clock *clo
     }
 }
 
+static void sleep_aside(struct qk__worker *worker, struct qk__coroutine *spare,
+                        struct sleeper *sleeper)
+{
+    if (worker->scheduler->chooser != NULL)
+        qk__scheduler_interleave(worker->scheduler);    /* the wakers may come before it has left */
+    qk__worker_put_aside(worker, spare, left, sleeper);
+}
+
 /* Who may wake a sleeper, besides the signal. */
 struct wakers {
     struct qk__cancel *cancel;
@@ -233,7 +241,7 @@ qk_status qk__wait_until(struct qk__wait *wait, uint64_t deadline_ns)
         sleep_on_thread(&sleeper, scheduler != NULL ? scheduler->clock : qk__clock_system(),
                         deadline_ns);
     else if ((atomic_load_explicit(&sleeper.state, memory_order_acquire) & REASON_MASK) == 0)
-        qk__worker_put_aside(worker, spare, left, &sleeper);
+        sleep_aside(worker, spare, &sleeper);
     else
         qk__worker_keep_stack(worker, spare);
     reason = hide(&sleeper, wait, &wakers);

@@ -9,6 +9,7 @@
 #include "scheduler/worker.h"
 
 #include "base/memory.h"
+#include "scheduler/stepping.h"
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -363,7 +364,7 @@ void qk__worker_ready(qk__scheduler *scheduler, struct qk__coroutine *coroutine)
         qk__scheduler_submit_to(scheduler, coroutine->home, &coroutine->work);
 }
 
-static bool empty_inbox(struct qk__worker *worker)
+bool qk__worker_empty_inbox(struct qk__worker *worker)
 {
     struct qk__delivery delivery;
 
@@ -416,7 +417,7 @@ static struct qk__work *take_own(struct qk__worker *worker)
 {
     struct qk__work *work = take_queued(worker);
 
-    return work == NULL && empty_inbox(worker) ? take_queued(worker) : work;
+    return work == NULL && qk__worker_empty_inbox(worker) ? take_queued(worker) : work;
 }
 
 /* ---- stealing ---- */
@@ -479,7 +480,7 @@ static struct qk__work *bring_home(struct qk__worker *worker, struct loot *loot)
     return take_queued(worker);
 }
 
-static struct qk__work *steal_from(struct qk__worker *worker, struct qk__worker *victim)
+struct qk__work *qk__worker_steal_from(struct qk__worker *worker, struct qk__worker *victim)
 {
     const uint32_t      thief = worker->home.index;
     struct loot         loot = {NULL, NULL, NULL};
@@ -504,21 +505,11 @@ static bool has_lone_work(const struct qk__worker *victim)
            atomic_load_explicit(&victim->home.next, memory_order_relaxed) != NULL;
 }
 
-/*
- * A lone piece of work belongs to its worker's cache, so it is taken only from a worker that has
- * been in one and the same piece of work while the thief watched.
- */
-static struct qk__work *steal_lone(struct qk__worker *worker, struct qk__worker *victim)
+struct qk__work *qk__worker_take_lone(struct qk__worker *worker, struct qk__worker *victim)
 {
-    const uint64_t   seen = atomic_load_explicit(&victim->work_run, memory_order_relaxed);
     struct loot      loot = {NULL, NULL, NULL};
     struct qk__work *handed_over;
 
-    if (!has_lone_work(victim))
-        return NULL;
-    for (uint32_t i = 0; i < STUCK_SPINS; i++)
-        if (atomic_load_explicit(&victim->work_run, memory_order_relaxed) != seen)
-            return NULL;
     if (!qk__section_try_take(&victim->home.section))
         return NULL;
     take_works(&loot, qk__run_queue_take_half(&victim->home.queue, 1), worker->home.index);
@@ -528,11 +519,27 @@ static struct qk__work *steal_lone(struct qk__worker *worker, struct qk__worker 
     return bring_home(worker, &loot);
 }
 
+/*
+ * A lone piece of work belongs to its worker's cache, so it is taken only from a worker that has
+ * been in one and the same piece of work while the thief watched.
+ */
+static struct qk__work *steal_lone(struct qk__worker *worker, struct qk__worker *victim)
+{
+    const uint64_t seen = atomic_load_explicit(&victim->work_run, memory_order_relaxed);
+
+    if (!has_lone_work(victim))
+        return NULL;
+    for (uint32_t i = 0; i < STUCK_SPINS; i++)
+        if (atomic_load_explicit(&victim->work_run, memory_order_relaxed) != seen)
+            return NULL;
+    return qk__worker_take_lone(worker, victim);
+}
+
 static struct qk__work *steal(struct qk__worker *worker)
 {
     qk__scheduler *scheduler = worker->scheduler;
-    struct qk__work *(*const ways[])(struct qk__worker *, struct qk__worker *) = {steal_from,
-                                                                                  steal_lone};
+    struct qk__work *(*const ways[])(struct qk__worker *, struct qk__worker *) = {
+        qk__worker_steal_from, steal_lone};
 
     for (size_t way = 0; way < QK__COUNT_OF(ways); way++) {
         for (uint32_t i = 0; i + 1 < scheduler->worker_count; i++) {
@@ -561,7 +568,7 @@ static bool look_up(struct qk__worker *worker)
     worker->until_look = LOOK_EVERY;
     worker->time_ns = qk__clock_now_ns(worker->scheduler->clock);
     fired = qk__wheel_advance(&worker->wheel, worker->time_ns, TIMERS_AT_ONCE);
-    has_moved = empty_inbox(worker);
+    has_moved = qk__worker_empty_inbox(worker);
     return fired > 0 || has_moved;
 }
 
@@ -740,31 +747,46 @@ void *qk__worker_main(void *arg)
     return NULL;
 }
 
-/* Timers and work alike find themselves on a worker. */
+void qk__worker_run_stepped(struct qk__worker *worker, struct qk__work *work)
+{
+    worker->step_work = work;
+    enter_loop(worker);
+}
+
 static bool step(struct qk__worker *worker)
 {
+    struct qk__work *work;
+
     worker->time_ns = qk__clock_now_ns(worker->scheduler->clock);
     if (qk__wheel_advance(&worker->wheel, worker->time_ns, 1) > 0)
         return true;
-    worker->step_work = take_own(worker);
-    if (worker->step_work == NULL)
-        worker->step_work = steal(worker);
-    if (worker->step_work == NULL)
+    work = take_own(worker);
+    if (work == NULL)
+        work = steal(worker);
+    if (work == NULL)
         return false;
-    enter_loop(worker);
+    qk__worker_run_stepped(worker, work);
     return true;
 }
 
+/*
+ * Timers and work alike find themselves on a worker. The caller's stack becomes the worker's root,
+ * also when it is a turn of another worker that interleaves: the step always ends where it began.
+ */
 bool qk__worker_step(struct qk__worker *worker)
 {
     struct qk__worker *before = current_worker;
     bool               did_something;
 
+    if (worker->is_stepped)
+        return false;
+    worker->is_stepped = true;
     current_worker = worker;
     qk__coroutine_of_thread(&worker->root);
     worker->current = &worker->root;
-    did_something = step(worker);
+    did_something = worker->scheduler->chooser != NULL ? qk__stepping_step(worker) : step(worker);
     current_worker = before;
+    worker->is_stepped = false;
     return did_something;
 }
 

@@ -41,6 +41,7 @@ struct qk__worker {
     uint32_t              until_look;
     uint32_t              handed_over;     /* runs from `next` in a row */
     struct qk__work      *step_work;       /* manual mode: what this step runs */
+    bool                  is_stepped;      /* manual mode: in the middle of a step */
     bool                  is_searching;
     uint32_t             *victims;         /* other workers, near ones first */
     pthread_t             thread;
@@ -66,6 +67,7 @@ struct qk__scheduler {
     struct qk__pu          *pus;            /* where each worker is */
     _Atomic bool            is_stopping, is_cut_off;
     void (*run_strand)(struct qk__strand *strand);
+    const struct qk__chooser *chooser;      /* manual mode: of steps; NULL: none */
     _Atomic uint32_t        parked_count, searching_count, sentinel_count;
     _Atomic uint32_t        spread;         /* where the last work of a thread went */
     _Atomic uint32_t        quiet_waiters, quiet_word;    /* see qk__scheduler_wait_quiet() */
@@ -83,9 +85,19 @@ void *qk__worker_main(void *worker);
 
 /*
  * Manual mode: runs one due timer or else one piece of work on the caller's thread, as this worker;
- * false: there is none.
+ * false: there is none, or it is in the middle of a step.
  */
 bool qk__worker_step(struct qk__worker *worker);
+
+/*
+ * What a step is made of, for stepping.c; all as this worker. steal_from: half the queue or else the
+ * inbox; take_lone: the only piece of work, as from a worker that is stuck. Both bring home what they
+ * find and give the first of it.
+ */
+void             qk__worker_run_stepped(struct qk__worker *worker, struct qk__work *work);
+bool             qk__worker_empty_inbox(struct qk__worker *worker);
+struct qk__work *qk__worker_steal_from(struct qk__worker *worker, struct qk__worker *victim);
+struct qk__work *qk__worker_take_lone(struct qk__worker *worker, struct qk__worker *victim);
 
 /* Makes a parked worker look again. Thread: any. Never blocks. */
 void qk__worker_notify(struct qk__worker *worker);

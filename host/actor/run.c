@@ -90,8 +90,11 @@ qk_status qk__actor_push(struct qk__home *home, qk_actor *actor, struct qk__mpsc
         return QK_OK;
     if (pushed == FULL || !qk__mailbox_reserve(&actor->mailbox))
         return QK_MAILBOX_FULL;
-    if (qk__strand_push_remote(&actor->mailbox.strand, node))
+    if (qk__strand_push_remote(&actor->mailbox.strand, node)) {
+        if (home != NULL)
+            qk__scheduler_interleave(actor->type->actors->scheduler);
         summon(home, actor);
+    }
     return QK_OK;
 }
 
