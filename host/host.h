@@ -2,10 +2,10 @@
 /*
  * host.h - the door of host/ for the folders above it, and what its own rooms share.
  *
- * Rooms: actor/ (types, identities, mailboxes, activations, turns, pre-warm), state/ (named state
- * and its store), stream/ (streams), model/ (models on devices), ops/ (HTTP, metrics, status). A
- * room keeps what it knows of an activation or a turn in its slot there, so that none of them needs
- * to see another's structs. Public API: host/include/quark/.
+ * Rooms: actor/ (types, identities, mailboxes, activations, turns, pre-warm), guard/ (breaker, rate,
+ * dead letters), state/ (named state and its store), stream/ (streams), model/ (models on devices),
+ * ops/ (HTTP, metrics, status). A room keeps what it knows of an activation or a turn in its slot
+ * there, so that none of them needs to see another's structs. Public API: host/include/quark/.
  */
 #ifndef QUARK_HOST_HOST_H
 #define QUARK_HOST_HOST_H
@@ -99,7 +99,7 @@ void qk__host_on_type(qk_host *host, void (*fn)(void *arg, const struct qk_type 
 struct qk__type_stats {
     uint64_t active, activations, deactivations, messages, failures, expired, cycles;
     uint64_t mailbox_depth;
-    uint64_t refused, dead;    /* actor/undelivered.h */
+    uint64_t handled, refused, dead;    /* how messages ended: actor/undelivered.h */
     uint64_t timers, timer_ticks, timer_skipped;    /* armed now; ticks that came, that did not */
     /* first_call by enum qk_warmth; [0] unused */
     struct { uint64_t count, p50_ns, p99_ns, max_ns; } turn, timer_late, first_call[4];

@@ -72,7 +72,9 @@ qk_status qk__protect_enter_again(struct qk__envelope *envelope, struct qk_error
 /* It was let in, but there was no place in the mailbox. */
 void qk__protect_no_place(struct qk__envelope *envelope);
 
-/* Its handler has run: ends it, or puts it back. Takes the mailbox's reference. Thread: a worker. */
+/*
+ * Its handler has run: ends it, or puts it back. Takes the mailbox's reference. Thread: a worker.
+ */
 void qk__protect_handled(struct qk__envelope *envelope, qk_status status,
                          const struct qk_error *error);
 
@@ -96,8 +98,9 @@ void qk__retries_init(struct qk__retries *retries, uint64_t seed);
 void qk__retries_fini(struct qk__retries *retries);
 
 /*
- * Puts a message back, to be tried again after its wait; false: not any more, since the host drains,
- * or its deadline would be over by then. On true the mailbox's reference goes with it.
+ * Puts a message back, to be tried again after anything up to `delay_ns`; false: not any more,
+ * since the host drains, or its deadline would be over by then. On true the mailbox's reference
+ * goes with it.
  */
 bool qk__retry_later(struct qk__envelope *envelope, uint64_t delay_ns);
 

@@ -271,8 +271,15 @@ qk_status qk_dead_letters_each(qk_host *host, const struct qk_dead_letter_query 
 qk_status qk_dead_letters_delete(qk_host *host, const struct qk_dead_letter_query *query,
                                  size_t *out_count)
 {
+    qk_status status = QK_OK;
+
     if (host == NULL || query == NULL)
         return QK_INVALID_ARGUMENT;
+    /* Whoever writes that they are gone is work of the host. */
+    if (qk__host_opts(host)->dead_letters_durable)
+        status = qk__client_check(qk__host_actors(host), NULL);
+    if (status != QK_OK)
+        return status;
     return qk__dead_letters_delete(qk__host_dead_letters(host), query, out_count);
 }
 

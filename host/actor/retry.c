@@ -2,7 +2,7 @@
 /*
  * retry.c - messages that wait to be tried again; see protect.h.
  *
- *     put back --timer, or the host drains--> fired --a place in the mailbox--> as any other message
+ *     put back --timer, or the host drains--> fired --a place in the mailbox--> as any message
  *        ^                                      |
  *        +------- full, or the breaker is open -+--no more tries--> its end
  *

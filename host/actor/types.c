@@ -5,6 +5,7 @@
  */
 #include "host/actor/actors.h"
 #include "host/actor/protect.h"
+#include "host/actor/undelivered.h"
 
 #include "base/memory.h"
 #include "host/stream/streams.h"
@@ -293,6 +294,7 @@ void qk__host_type_stats(const qk_host *host, const struct qk_type *declared,
         out_stats->expired += atomic_load_explicit(&type->counts[i].expired, memory_order_relaxed);
         out_stats->cycles += atomic_load_explicit(&type->counts[i].cycles, memory_order_relaxed);
     }
+    out_stats->handled = qk__type_handled(type);
     out_stats->refused = atomic_load_explicit(&type->refused, memory_order_relaxed);
     out_stats->dead = atomic_load_explicit(&type->dead, memory_order_relaxed);
     out_stats->active = atomic_load_explicit(&type->active, memory_order_relaxed);

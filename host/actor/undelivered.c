@@ -44,6 +44,18 @@ void qk__undelivered(struct qk__envelope *envelope, enum qk_dead_reason reason,
     qk__complete(envelope, error->status, error);
 }
 
+uint64_t qk__type_handled(const struct qk__type *type)
+{
+    uint64_t turns = 0, unfinished = 0;
+
+    /* First those to be taken off, so that one that comes meanwhile makes nothing negative. */
+    if (type->protect != NULL)
+        unfinished = atomic_load_explicit(&type->protect->unfinished_runs, memory_order_relaxed);
+    for (uint32_t i = 0; i < type->actors->worker_count; i++)
+        turns += atomic_load_explicit(&type->counts[i].messages, memory_order_relaxed);
+    return turns > unfinished ? turns - unfinished : 0;
+}
+
 void qk__host_message_books(const qk_host *host, struct qk__message_books *out_books)
 {
     struct qk__actors *actors = qk__host_actors(host);
@@ -51,13 +63,7 @@ void qk__host_message_books(const qk_host *host, struct qk__message_books *out_b
 
     *out_books = (struct qk__message_books){0};
     for (; type != NULL; type = atomic_load_explicit(&type->next, memory_order_acquire)) {
-        uint64_t runs = 0;
-
-        for (uint32_t i = 0; i < actors->worker_count; i++)
-            runs += atomic_load_explicit(&type->counts[i].messages, memory_order_relaxed);
-        if (type->protect != NULL)
-            runs -= atomic_load_explicit(&type->protect->unfinished_runs, memory_order_relaxed);
-        out_books->handled += runs;
+        out_books->handled += qk__type_handled(type);
         out_books->refused += atomic_load_explicit(&type->refused, memory_order_relaxed);
         out_books->dead += atomic_load_explicit(&type->dead, memory_order_relaxed);
     }

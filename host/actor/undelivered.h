@@ -21,6 +21,9 @@ static inline void qk__count_refused(struct qk__type *type)
     atomic_fetch_add_explicit(&type->refused, 1, memory_order_relaxed);
 }
 
+/* Messages of a type whose handler ran to their end: turns, less those that were not the last. */
+uint64_t qk__type_handled(const struct qk__type *type);
+
 /*
  * Keeps a tell as a dead letter and counts it. `attempts`: how often its handler ran. The message
  * stays the caller's.

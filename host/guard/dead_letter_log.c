@@ -16,6 +16,7 @@
 #define TYPE "$dead"
 #define NAME "letter"
 #define GROUP_MAX 64u
+#define LOGGED     1000u           /* one of so many that are not saved */
 #define QUEUED_MAX (64ull << 20) /* bytes; what comes faster than the disk takes is not saved */
 
 struct change {
@@ -97,8 +98,10 @@ qk_status qk__dead_letter_log_read(struct qk__dead_letter_log *log,
 
 static void count_unsaved(struct qk__dead_letter_log *log, uint64_t id, const char *why)
 {
-    atomic_fetch_add_explicit(&log->unsaved, 1, memory_order_relaxed);
-    qk__log(log->log, QK__LOG_WARN, "dead-letters", "letter %" PRIu64 " not saved: %s", id, why);
+    /* All are counted; a log of each would only make a slow disk slower. */
+    if (atomic_fetch_add_explicit(&log->unsaved, 1, memory_order_relaxed) % LOGGED == 0)
+        qk__log(log->log, QK__LOG_WARN, "dead-letters", "letter %" PRIu64 " not saved: %s", id,
+                why);
 }
 
 static size_t take_group(struct qk__dead_letter_log *log, struct change **changes)

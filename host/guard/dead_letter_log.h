@@ -3,7 +3,7 @@
  * dead_letter_log.h - writes letters behind: what has changed is queued, and work on a worker
  * commits it to the store, many changes at a time and in order.
  *
- *     note --> [queued] --the writer takes up to GROUP_MAX--> one commit --> next, until none is left
+ *     note --> [queued] --the writer takes up to GROUP_MAX--> one commit --> the next, or the end
  *
  * So whoever posts a letter waits for no disk. A host that stops waits until all is written; one
  * that crashes may lose the letters of its last moments. The writer ends when it finds nothing

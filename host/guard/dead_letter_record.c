@@ -69,9 +69,9 @@ static uint64_t get(const unsigned char *at, size_t size)
 void *qk__dead_record_encode(const struct qk__dead_record *record, size_t *out_size)
 {
     const struct qk_dead_letter *letter = &record->letter;
-    const char                  *texts[TEXTS] = {letter->type, letter->key, letter->method, letter->sentence};
-    const size_t                 payload_bytes = letter->payload != NULL ? letter->payload_bytes : 0;
-    size_t                       size = HEADER_BYTES + payload_bytes;
+    const char  *texts[TEXTS] = {letter->type, letter->key, letter->method, letter->sentence};
+    const size_t payload_bytes = letter->payload != NULL ? letter->payload_bytes : 0;
+    size_t       size = HEADER_BYTES + payload_bytes;
     unsigned char               *bytes, *at;
 
     for (size_t i = 0; i < TEXTS; i++)

@@ -3,7 +3,7 @@
  * dead_letters.h - the keep: the latest letters, in order, in memory, and in the store if they are
  * to be durable.
  *
- *     post --> [kept, at most `capacity` and `max_bytes`; the oldest goes] --delete, settled--> gone
+ *     post --> [kept, to `capacity` and `max_bytes`; the oldest goes] --delete, settled--> gone
  *                 |                                      ^
  *                 +--claim: a copy, for a replay --settle: failed again
  *
@@ -54,8 +54,8 @@ qk_status qk__dead_letters_delete(struct qk__dead_letters           *letters,
                                   const struct qk_dead_letter_query *query, size_t *out_count);
 
 /*
- * Takes one for a replay: a copy, the caller's to qk__free() in one piece. QK_NOT_FOUND: gone, or in
- * another replay; QK_NO_MEMORY. Then settle, once: QK_OK forgets it.
+ * Takes one for a replay: a copy, the caller's to qk__free() in one piece. QK_NOT_FOUND: gone, or
+ * in another replay; QK_NO_MEMORY. Then settle, once: QK_OK forgets it.
  */
 qk_status qk__dead_letters_claim(struct qk__dead_letters *letters, uint64_t id,
                                  struct qk_dead_letter **out_copy);

@@ -106,9 +106,9 @@ static json_t *json_of_payload(const struct qk_dead_letter *letter)
 {
     static const char    digits[] = "0123456789abcdef";
     const unsigned char *bytes = letter->payload;
-    const size_t         size = letter->payload_bytes < SHOWN_BYTES ? letter->payload_bytes : SHOWN_BYTES;
-    char                *text;
-    json_t              *json;
+    const size_t whole = letter->payload_bytes, size = whole < SHOWN_BYTES ? whole : SHOWN_BYTES;
+    char        *text;
+    json_t      *json;
 
     if (bytes == NULL)
         return json_null();
@@ -252,17 +252,20 @@ static bool read_chosen(const struct qk__ops_request *request, struct qk_dead_le
         return false;
     if (query->id > 0 || query->type != NULL || (all != NULL && strcmp(all, "true") == 0))
         return true;
-    reply_wrong(reply, BAD_REQUEST, QK_INVALID_ARGUMENT, "say which: id, type, type and key, or all=true");
+    reply_wrong(reply, BAD_REQUEST, QK_INVALID_ARGUMENT,
+                "say which: id, type, type and key, or all=true");
     return false;
 }
 
 static void reply_deleted(struct qk__ops *ops, const struct qk_dead_letter_query *query,
                           struct qk__ops_reply *reply)
 {
-    size_t count = 0;
+    size_t          count = 0;
+    const qk_status status = qk_dead_letters_delete(ops->host, query, &count);
 
-    (void)qk__dead_letters_delete(qk__host_dead_letters(ops->host), query, &count);
-    if (query->id > 0 && count == 0)
+    if (status != QK_OK)
+        reply_wrong(reply, code_of(status), status, "the host stops");
+    else if (query->id > 0 && count == 0)
         reply_no_letter(query->id, reply);
     else
         qk__ops_reply_json(reply, OK, json_pack("{s:I}", "deleted", (json_int_t)count));

@@ -58,6 +58,8 @@ static const struct qk__metric type_metrics[] = {
     {"quark_actor_deactivations_total", "counter", "Deactivations.",
      IN(qk__type_stats, deactivations), 0},
     {"quark_actor_messages_total", "counter", "Messages handled.", IN(qk__type_stats, messages), 0},
+    {"quark_actor_handled_total", "counter", "Messages handled to their end, each counted once.",
+     IN(qk__type_stats, handled), 0},
     {"quark_actor_failures_total", "counter", "Messages whose handler returned an error.",
      IN(qk__type_stats, failures), 0},
     {"quark_actor_expired_total", "counter", "Messages whose deadline passed before their turn.",

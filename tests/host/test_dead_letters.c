@@ -146,7 +146,8 @@ static void letters_are_found_by_id_type_and_actor_and_page_by_page(void **state
     assert_int_equal(ids.ids[0], 5);
     (void)ids_of(letters, &(struct qk_dead_letter_query){.id = 77}, 0);
     assert_int_equal(qk__dead_letters_each(letters,
-                                           &(struct qk_dead_letter_query){.id = 6, .key = "two", .type = "odd"},
+                                           &(struct qk_dead_letter_query){
+                                               .id = 6, .key = "two", .type = "odd"},
                                            check_whole, &seen, NULL),
                      QK_OK);
     assert_int_equal(seen, 1);
@@ -165,7 +166,8 @@ static void deleting_takes_those_of_the_query(void **state)
     for (int i = 0; i < 10; i++)
         post(letters, i % 2 ? "odd" : "even", "k", NULL, 0);
     assert_int_equal(qk__dead_letters_delete(
-                         letters, &(struct qk_dead_letter_query){.type = "odd", .limit = 2}, &count),
+                         letters, &(struct qk_dead_letter_query){.type = "odd", .limit = 2},
+                         &count),
                      QK_OK);
     assert_int_equal(count, 2);
     assert_int_equal(
@@ -610,13 +612,14 @@ static void a_host_that_stops_ends_its_replays(void **state)
 
 static char folder[64];
 
-static qk_host *durable_host(uint32_t workers)
+static qk_host *durable_host(uint32_t capacity)
 {
     const struct qk_type *type = &plain;
-    struct qk_host_opts   opts = fixture_opts(workers);
+    struct qk_host_opts   opts = fixture_opts(1);
 
     opts.state_folder = folder;
     opts.dead_letters_durable = true;
+    opts.dead_letters = capacity;
     return fixture_make(&opts, NULL, &type, 1);
 }
 
@@ -653,14 +656,14 @@ static void durable_letters_outlive_their_host(void **state)
     assert_non_null(mkdtemp(folder));
     memset(&plan, 0, sizeof plan);
     plan.activation = QK_INTERNAL;
-    host = durable_host(1);
+    host = durable_host(0);
     for (uint64_t i = 0; i < 200; i++) {
         assert_int_equal(tell(host, "plain", "one", i), QK_OK);
         assert_int_equal(qk__scheduler_wait_quiet(qk__host_scheduler(host), QK__TIME_NEVER), QK_OK);
     }
     fixture_finish(host);
 
-    host = durable_host(1);
+    host = durable_host(0);
     assert_int_equal(kept(host), 200);
     assert_int_equal(qk_dead_letters_each(host, &all, check_saved, &next, NULL), QK_OK);
     assert_int_equal(next, 200);
@@ -675,7 +678,7 @@ static void durable_letters_outlive_their_host(void **state)
         qk_dead_letters_replay(host, &(struct qk_dead_letter_query){.id = 160}, 0, &replay), QK_OK);
     fixture_finish(host);
 
-    host = durable_host(1);
+    host = durable_host(0);
     assert_int_equal(kept(host), 49);
     assert_int_equal(
         qk_dead_letters_replay(host, &(struct qk_dead_letter_query){.id = 151}, 0, &replay), QK_OK);
@@ -686,6 +689,15 @@ static void durable_letters_outlive_their_host(void **state)
                                           NULL, &next),
                      QK_OK);
     assert_int_equal(next, 1); /* ids go on where they were */
+    assert_int_equal(qk_host_stop(host, 0), QK_OK);
+    assert_int_equal(qk_dead_letters_delete(host, &all, NULL), QK_UNAVAILABLE);
+    qk_host_destroy(host);
+
+    host = durable_host(10);
+    assert_int_equal(kept(host), 10);    /* the rest is gone from the store too */
+    fixture_finish(host);
+    host = durable_host(0);
+    assert_int_equal(kept(host), 10);
     fixture_finish(host);
     remove_folder();
 }

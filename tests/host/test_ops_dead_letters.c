@@ -22,7 +22,10 @@ static qk_status work(qk_turn *turn, void *self, const void *request, void *repl
 
 static const struct qk_method     methods[] = {{"work", work, 0, 0}};
 static const struct qk_protection protection = {
-    .size = sizeof protection, .guards = QK_GUARD_BREAKER | QK_GUARD_RATE, .rate_per_s = 1, .rate_burst = 5};
+    .size = sizeof protection,
+    .guards = QK_GUARD_BREAKER | QK_GUARD_RATE,
+    .rate_per_s = 1,
+    .rate_burst = 5};
 static const struct qk_type worker_type = {.size = sizeof worker_type,
                                            .name = "worker",
                                            .self_bytes = 8,

@@ -16,6 +16,8 @@ host:
   drain_timeout: 10s
   state_folder: state
   state_max_size: 16MiB
+  dead_letters: 20
+  dead_letters_durable: yes
   cache_folder: cache
   log: off
 http:
@@ -78,7 +80,7 @@ wrong_config 'wrong.yaml:3:[0-9]+: .*twice' 'host:' '  name: x' '  name: y'
 refuses 2 'missing.yaml: No such file' serve --config missing.yaml
 head -c 5000 /dev/urandom >random.yaml
 refuses 2 'random.yaml' serve --config random.yaml
-head -c 400 deep/all.yaml | head -c -3 >truncated.yaml
+sed '/greeting/,$d' deep/all.yaml | head -c -12 >truncated.yaml    # in the middle of a path
 refuses 2 'truncated.yaml' serve --config truncated.yaml --set host.state_folder=s
 refuses 2 "$work" serve --config "$work"
 

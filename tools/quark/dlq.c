@@ -121,7 +121,8 @@ static const struct option list_options[] = {
 
 static const struct usage list_usage = {
     .synopsis = "quark dlq list [OPTION...]",
-    .about = "Lists dead letters: messages that could not be handled and that nobody else hears of.",
+    .about = "Lists dead letters: messages that could not be handled, and that nobody else hears "
+             "of.",
     .options = list_options,
     .option_count = QK__COUNT_OF(list_options),
 };

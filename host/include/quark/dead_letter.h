@@ -53,7 +53,10 @@ typedef bool (*qk_dead_letter_fn)(void *arg, const struct qk_dead_letter *letter
 QK_API qk_status qk_dead_letters_each(qk_host *host, const struct qk_dead_letter_query *query,
                                       qk_dead_letter_fn each, void *arg, size_t *out_matching);
 
-/* Forgets them; how many is stored in `out_count`. Errors and thread as above. */
+/*
+ * Forgets them; how many is stored in `out_count`. Errors and thread as above, and QK_UNAVAILABLE
+ * when letters are durable and the host is not running.
+ */
 QK_API qk_status qk_dead_letters_delete(qk_host *host, const struct qk_dead_letter_query *query,
                                         size_t *out_count);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * protect.h - what keeps an actor type from being asked too much, and its messages from being lost:
- * a circuit breaker, a rate limit, retries. All off unless asked for; each is the type's as a whole,
- * in this host.
+ * a circuit breaker, a rate limit, retries. All off unless asked for; each is of the type as a
+ * whole, in this host.
  */
 #ifndef QUARK_PROTECT_H
 #define QUARK_PROTECT_H
