@@ -593,21 +593,23 @@ static bool is_there_to_steal(const struct qk__worker *worker)
     return false;
 }
 
-/* One of the parked, as long as others run. */
+/*
+ * One of the parked, as long as others run. Before it counts as parked: else whoever queues just
+ * then sees no sentinel, and wakes this one.
+ */
 static bool become_sentinel(qk__scheduler *scheduler)
 {
     uint32_t nobody = 0;
 
-    return atomic_load_explicit(&scheduler->parked_count, memory_order_relaxed) <
+    return atomic_load_explicit(&scheduler->parked_count, memory_order_relaxed) + 1 <
                scheduler->worker_count &&
            atomic_compare_exchange_strong_explicit(&scheduler->sentinel_count, &nobody, 1,
                                                    memory_order_relaxed, memory_order_relaxed);
 }
 
-static void sleep_parked(struct qk__worker *worker)
+static void sleep_parked(struct qk__worker *worker, bool is_sentinel)
 {
     qk__scheduler *scheduler = worker->scheduler;
-    const bool     is_sentinel = become_sentinel(scheduler);
     const uint64_t now_ns = qk__clock_now_ns(scheduler->clock);
     /*
      * A timer that another thread arms now comes with a notification, which this wait does not
@@ -620,8 +622,6 @@ static void sleep_parked(struct qk__worker *worker)
     if (due_ns > now_ns)
         qk__futex_wait(&worker->park_word, QK__WORKER_PARKED,
                        due_ns == QK__TIME_NEVER ? QK__TIME_NEVER : due_ns - now_ns);
-    if (is_sentinel)
-        atomic_store_explicit(&scheduler->sentinel_count, 0, memory_order_relaxed);
 }
 
 /*
@@ -635,6 +635,7 @@ static void park(struct qk__worker *worker)
 {
     qk__scheduler *scheduler = worker->scheduler;
     uint32_t       expected = QK__WORKER_RUNNING;
+    bool           is_sentinel;
 
     stop_searching(worker);
     if (!atomic_compare_exchange_strong_explicit(&worker->park_word, &expected, QK__WORKER_PARKED,
@@ -642,15 +643,18 @@ static void park(struct qk__worker *worker)
         return;
     qk__count(&worker->parks, 1);
     qk__count(&worker->busy_ns, worker->time_ns - worker->awake_since_ns);
+    is_sentinel = become_sentinel(scheduler);
     atomic_fetch_add_explicit(&scheduler->parked_count, 1, memory_order_seq_cst);
     qk__scheduler_may_be_quiet(scheduler);
 
     if (scheduler->worker_count > 1)
         qk__section_fence_all();
     if (!is_there_to_steal(worker))
-        sleep_parked(worker);
+        sleep_parked(worker, is_sentinel);
 
     atomic_fetch_sub_explicit(&scheduler->parked_count, 1, memory_order_seq_cst);
+    if (is_sentinel)
+        atomic_store_explicit(&scheduler->sentinel_count, 0, memory_order_relaxed);
     worker->is_searching = true;
     atomic_fetch_add_explicit(&scheduler->searching_count, 1, memory_order_relaxed);
     worker->time_ns = worker->awake_since_ns = qk__clock_now_ns(scheduler->clock);

@@ -216,7 +216,23 @@ struct qk_turn {
     struct qk_error      error;
 };
 
-void qk__turn_init(qk_turn *turn, qk_actor *actor, struct qk__scope *scope);
+static inline void qk__turn_init(qk_turn *turn, qk_actor *actor, struct qk__scope *scope)
+{
+    turn->actors = actor->type->actors;
+    turn->scope = scope;
+    turn->actor = actor;
+    turn->activation = actor->activation;
+    turn->envelope = NULL;
+    turn->caller = NULL;
+    turn->cancel = NULL;
+    turn->deadline_ns = QK__TIME_NEVER;
+    turn->request_bytes = 0;
+    turn->warmth = QK_WAS_ACTIVE;
+    for (size_t i = 0; i < QK__SLOT_COUNT; i++)
+        turn->slots[i] = NULL;
+    turn->error.status = QK_OK;
+    turn->error.text[0] = '\0';
+}
 
 /*
  * After the handler: commits or discards state; what is returned is the turn's outcome, its
@@ -228,7 +244,8 @@ qk_status qk__turn_end(qk_turn *turn, qk_status status);
  * Runs one message to its end, reply included; `was_cold`: it activated the actor. Thread: the
  * consumer.
  */
-void qk__turn_run(qk_actor *actor, struct qk__envelope *envelope, bool was_cold);
+void qk__turn_run(struct qk__scope *scope, qk_actor *actor, struct qk__envelope *envelope,
+                  bool was_cold);
 
 /*
  * Runs a method on the caller's stack for `caller`. Thread: the consumer of `to`, which is active.

@@ -6,22 +6,20 @@
 #include "host/actor/actors.h"
 #include "host/actor/protect.h"
 
-#define CLASS_BYTES 64u
-#define KEPT        1024u    /* of one size in one pool; more go back to the heap */
-
 static size_t align16(size_t bytes)
 {
     return (bytes + 15u) & ~(size_t)15u;
 }
 
-static size_t callers_at(void)
+static size_t callers_at(enum qk__envelope_kind kind)
 {
-    return align16(sizeof(struct qk__envelope));
+    return align16(kind == QK__TELL ? QK__TELL_BYTES : sizeof(struct qk__envelope));
 }
 
 static size_t request_at(const struct qk__envelope *envelope)
 {
-    return align16(callers_at() + envelope->caller_count * sizeof(qk_actor *));
+    return align16(callers_at((enum qk__envelope_kind)envelope->kind) +
+                   envelope->caller_count * sizeof(qk_actor *));
 }
 
 static size_t reply_at(const struct qk__envelope *envelope)
@@ -36,7 +34,8 @@ static size_t error_at(const struct qk__envelope *envelope)
 
 qk_actor **qk__envelope_callers(struct qk__envelope *envelope)
 {
-    return (qk_actor **)(void *)((char *)envelope + callers_at());
+    return (qk_actor **)(void *)((char *)envelope +
+                                callers_at((enum qk__envelope_kind)envelope->kind));
 }
 
 void *qk__envelope_request(struct qk__envelope *envelope)
@@ -72,7 +71,7 @@ static size_t whole_size(enum qk__envelope_kind kind, size_t caller_count, size_
                          size_t reply_bytes)
 {
     const size_t request_end =
-        align16(callers_at() + caller_count * sizeof(qk_actor *)) + request_bytes;
+        align16(callers_at(kind) + caller_count * sizeof(qk_actor *)) + request_bytes;
     size_t       size;
 
     if (kind == QK__TELL)
@@ -101,22 +100,10 @@ qk_status qk__envelopes_init(struct qk__envelopes *envelopes, uint32_t worker_co
     return QK_OK;
 }
 
-/* The next of a list of free ones is kept in the node that links a mailbox otherwise. */
-static struct qk__envelope *next_free(struct qk__envelope *envelope)
-{
-    return (struct qk__envelope *)(void *)atomic_load_explicit(&envelope->node.next,
-                                                               memory_order_relaxed);
-}
-
-static void set_next_free(struct qk__envelope *envelope, struct qk__envelope *next)
-{
-    atomic_store_explicit(&envelope->node.next, (struct qk__mpsc_node *)next, memory_order_relaxed);
-}
-
 static void free_list(struct qk__envelope *envelope)
 {
     while (envelope != NULL) {
-        struct qk__envelope *next = next_free(envelope);
+        struct qk__envelope *next = qk__envelope_next_free(envelope);
 
         qk__free(envelope);
         envelope = next;
@@ -156,15 +143,8 @@ static void leave_pool(struct qk__actors *actors, uint32_t index)
 
 static void keep(struct qk__envelope_pool *pool, struct qk__envelope *envelope)
 {
-    const uint16_t size_class = envelope->size_class;
-
-    if (pool->counts[size_class] >= KEPT) {
+    if (!qk__envelope_keep(pool, envelope))
         qk__free(envelope);
-        return;
-    }
-    set_next_free(envelope, pool->free[size_class]);
-    pool->free[size_class] = envelope;
-    pool->counts[size_class]++;
 }
 
 static void take_back(struct qk__envelope_pool *pool)
@@ -176,7 +156,7 @@ static void take_back(struct qk__envelope_pool *pool)
     /* Acquire: pairs with the release in send_home(). */
     envelope = atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
     while (envelope != NULL) {
-        struct qk__envelope *next = next_free(envelope);
+        struct qk__envelope *next = qk__envelope_next_free(envelope);
 
         keep(pool, envelope);
         envelope = next;
@@ -188,29 +168,21 @@ static void send_home(struct qk__envelope_pool *pool, struct qk__envelope *envel
     struct qk__envelope *first = atomic_load_explicit(&pool->returned, memory_order_relaxed);
 
     do {
-        set_next_free(envelope, first);
+        qk__envelope_set_next_free(envelope, first);
     } while (!atomic_compare_exchange_weak_explicit(&pool->returned, &first, envelope,
                                                     memory_order_release, memory_order_relaxed));
 }
 
 static struct qk__envelope *take(struct qk__envelope_pool *pool, uint16_t size_class)
 {
-    struct qk__envelope *envelope = pool->free[size_class];
-
-    if (envelope == NULL) {
+    if (pool->free[size_class] == NULL)
         take_back(pool);
-        envelope = pool->free[size_class];
-    }
-    if (envelope != NULL) {
-        pool->free[size_class] = next_free(envelope);
-        pool->counts[size_class]--;
-    }
-    return envelope;
+    return qk__envelope_take(pool, size_class);
 }
 
 static struct qk__envelope *allocate(struct qk__actors *actors, size_t bytes)
 {
-    const size_t         size_class = (bytes + CLASS_BYTES - 1) / CLASS_BYTES;
+    const size_t         size_class = (bytes + QK__ENVELOPE_CLASS_BYTES - 1) / QK__ENVELOPE_CLASS_BYTES;
     struct qk__envelope *envelope = NULL;
     uint32_t             home;
 
@@ -224,7 +196,7 @@ static struct qk__envelope *allocate(struct qk__actors *actors, size_t bytes)
     envelope = take(&actors->envelopes.pools[home], (uint16_t)size_class);
     leave_pool(actors, home);
     if (envelope == NULL)
-        envelope = qk__alloc(size_class * CLASS_BYTES);
+        envelope = qk__alloc(size_class * QK__ENVELOPE_CLASS_BYTES);
     if (envelope != NULL) {
         envelope->home = (uint16_t)home;
         envelope->size_class = (uint16_t)size_class;
@@ -232,7 +204,7 @@ static struct qk__envelope *allocate(struct qk__actors *actors, size_t bytes)
     return envelope;
 }
 
-static void deallocate(struct qk__envelope *envelope)
+void qk__envelope_free(struct qk__envelope *envelope)
 {
     struct qk__actors *actors = envelope->actors;
     uint32_t           here;
@@ -283,8 +255,10 @@ static void hold_callers(struct qk__envelope *envelope, qk_turn *caller)
     }
 }
 
-static void init_call(struct qk__envelope *envelope, qk_turn *caller)
+static void init_call(struct qk__envelope *envelope, size_t reply_bytes, qk_turn *caller)
 {
+    atomic_init(&envelope->refs, 1);
+    envelope->reply_bytes = (uint32_t)reply_bytes;
     envelope->deadline_ns = QK__TIME_NEVER;
     qk__cancel_init(&envelope->cancel);
     qk__wait_init(&envelope->done);
@@ -316,14 +290,12 @@ struct qk__envelope *qk__envelope_create(struct qk__actors *actors, enum qk__env
     envelope->kind = (uint8_t)kind;
     envelope->caller_count = caller_count;
     envelope->method = method;
-    envelope->request_bytes = request_bytes;
-    envelope->reply_bytes = reply_bytes;
+    envelope->request_bytes = (uint32_t)request_bytes;
     envelope->sent_ns = 0;
-    atomic_init(&envelope->refs, 1);
     if (request_bytes > 0)
         memcpy(qk__envelope_request(envelope), request, request_bytes);
     if (kind != QK__TELL)
-        init_call(envelope, caller);
+        init_call(envelope, reply_bytes, caller);
     if (is_guarded)
         qk__guard_init(qk__envelope_guard(envelope), envelope);
     return envelope;
@@ -346,15 +318,16 @@ static void release_chain(struct qk__envelope *envelope)
 /* A loop, not a recursion: a chain of calls can be long. */
 void qk__envelope_release(struct qk__envelope *envelope)
 {
+    if (envelope != NULL && envelope->kind == QK__TELL) {
+        qk__envelope_free(envelope);
+        return;
+    }
     while (envelope != NULL &&
            atomic_fetch_sub_explicit(&envelope->refs, 1, memory_order_acq_rel) == 1) {
-        struct qk__envelope *parent = NULL;
+        struct qk__envelope *parent = envelope->parent;
 
-        if (envelope->kind != QK__TELL) {
-            parent = envelope->parent;
-            release_chain(envelope);
-        }
-        deallocate(envelope);
+        release_chain(envelope);
+        qk__envelope_free(envelope);
         envelope = parent;
     }
 }

@@ -7,8 +7,8 @@
  *     | struct qk__async (QK__ASYNC) | struct qk__guard (protected types)
  *
  * Request and reply are copies: a caller that gives up leaves nothing behind that the callee could
- * write to. Counted: one reference is the mailbox's and then the turn's, one the caller's, one each
- * of calls made in that turn (their chain).
+ * write to. A call is counted: one reference is the mailbox's and then the turn's, one the caller's,
+ * one each of calls made in that turn (their chain). A tell has one owner at a time and no count.
  *
  * Envelopes come from pools of the workers, one list for each size in steps of 64 bytes, and go
  * home when freed elsewhere. So a steady flow of messages allocates nothing. Larger ones are the
@@ -37,10 +37,11 @@ struct qk__envelope {
     uint8_t                found;            /* enum qk__life of the actor when this was sent */
     uint16_t               caller_count;
     uint32_t               method;
-    _Atomic uint32_t       refs;
-    size_t                 request_bytes, reply_bytes;
+    uint32_t               request_bytes;
     uint64_t               sent_ns; /* 0: the actor was active, nobody measures its first call */
-    /* Calls only. */
+    /* Calls only: a tell ends here, and a small one fills one cache line. */
+    _Atomic uint32_t       refs;
+    uint32_t               reply_bytes;
     uint64_t               deadline_ns;
     struct qk__cancel      cancel;           /* set when the caller gives up */
     struct qk__wait        done;
@@ -61,7 +62,9 @@ struct qk__async {
 #define QK__REQUEST_MAX                                                                            \
     (1ull << 30) /* bytes of a request or a reply: what is larger is a mistake */
 
-#define QK__ENVELOPE_CLASSES 64u
+#define QK__ENVELOPE_CLASSES     64u
+#define QK__ENVELOPE_CLASS_BYTES 64u
+#define QK__ENVELOPES_KEPT       1024u    /* of one size in one pool; more go back to the heap */
 
 struct qk__envelope_pool {
     struct qk__envelope         *free[QK__ENVELOPE_CLASSES];
@@ -78,12 +81,58 @@ struct qk__envelopes {
 qk_status qk__envelopes_init(struct qk__envelopes *envelopes, uint32_t worker_count);
 void      qk__envelopes_fini(struct qk__envelopes *envelopes);
 
+/* The next of a list of free ones is kept in the node that links a mailbox otherwise. */
+static inline struct qk__envelope *qk__envelope_next_free(struct qk__envelope *envelope)
+{
+    return (struct qk__envelope *)(void *)atomic_load_explicit(&envelope->node.next,
+                                                               memory_order_relaxed);
+}
+
+static inline void qk__envelope_set_next_free(struct qk__envelope *envelope,
+                                              struct qk__envelope *next)
+{
+    atomic_store_explicit(&envelope->node.next, (struct qk__mpsc_node *)next, memory_order_relaxed);
+}
+
+/* From the caller's own pool; NULL: it has none of this size at hand. */
+static inline struct qk__envelope *qk__envelope_take(struct qk__envelope_pool *pool,
+                                                     size_t                    size_class)
+{
+    struct qk__envelope *envelope = pool->free[size_class];
+
+    if (envelope != NULL) {
+        pool->free[size_class] = qk__envelope_next_free(envelope);
+        pool->counts[size_class]--;
+    }
+    return envelope;
+}
+
+/* Into the caller's own pool, where it came from; false: that has enough. */
+static inline bool qk__envelope_keep(struct qk__envelope_pool *pool, struct qk__envelope *envelope)
+{
+    const uint16_t size_class = envelope->size_class;
+
+    if (pool->counts[size_class] >= QK__ENVELOPES_KEPT)
+        return false;
+    qk__envelope_set_next_free(envelope, pool->free[size_class]);
+    pool->free[size_class] = envelope;
+    pool->counts[size_class]++;
+    return true;
+}
+
+/*
+ * Of a tell: where its request begins. Requests of calls lie behind the chain, see
+ * qk__envelope_request().
+ */
+#define QK__TELL_BYTES offsetof(struct qk__envelope, refs)
+
 /* One reference. Holds `to` when it is a call. NULL: no memory. */
 struct qk__envelope *qk__envelope_create(struct qk__actors *actors, enum qk__envelope_kind kind,
                                          qk_actor *to, uint32_t method, const void *request,
                                          size_t request_bytes, qk_turn *caller);
-void                 qk__envelope_retain(struct qk__envelope *envelope);
+void                 qk__envelope_retain(struct qk__envelope *envelope);    /* a call */
 void                 qk__envelope_release(struct qk__envelope *envelope);
+void                 qk__envelope_free(struct qk__envelope *envelope);    /* a tell */
 
 qk_actor       **qk__envelope_callers(struct qk__envelope *envelope);    /* innermost first; held */
 void            *qk__envelope_request(struct qk__envelope *envelope);

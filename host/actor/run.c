@@ -11,7 +11,7 @@
  * post (strand.h) has one. Those the consumer gives back when it ends (run_refs, posts_taken).
  * Activation takes one for itself, deactivation leaves it to the consumer.
  */
-#include "host/actor/actors.h"
+#include "host/actor/push.h"
 #include "host/actor/undelivered.h"
 
 #include "base/memory.h"
@@ -22,91 +22,6 @@
 static qk_actor *actor_of(struct qk__strand *strand)
 {
     return QK__CONTAINER_OF(strand, qk_actor, mailbox.strand);
-}
-
-/* ---- Pushing ---- */
-
-/* Thread: who has just become responsible for an idle actor's run, and so may look. */
-static void hold_for_run(qk_actor *actor)
-{
-    if (actor->activation != NULL)
-        return;
-    qk_actor_retain(actor);
-    actor->run_refs++;
-}
-
-/* Something was pushed onto the remote queue, and the owner doesn't look. */
-static void summon(struct qk__home *home, qk_actor *actor)
-{
-    struct qk__strand *strand = &actor->mailbox.strand;
-
-    if (home != NULL && qk__strand_pull(home, strand, false)) {
-        atomic_store_explicit(&strand->is_posted, false, memory_order_release);
-        hold_for_run(actor);
-        qk__strand_requeue(home, strand);
-        return;
-    }
-    qk_actor_retain(actor);    /* the post's */
-    qk__strand_post(actor->type->actors->scheduler, strand);
-}
-
-enum pushed { PUSHED, FULL, NOT_OURS };
-
-/* Where almost every message goes: from an actor of this worker to another one of this worker. */
-static enum pushed push_local(struct qk__home *home, qk_actor *actor, struct qk__mpsc_node *node,
-                              bool is_awaited)
-{
-    struct qk__mailbox *mailbox = &actor->mailbox;
-    enum pushed         pushed = NOT_OURS;
-
-    qk__section_enter(&home->section);
-    if (qk__strand_takes_local(home, &mailbox->strand)) {
-        pushed = FULL;
-        if (qk__mailbox_has_room(mailbox)) {
-            pushed = PUSHED;
-            qk__mailbox_push_local(mailbox, node);
-            if (qk__strand_state(&mailbox->strand) == QK__STRAND_IDLE) {
-                hold_for_run(actor);
-                if (is_awaited)
-                    qk__strand_queue_next(home, &mailbox->strand);
-                else
-                    qk__strand_queue(home, &mailbox->strand);
-            }
-        }
-    }
-    qk__section_leave(&home->section);
-    if (pushed == PUSHED)
-        qk__home_queued(home);
-    return pushed;
-}
-
-qk_status qk__actor_push(struct qk__home *home, qk_actor *actor, struct qk__mpsc_node *node,
-                         bool is_awaited)
-{
-    const enum pushed pushed =
-        home != NULL ? push_local(home, actor, node, is_awaited) : NOT_OURS;
-
-    if (pushed == PUSHED)
-        return QK_OK;
-    if (pushed == FULL || !qk__mailbox_reserve(&actor->mailbox))
-        return QK_MAILBOX_FULL;
-    if (qk__strand_push_remote(&actor->mailbox.strand, node)) {
-        if (home != NULL)
-            qk__scheduler_interleave(actor->type->actors->scheduler);
-        summon(home, actor);
-    }
-    return QK_OK;
-}
-
-void qk__actor_post(qk_actor *actor, uint32_t flags)
-{
-    qk__worker *worker = qk__worker_current();
-    const bool  is_ours =
-        worker != NULL && qk__worker_scheduler(worker) == actor->type->actors->scheduler;
-
-    atomic_fetch_or_explicit(&actor->control, flags, memory_order_acq_rel);
-    if (qk__mailbox_nudge(&actor->mailbox))
-        summon(is_ours ? qk__worker_home(worker) : NULL, actor);
 }
 
 /* ---- Ending ---- */
@@ -158,7 +73,7 @@ void qk__actor_give_up(struct qk__scope *scope, qk_actor *actor)
     scope->strand = strand->outer;
     if (!has_duties(actor) && go_idle(actor, scope->home))
         return;
-    hold_for_run(actor);
+    qk__actor_hold_for_run(actor);
     qk__strand_requeue(scope->home, strand);
 }
 
@@ -205,7 +120,7 @@ static bool run_control(qk_actor *actor)
     return (flags & QK__CONTROL_TICK) && actor->activation != NULL && qk__timers_control(actor);
 }
 
-static void run_message(qk_actor *actor, struct qk__envelope *envelope)
+static void run_message(struct qk__scope *scope, qk_actor *actor, struct qk__envelope *envelope)
 {
     const bool      was_cold = actor->activation == NULL;
     bool            was_leaving;
@@ -216,7 +131,7 @@ static void run_message(qk_actor *actor, struct qk__envelope *envelope)
         return;
     }
     was_leaving = actor->activation->is_leaving;
-    qk__turn_run(actor, envelope, was_cold);
+    qk__turn_run(scope, actor, envelope, was_cold);
     if (was_leaving && actor->activation->left_to_do > 0)
         actor->activation->left_to_do--;
 }
@@ -257,7 +172,7 @@ void qk__actor_run(struct qk__strand *strand)
         node = qk__mailbox_pop(lot, &actor->mailbox);
         if (node != NULL) {
             budget--;
-            run_message(actor, envelope_of(node));
+            run_message(scope, actor, envelope_of(node));
         } else if (atomic_load_explicit(&actor->control, memory_order_acquire) == 0 &&
                    go_idle(actor, scope->home)) {
             /*

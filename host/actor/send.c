@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* send.c - into a mailbox, with backpressure; and out of a turn, with the outcome. */
-#include "host/actor/actors.h"
 #include "host/actor/client.h"
 #include "host/actor/protect.h"
+#include "host/actor/push.h"
 #include "host/actor/undelivered.h"
+
+#include <string.h>
+
+#define SMALL_BYTES 256u
 
 qk_status qk__message_check(const struct qk__actors *actors, const struct qk__message *message,
                             bool is_tell, struct qk_error *error)
@@ -143,19 +147,95 @@ static uint64_t patience_ns(const qk_turn *turn)
     return qk__time_after_ns(qk__actors_now_ns(turn->actors), turn->actors->call_timeout_ns);
 }
 
-qk_status qk_tell(qk_turn *turn, qk_actor *to, uint32_t method, const void *request,
-                  size_t size_bytes)
+static qk_status tell_slowly(qk_turn *turn, const struct qk__message *message)
 {
-    const struct qk__message message = {to, method, request, size_bytes};
-    qk_status                status = qk__message_check(turn->actors, &message, true, &turn->error);
+    qk_status status = qk__message_check(turn->actors, message, true, &turn->error);
 
     if (status != QK_OK)
         return status;
     /* The clock is read only for a mailbox that is full, or nearly so. */
-    return tell(turn, turn->actors, &message,
-                qk__mailbox_depth(&to->mailbox) + 1 < to->mailbox.capacity ? QK__TIME_NEVER - 1
-                                                                           : patience_ns(turn),
+    return tell(turn, turn->actors, message,
+                qk__mailbox_depth(&message->to->mailbox) + 1 < message->to->mailbox.capacity
+                    ? QK__TIME_NEVER - 1
+                    : patience_ns(turn),
                 &turn->error);
+}
+
+/*
+ * Whether a message may take the short way: well formed, to an active actor of a plain type of this
+ * host, and of a size that the worker has an envelope for.
+ */
+static inline bool is_plain(const qk_turn *turn, const struct qk__message *message)
+{
+    const qk_actor         *to = message->to;
+    const struct qk__type  *type;
+    const struct qk_method *method;
+
+    if (to == NULL)
+        return false;
+    type = to->type;
+    if (type->actors != turn->actors || (type->traits & ~QK__TRAIT_STATES) != 0 ||
+        message->method >= type->declared.method_count || message->size_bytes > SMALL_BYTES ||
+        qk__actor_life(to) != QK__LIFE_ACTIVE)
+        return false;
+    method = &type->declared.methods[message->method];
+    return message->size_bytes == method->request_bytes &&
+           (message->request != NULL || message->size_bytes == 0);
+}
+
+/* A call of memcpy() costs more than most requests are long. */
+static inline void copy_small(char *to, const char *from, size_t bytes)
+{
+    for (; bytes >= 8; bytes -= 8, to += 8, from += 8)
+        memcpy(to, from, 8);
+    for (; bytes > 0; bytes--)
+        *to++ = *from++;
+}
+
+static inline struct qk__envelope *make_small_tell(struct qk__actors *actors, uint32_t worker,
+                                                   const struct qk__message *message)
+{
+    const size_t size_class =
+        (QK__TELL_BYTES + message->size_bytes + QK__ENVELOPE_CLASS_BYTES - 1) /
+        QK__ENVELOPE_CLASS_BYTES;
+    struct qk__envelope *envelope = qk__envelope_take(&actors->envelopes.pools[worker], size_class);
+
+    if (envelope == NULL)
+        return NULL;
+    envelope->actors = actors;
+    envelope->to = message->to;
+    envelope->kind = QK__TELL;
+    envelope->found = QK__LIFE_ACTIVE;
+    envelope->caller_count = 0;
+    envelope->method = message->method;
+    envelope->request_bytes = (uint32_t)message->size_bytes;
+    envelope->sent_ns = 0;
+    copy_small((char *)envelope + QK__TELL_BYTES, message->request, message->size_bytes);
+    return envelope;
+}
+
+qk_status qk_tell(qk_turn *turn, qk_actor *to, uint32_t method, const void *request,
+                  size_t size_bytes)
+{
+    const struct qk__message message = {to, method, request, size_bytes};
+    struct qk__home         *home = turn->scope->home;
+    struct qk__envelope     *envelope;
+
+    if (__builtin_expect(!is_plain(turn, &message), 0))
+        return tell_slowly(turn, &message);
+    envelope = make_small_tell(turn->actors, home->index, &message);
+    if (__builtin_expect(envelope == NULL, 0))
+        return tell_slowly(turn, &message);
+    switch (qk__actor_push_local(home, to, &envelope->node, false)) {
+    case QK__PUSHED: return QK_OK;
+    case QK__PUSHED_NOT_OURS:
+        if (qk__actor_push_remote(home, to, &envelope->node) == QK_OK)
+            return QK_OK;
+        break;
+    case QK__PUSHED_FULL: break;
+    }
+    qk__envelope_free(envelope);
+    return tell_slowly(turn, &message);
 }
 
 qk_status qk_client_tell(qk_host *host, qk_actor *to, uint32_t method, const void *request,

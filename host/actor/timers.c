@@ -315,7 +315,7 @@ static void run_tick(struct qk__timers *timers, struct timer *timer)
     }
     begin_tick(timer);
     timers->refs++; /* a turn that fails may end them all, and the activation with them */
-    qk__turn_run(actor, message, false);
+    qk__turn_run(qk__worker_scope(), actor, message, false);
     if (ends_here && timer->generation == generation)
         end_tick(timer);
     release(timers);

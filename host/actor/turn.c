@@ -14,24 +14,6 @@
 #define TIMED_TURNS                                                                                \
     32u /* one turn in so many is timed: reading the clock costs as much as a small turn */
 
-void qk__turn_init(qk_turn *turn, qk_actor *actor, struct qk__scope *scope)
-{
-    turn->actors = actor->type->actors;
-    turn->scope = scope;
-    turn->actor = actor;
-    turn->activation = actor->activation;
-    turn->envelope = NULL;
-    turn->caller = NULL;
-    turn->cancel = NULL;
-    turn->deadline_ns = QK__TIME_NEVER;
-    turn->request_bytes = 0;
-    turn->warmth = QK_WAS_ACTIVE;
-    for (size_t i = 0; i < QK__SLOT_COUNT; i++)
-        turn->slots[i] = NULL;
-    turn->error.status = QK_OK;
-    turn->error.text[0] = '\0';
-}
-
 /* A status that the handler never explained gets a sentence that at least says whose it is. */
 static void explain(qk_turn *turn, qk_status status)
 {
@@ -40,7 +22,7 @@ static void explain(qk_turn *turn, qk_status status)
                      turn->actor->key, qk_status_text(status));
 }
 
-qk_status qk__turn_end(qk_turn *turn, qk_status status)
+static inline qk_status end_turn(qk_turn *turn, qk_status status)
 {
     if (turn->actor->type->traits & QK__TRAIT_STATES) {
         if (status == QK_OK)
@@ -51,6 +33,11 @@ qk_status qk__turn_end(qk_turn *turn, qk_status status)
     if (status != QK_OK)
         explain(turn, status);
     return status;
+}
+
+qk_status qk__turn_end(qk_turn *turn, qk_status status)
+{
+    return end_turn(turn, status);
 }
 
 /* What every handled message counts. */
@@ -81,7 +68,7 @@ static void note_first_call(const qk_turn *turn, uint64_t sent_ns, uint64_t end_
                              turn->warmth, latency_ns);
 }
 
-static qk_status run_method(qk_turn *turn, uint32_t method, const void *request, void *reply)
+static inline qk_status run_method(qk_turn *turn, uint32_t method, const void *request, void *reply)
 {
     const bool     timed = is_timed(turn);
     const uint64_t begin_ns = timed ? qk__actors_now_ns(turn->actors) : 0;
@@ -89,7 +76,7 @@ static qk_status run_method(qk_turn *turn, uint32_t method, const void *request,
 
     status = turn->actor->type->declared.methods[method].fn(turn, turn->activation->self, request,
                                                             reply);
-    status = qk__turn_end(turn, status);
+    status = end_turn(turn, status);
     count_turn(turn, status);
     if (timed)
         qk__histogram_add_shared(&turn->actor->type->turn,
@@ -97,8 +84,17 @@ static qk_status run_method(qk_turn *turn, uint32_t method, const void *request,
     return status;
 }
 
-/* A caller that has given up wants no answer, and a host that cuts off gives none. */
-static bool refuse(const struct qk__scope *scope, qk_actor *actor, struct qk__envelope *envelope)
+/*
+ * A caller that has given up wants no answer, and a host that cuts off gives none. Such a message is
+ * not run.
+ */
+static bool is_wanted(const qk_actor *actor, const struct qk__envelope *envelope)
+{
+    return !atomic_load_explicit(&actor->type->actors->is_cut_off, memory_order_relaxed) &&
+           (envelope->kind == QK__TELL || !qk__cancel_is_set(&envelope->cancel));
+}
+
+static void refuse(const struct qk__scope *scope, qk_actor *actor, struct qk__envelope *envelope)
 {
     enum qk_dead_reason reason;
     struct qk_error     error;
@@ -108,27 +104,50 @@ static bool refuse(const struct qk__scope *scope, qk_actor *actor, struct qk__en
         reason = QK_DEAD_EXPIRED;
         qk_error_set(&error, QK_CANCELLED, "%s/%s: the caller gave up before its turn came",
                      qk_actor_type(actor), actor->key);
-    } else if (atomic_load_explicit(&actor->type->actors->is_cut_off, memory_order_relaxed)) {
+    } else {
         reason = QK_DEAD_STOPPED;
         qk_error_set(&error, QK_UNAVAILABLE, "%s/%s: the host stops", qk_actor_type(actor),
                      actor->key);
-    } else {
-        return false;
     }
     qk__undelivered(envelope, reason, &error);
-    return true;
 }
 
-void qk__turn_run(qk_actor *actor, struct qk__envelope *envelope, bool was_cold)
+/* The short way of most messages: a tell to an active actor of a plain type ends where it is freed. */
+static inline void end_message(const qk_turn *turn, struct qk__envelope *envelope, qk_status status)
 {
-    struct qk__scope *scope = qk__worker_scope();
-    uint64_t          sent_ns = envelope->sent_ns;
-    qk_turn           turn;
-    qk_status         status;
-    void             *reply = NULL;
+    struct qk__envelope_pool *pool = &turn->actors->envelopes.pools[turn->scope->home->index];
 
-    if (refuse(scope, actor, envelope))
+    if (turn->actor->type->traits & QK__TRAIT_PROTECTED)
+        qk__protect_handled(envelope, status, &turn->error);
+    else if (envelope->kind != QK__TELL)
+        qk__complete(envelope, status, &turn->error);
+    else if (envelope->home != turn->scope->home->index ||
+             envelope->size_class == QK__ENVELOPE_CLASSES || !qk__envelope_keep(pool, envelope))
+        qk__envelope_free(envelope);
+}
+
+/* Of a call: by when, given up by whom, and room for the reply, zeroed. */
+static void *open_call(qk_turn *turn, struct qk__envelope *envelope)
+{
+    turn->cancel = turn->scope->cancel = &envelope->cancel;
+    turn->deadline_ns = envelope->deadline_ns;
+    return envelope->reply_bytes > 0
+               ? memset(qk__envelope_reply(envelope), 0, envelope->reply_bytes)
+               : NULL;
+}
+
+void qk__turn_run(struct qk__scope *scope, qk_actor *actor, struct qk__envelope *envelope,
+                  bool was_cold)
+{
+    uint64_t  sent_ns = envelope->sent_ns;
+    qk_turn   turn;
+    qk_status status;
+    void     *request, *reply = NULL;
+
+    if (__builtin_expect(!is_wanted(actor, envelope), 0)) {
+        refuse(scope, actor, envelope);
         return;
+    }
     qk__turn_init(&turn, actor, scope);
     turn.envelope = envelope;
     turn.request_bytes = envelope->request_bytes;
@@ -137,18 +156,15 @@ void qk__turn_run(qk_actor *actor, struct qk__envelope *envelope, bool was_cold)
         if (sent_ns == 0)
             sent_ns = turn.activation->began_ns;
     }
-    if (envelope->kind != QK__TELL) {
-        turn.cancel = scope->cancel = &envelope->cancel;
-        turn.deadline_ns = envelope->deadline_ns;
-        if (envelope->reply_bytes > 0)
-            reply = memset(qk__envelope_reply(envelope), 0, envelope->reply_bytes);
+    if (envelope->kind == QK__TELL) {
+        request = (char *)envelope + QK__TELL_BYTES;
+    } else {
+        request = qk__envelope_request(envelope);
+        reply = open_call(&turn, envelope);
     }
-    status = run_method(&turn, envelope->method, qk__envelope_request(envelope), reply);
+    status = run_method(&turn, envelope->method, request, reply);
     scope->cancel = NULL;
-    if (actor->type->traits & QK__TRAIT_PROTECTED)
-        qk__protect_handled(envelope, status, &turn.error);
-    else
-        qk__complete(envelope, status, &turn.error);
+    end_message(&turn, envelope, status);
     if (turn.warmth != QK_WAS_ACTIVE)
         note_first_call(&turn, sent_ns, qk__actors_now_ns(turn.actors));
 }
