@@ -28,6 +28,7 @@ typedef struct qk__scheduler qk__scheduler;
 typedef struct qk__worker qk__worker;
 struct qk__strand;
 struct qk__home;
+struct qk__scope;
 
 struct qk__work {
     struct qk__work *next;                     /* the scheduler's while queued */
@@ -52,7 +53,8 @@ struct qk__scheduler_opts {
     uint32_t                lane_threads;      /* at most, for blocking work; 0: 8 */
     const struct qk__clock *clock; /* NULL: the system's; one that stands still needs is_manual */
     bool                    is_manual; /* no threads: the caller steps, see qk__scheduler_step() */
-    void (*run_strand)(struct qk__strand *strand); /* consumes one (strand.h); NULL: there are none */
+    /* Consumes a strand (strand.h) on the coroutine of `scope`; NULL: there are none. */
+    void (*run_strand)(struct qk__strand *strand, struct qk__scope *scope);
     const struct qk__chooser *chooser; /* borrowed; needs is_manual; NULL: steps in a fixed order */
 };
 

@@ -13,7 +13,7 @@
 
 void qk__strand_init(struct qk__strand *strand, uint32_t owner)
 {
-    strand->work.run = qk__strand_run;
+    strand->work.run = NULL;
     strand->first = strand->last = NULL;
     qk__mpsc_init(&strand->remote);
     strand->outer = strand->post_next = NULL;
@@ -22,19 +22,6 @@ void qk__strand_init(struct qk__strand *strand, uint32_t owner)
     atomic_init(&strand->state, QK__STRAND_IDLE);
     atomic_init(&strand->is_posted, false);
     atomic_init(&strand->pulls, 0);
-}
-
-/* The consumer's run: one strand at a time on this coroutine, until a call in place adds another. */
-void qk__strand_run(struct qk__work *work)
-{
-    struct qk__strand *strand = QK__CONTAINER_OF(work, struct qk__strand, work);
-    struct qk__scope  *scope = qk__worker_scope();
-
-    qk__strand_set_state(strand, QK__STRAND_RUNNING);
-    strand->outer = NULL;
-    scope->strand = strand;
-    qk__worker_scheduler(qk__worker_current())->run_strand(strand);
-    scope->strand = NULL;
 }
 
 static bool is_worth_pulling(const qk__scheduler *scheduler, struct qk__strand *strand,

@@ -36,7 +36,7 @@
 enum qk__strand_state { QK__STRAND_IDLE, QK__STRAND_QUEUED, QK__STRAND_RUNNING };
 
 struct qk__strand {
-    struct qk__work       work;           /* in its owner's run queue while QUEUED */
+    struct qk__work       work;           /* in its owner's run queue while QUEUED; no `run` */
     struct qk__mpsc_node *first, *last;   /* the owner's elements */
     struct qk__mpsc       remote;
     struct qk__strand    *outer;          /* the strand that the same coroutine runs around this one */

@@ -331,7 +331,7 @@ static void adopt(struct qk__work *work, uint32_t owner)
         for (struct qk__strand *strand = coroutine->scope.strand; strand != NULL;
              strand = strand->outer)
             atomic_store_explicit(&strand->owner, (uint16_t)owner, memory_order_relaxed);
-    } else if (work->run == qk__strand_run) {
+    } else if (work->run == NULL) {
         atomic_store_explicit(&QK__CONTAINER_OF(work, struct qk__strand, work)->owner,
                               (uint16_t)owner, memory_order_relaxed);
     }
@@ -704,6 +704,18 @@ static struct qk__work *next_work(struct qk__worker *worker)
     return work;
 }
 
+/* One strand at a time on this coroutine, until a call in place adds another. */
+static inline void run_strand(struct qk__worker *worker, struct qk__strand *strand)
+{
+    struct qk__scope *scope = &worker->current->scope;
+
+    qk__strand_set_state(strand, QK__STRAND_RUNNING);
+    strand->outer = NULL;
+    scope->strand = strand;
+    worker->scheduler->run_strand(strand, scope);
+    scope->strand = NULL;
+}
+
 /*
  * What every stack runs, from wherever it was suspended. The worker is asked for anew each time:
  * see the top.
@@ -718,9 +730,11 @@ static void run_loop(void)
             switch_to(worker, &worker->root, keep_landed_from, worker->current);
             continue;
         }
-        work->run(work);
-        worker = qk__worker_current();
-        qk__count(&worker->work_run, 1);
+        if (work->run == NULL)
+            run_strand(worker, QK__CONTAINER_OF(work, struct qk__strand, work));
+        else
+            work->run(work);
+        qk__count(&qk__worker_current()->work_run, 1);
     }
 }
 

@@ -66,7 +66,7 @@ struct qk__scheduler {
     struct qk__worker      *workers;
     struct qk__pu          *pus;            /* where each worker is */
     _Atomic bool            is_stopping, is_cut_off;
-    void (*run_strand)(struct qk__strand *strand);
+    void (*run_strand)(struct qk__strand *strand, struct qk__scope *scope);
     const struct qk__chooser *chooser;      /* manual mode: of steps; NULL: none */
     _Atomic uint32_t        parked_count, searching_count, sentinel_count;
     _Atomic uint32_t        spread;         /* where the last work of a thread went */
@@ -104,9 +104,6 @@ void qk__worker_notify(struct qk__worker *worker);
 
 /* Something has come to its inbox: notifies it, and another when it is busy. Thread: any. */
 void qk__worker_tell(struct qk__worker *worker);
-
-/* strand.c: runs a queued strand. */
-void qk__strand_run(struct qk__work *work);
 
 /* Takes a strand out of the inbox of `worker`, whose thread this is. */
 void qk__strand_accept(struct qk__worker *worker, struct qk__strand *strand);

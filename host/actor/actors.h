@@ -149,6 +149,7 @@ enum {
     QK__CONTROL_PREWARM = 1u << 0,
     QK__CONTROL_TIMER = 1u << 1,    /* the activation's timer found it idle or expired */
     QK__CONTROL_CLOSE = 1u << 2,    /* the host stops */
+    QK__CONTROL_LEAVING = 1u << 31,    /* it goes when its activation's `left_to_do` is 0: stays set */
     QK__CONTROL_TICK = 1u << 3,     /* a timer of the actor is due: timers.c */
 };
 
@@ -186,8 +187,7 @@ struct qk__activation {
     void            *slots[QK__SLOT_COUNT];
     uint64_t         began_ns, ready_ns;
     uint64_t         device_bytes;
-    bool             is_leaving;         /* to be deactivated after `left_to_do` more messages */
-    uint32_t         left_to_do;
+    uint32_t         left_to_do;         /* messages before it goes, when it is leaving */
     _Atomic uint64_t turns;              /* ended */
     struct qk__timer timer;              /* idle.c */
     uint64_t         timer_turns, timer_idle_since_ns;
@@ -260,6 +260,9 @@ qk_status qk__turn_run_in_place(qk_turn *caller, qk_actor *to, uint32_t method, 
  */
 qk_status qk__life_begin(qk_actor *actor, struct qk__envelope *cause, struct qk_error *error);
 
+/* Has it go after so many more messages. Thread: the consumer of an active or warm one. */
+void qk__life_leave(qk_actor *actor, uint32_t left_to_do);
+
 /* Deactivates. Thread: the consumer of an active or warm one. */
 void qk__life_end(qk_actor *actor);
 
@@ -272,7 +275,7 @@ enum qk_warmth qk__life_first_message(qk_actor *actor, bool was_cold, enum qk__l
 /* ---- The consumer: run.c ---- */
 
 /* For the scheduler: consumes an actor's strand. */
-void qk__actor_run(struct qk__strand *strand);
+void qk__actor_run(struct qk__strand *strand, struct qk__scope *scope);
 
 /*
  * Sets control flags and sees to it that the consumer looks. Thread: any; the actor is held. Never

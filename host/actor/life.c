@@ -42,7 +42,15 @@ static void drop(qk_actor *actor)
     close_rooms(actor->activation);
     qk__free(actor->activation);
     actor->activation = NULL;
+    (void)atomic_fetch_and_explicit(&actor->control, ~(uint32_t)QK__CONTROL_LEAVING,
+                                    memory_order_relaxed);
     set_life(actor, QK__LIFE_ABSENT);
+}
+
+void qk__life_leave(qk_actor *actor, uint32_t left_to_do)
+{
+    actor->activation->left_to_do = left_to_do;
+    (void)atomic_fetch_or_explicit(&actor->control, QK__CONTROL_LEAVING, memory_order_relaxed);
 }
 
 static qk__activation *make_activation(qk_actor *actor)

@@ -145,15 +145,10 @@ struct qk__mpsc_node *qk__mailbox_pop_remote(struct qk__mailbox *mailbox)
     return node;
 }
 
-bool qk__mailbox_try_idle(struct qk__home *home, struct qk__full_lot *lot,
-                          struct qk__mailbox *mailbox, uint32_t *out_posts)
+/* Where the sender's fence is not one for this thread. */
+void qk__mailbox_wake_all(struct qk__full_lot *lot, const struct qk__mailbox *mailbox)
 {
-    if (mailbox->strand.first != NULL)
-        return false;
-    if (home->section.needs_fence) {
-        qk__section_fence();
-        if (atomic_load_explicit(&mailbox->waiting, memory_order_relaxed) > 0)
-            qk__mailbox_wake_senders(lot, mailbox, mailbox->capacity);
-    }
-    return qk__strand_try_idle(home, &mailbox->strand, out_posts);
+    qk__section_fence();
+    if (atomic_load_explicit(&mailbox->waiting, memory_order_relaxed) > 0)
+        qk__mailbox_wake_senders(lot, mailbox, mailbox->capacity);
 }

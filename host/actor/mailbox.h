@@ -117,8 +117,17 @@ static inline struct qk__mpsc_node *qk__mailbox_pop(struct qk__full_lot *lot,
     return node;
 }
 
+void qk__mailbox_wake_all(struct qk__full_lot *lot, const struct qk__mailbox *mailbox);
+
 /* As qk__strand_try_idle(). Thread: the consumer. */
-bool qk__mailbox_try_idle(struct qk__home *home, struct qk__full_lot *lot,
-                          struct qk__mailbox *mailbox, uint32_t *out_posts);
+static inline bool qk__mailbox_try_idle(struct qk__home *home, struct qk__full_lot *lot,
+                                        struct qk__mailbox *mailbox, uint32_t *out_posts)
+{
+    if (mailbox->strand.first != NULL)
+        return false;
+    if (__builtin_expect(home->section.needs_fence, 0))
+        qk__mailbox_wake_all(lot, mailbox);
+    return qk__strand_try_idle(home, &mailbox->strand, out_posts);
+}
 
 #endif

@@ -26,6 +26,11 @@ static qk_actor *actor_of(struct qk__strand *strand)
 
 /* ---- Ending ---- */
 
+static bool is_leaving(const qk_actor *actor)
+{
+    return (atomic_load_explicit(&actor->control, memory_order_relaxed) & QK__CONTROL_LEAVING) != 0;
+}
+
 /* True: idle, and the actor is not to be touched any more. */
 static bool go_idle(qk_actor *actor, struct qk__home *home)
 {
@@ -61,17 +66,12 @@ bool qk__actor_claim(struct qk__scope *scope, qk_actor *actor)
     return false;
 }
 
-static bool has_duties(const qk_actor *actor)
-{
-    return actor->activation != NULL && actor->activation->is_leaving;
-}
-
 void qk__actor_give_up(struct qk__scope *scope, qk_actor *actor)
 {
     struct qk__strand *strand = &actor->mailbox.strand;
 
     scope->strand = strand->outer;
-    if (!has_duties(actor) && go_idle(actor, scope->home))
+    if (!is_leaving(actor) && go_idle(actor, scope->home))
         return;
     qk__actor_hold_for_run(actor);
     qk__strand_requeue(scope->home, strand);
@@ -107,73 +107,87 @@ static void fail_waiting(qk_actor *actor, struct qk__envelope *first, const stru
 /* True: it was a turn. */
 static bool run_control(qk_actor *actor)
 {
-    const uint32_t flags = atomic_exchange_explicit(&actor->control, 0, memory_order_acq_rel);
+    const uint32_t flags =
+        atomic_fetch_and_explicit(&actor->control, QK__CONTROL_LEAVING, memory_order_acq_rel);
 
     if (flags & QK__CONTROL_PREWARM)
         qk__prewarm_control(actor);
     if ((flags & QK__CONTROL_TIMER) && actor->activation != NULL)
         qk__idle_control(actor);
-    if ((flags & QK__CONTROL_CLOSE) && actor->activation != NULL) {
-        actor->activation->is_leaving = true;
-        actor->activation->left_to_do = qk__mailbox_depth(&actor->mailbox);
-    }
+    if ((flags & QK__CONTROL_CLOSE) && actor->activation != NULL)
+        qk__life_leave(actor, qk__mailbox_depth(&actor->mailbox));
     return (flags & QK__CONTROL_TICK) && actor->activation != NULL && qk__timers_control(actor);
+}
+
+static bool is_to_leave(const qk_actor *actor)
+{
+    return is_leaving(actor) &&
+           (actor->activation->left_to_do == 0 || qk__mailbox_depth(&actor->mailbox) == 0);
+}
+
+/* What comes before a message, now and then: control, and going. */
+static void run_duties(qk_actor *actor, uint32_t *inout_budget)
+{
+    if (atomic_load_explicit(&actor->control, memory_order_acquire) != QK__CONTROL_LEAVING)
+        *inout_budget -= run_control(actor) && *inout_budget > 0;
+    if (is_to_leave(actor))
+        qk__life_end(actor);
+}
+
+static bool has_duties(const qk_actor *actor)
+{
+    return atomic_load_explicit(&actor->control, memory_order_acquire) != 0;
+}
+
+/* NULL: none to be had right now. */
+static inline struct qk__envelope *next_message(struct qk__full_lot *lot, qk_actor *actor)
+{
+    struct qk__mailbox   *mailbox = &actor->mailbox;
+    struct qk__mpsc_node *node;
+
+    if (mailbox->strand.first == NULL && qk__mpsc_is_idle(&mailbox->strand.remote))
+        return NULL;
+    node = qk__mailbox_pop(lot, mailbox);
+    return node != NULL ? envelope_of(node) : NULL;
 }
 
 static void run_message(struct qk__scope *scope, qk_actor *actor, struct qk__envelope *envelope)
 {
     const bool      was_cold = actor->activation == NULL;
-    bool            was_leaving;
+    const bool      was_leaving = is_leaving(actor);
     struct qk_error error;
 
     if (was_cold && qk__life_begin(actor, envelope, &error) != QK_OK) {
         fail_waiting(actor, envelope, &error);
         return;
     }
-    was_leaving = actor->activation->is_leaving;
     qk__turn_run(scope, actor, envelope, was_cold);
     if (was_leaving && actor->activation->left_to_do > 0)
         actor->activation->left_to_do--;
 }
 
-static bool is_to_leave(const qk_actor *actor)
-{
-    const qk__activation *activation = actor->activation;
-
-    return activation != NULL && activation->is_leaving &&
-           (activation->left_to_do == 0 || qk__mailbox_depth(&actor->mailbox) == 0);
-}
-
-/* What comes before a message: control, and going. */
-static void run_duties(qk_actor *actor, uint32_t *inout_budget)
-{
-    if (atomic_load_explicit(&actor->control, memory_order_acquire) != 0)
-        *inout_budget -= run_control(actor) && *inout_budget > 0;
-    if (is_to_leave(actor))
-        qk__life_end(actor);
-}
-
-void qk__actor_run(struct qk__strand *strand)
+void qk__actor_run(struct qk__strand *strand, struct qk__scope *scope)
 {
     qk_actor            *actor = actor_of(strand);
     struct qk__full_lot *lot = &actor->type->actors->full_lot;
-    struct qk__scope    *scope = qk__worker_scope();
     uint32_t             budget = TURN_BUDGET;
 
-    scope->label = qk_actor_type(actor);
+    scope->label = actor->type->declared.name;
     for (;;) {
-        struct qk__mpsc_node *node;
+        struct qk__envelope *message;
 
-        run_duties(actor, &budget);
+        if (__builtin_expect(has_duties(actor), 0))
+            run_duties(actor, &budget);
         if (budget == 0) {
             qk__strand_requeue(scope->home, strand);
             break;
         }
-        node = qk__mailbox_pop(lot, &actor->mailbox);
-        if (node != NULL) {
+        message = next_message(lot, actor);
+        if (message != NULL) {
             budget--;
-            run_message(scope, actor, envelope_of(node));
-        } else if (atomic_load_explicit(&actor->control, memory_order_acquire) == 0 &&
+            run_message(scope, actor, message);
+        } else if ((atomic_load_explicit(&actor->control, memory_order_acquire) &
+                    ~(uint32_t)QK__CONTROL_LEAVING) == 0 &&
                    go_idle(actor, scope->home)) {
             /*
              * It may have been the nudge that was taken out, hence the look at control. A flag set

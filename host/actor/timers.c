@@ -327,7 +327,7 @@ static void run_tick(struct qk__timers *timers, struct timer *timer)
  */
 static bool may_tick(const qk_actor *actor)
 {
-    return qk__actor_life(actor) == QK__LIFE_ACTIVE && !actor->activation->is_leaving &&
+    return qk__actor_life(actor) == QK__LIFE_ACTIVE && (atomic_load_explicit(&actor->control, memory_order_relaxed) & QK__CONTROL_LEAVING) == 0 &&
            !atomic_load_explicit(&actor->type->actors->is_draining, memory_order_relaxed);
 }
 

@@ -284,8 +284,7 @@ qk_status qk_blocking(qk_turn *turn, qk_status (*fn)(void *arg), void *arg)
 
 void qk_deactivate(qk_turn *turn)
 {
-    turn->activation->is_leaving = true;
-    turn->activation->left_to_do = qk__mailbox_depth(&turn->actor->mailbox);
+    qk__life_leave(turn->actor, qk__mailbox_depth(&turn->actor->mailbox));
 }
 
 /* ---- For rooms ---- */
