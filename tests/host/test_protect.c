@@ -61,9 +61,25 @@ static qk_status pester(qk_turn *turn, void *self, const void *request, void *re
     return status;
 }
 
+/* Calls `work` of another actor, which is idle, and has its outcome. */
+static qk_status relay(qk_turn *turn, void *self, const void *request, void *reply)
+{
+    const uint64_t number = 1;
+    qk_actor      *other;
+    qk_status      status = qk_actor_get(qk_turn_host(turn), "guarded", "other", &other);
+
+    (void)self;
+    (void)request;
+    if (status == QK_OK)
+        status = qk_call(turn, other, 0, &number, reply, 0);
+    qk_actor_release(other);
+    return status;
+}
+
 static const struct qk_method methods[] = {
     {"work", work, sizeof(uint64_t), sizeof(uint64_t)},
     {"pester", pester, 0, 0},
+    {"relay", relay, 0, sizeof(uint64_t)},
 };
 
 static struct qk_type guarded(const struct qk_protection *protection)
@@ -73,7 +89,7 @@ static struct qk_type guarded(const struct qk_protection *protection)
                             .self_bytes = 16,
                             .activate = activate,
                             .methods = methods,
-                            .method_count = 2,
+                            .method_count = 3,
                             .mailbox_capacity = 4,
                             .protection = protection};
 }
@@ -218,6 +234,28 @@ static void the_breaker_is_of_the_type_not_of_the_actor(void **state)
     assert_non_null(strstr(error.text, "guarded/other: the circuit breaker"));
     assert_int_equal(plan.runs, 5);
     qk_actor_release(other);
+    strike(&scene);
+}
+
+/* Each failure counts twice: for the actor that was called, and for the one that passed it on. */
+static void calls_between_actors_are_guarded_too(void **state)
+{
+    struct scene    scene;
+    struct qk_error error;
+    uint64_t        reply;
+    (void)state;
+
+    plan_answers(QK_INTERNAL, 64);
+    set(&scene, &with_breaker);
+    for (int i = 0; i < 3; i++) {
+        scene.sent += 2;
+        assert_int_equal(qk_client_call(scene.host, scene.actor, 2, NULL, &reply, 0, &error),
+                         QK_INTERNAL);
+    }
+    assert_int_equal(plan.runs, 3);    /* the fifth failure was the third of the one called */
+    scene.sent++;
+    assert_int_equal(qk_client_call(scene.host, scene.actor, 2, NULL, &reply, 0, &error),
+                     QK_UNAVAILABLE);
     strike(&scene);
 }
 
@@ -530,6 +568,24 @@ static void a_call_is_not_tried_again_after_its_deadline(void **state)
     strike(&scene);
 }
 
+static void a_call_whose_next_try_would_be_too_late_is_told_at_once(void **state)
+{
+    const struct qk_protection slow = {.size = sizeof slow,
+                                       .guards = QK_GUARD_RETRY,
+                                       .retry_wait_ns = 1000000 * QK__NS_PER_S,
+                                       .retry_max_wait_ns = 1000000 * QK__NS_PER_S};
+    struct scene               scene;
+    struct outcome             outcome;
+    (void)state;
+
+    plan_answers(QK_UNAVAILABLE, 1);
+    set(&scene, &slow);
+    call_async(&scene, 10 * MS, &outcome);
+    assert_int_equal(outcome.count, 1);
+    assert_int_equal(outcome.status, QK_UNAVAILABLE);
+    strike(&scene);
+}
+
 static void a_message_whose_actor_can_not_be_activated_is_tried_again(void **state)
 {
     struct scene scene;
@@ -659,7 +715,7 @@ static const struct qk_method flaky_methods[] = {{"flaky", flaky, sizeof(uint64_
 static const struct qk_protection all_guards = {.size = sizeof all_guards,
                                                 .guards = QK_GUARD_BREAKER | QK_GUARD_RATE |
                                                           QK_GUARD_RETRY,
-                                                .breaker_failures = 3,
+                                                .breaker_failures = 2,
                                                 .breaker_successes = 1,
                                                 .breaker_open_ns = MS,
                                                 .rate_per_s = 1000000,
@@ -685,10 +741,12 @@ static void *send_many(void *arg)
     for (int i = 0; i < 4; i++)
         actors[i] = fixture_actor(host, "flaky", (char[]){(char)('a' + i), '\0'});
     for (uint64_t i = 0; i < EACH; i++) {
-        if (i % 2 == 0)
-            (void)qk_client_call(host, actors[i % 4], 0, &i, NULL, 0, NULL);
-        else
-            (void)qk_client_tell(host, actors[i % 4], 0, &i, sizeof i);
+        const qk_status status = i % 2 == 0
+                                     ? qk_client_call(host, actors[i % 4], 0, &i, NULL, 0, NULL)
+                                     : qk_client_tell(host, actors[i % 4], 0, &i, sizeof i);
+
+        if (status != QK_OK)
+            usleep(200);    /* so that an open breaker does not get all of them */
     }
     for (int i = 0; i < 4; i++)
         qk_actor_release(actors[i]);
@@ -771,6 +829,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_type_that_keeps_failing_is_left_alone_until_its_probes_succeed),
         cmocka_unit_test(the_breaker_is_of_the_type_not_of_the_actor),
+        cmocka_unit_test(calls_between_actors_are_guarded_too),
         cmocka_unit_test(answers_are_no_failures),
         cmocka_unit_test(half_open_a_second_one_is_refused_while_the_probe_is_under_way),
         cmocka_unit_test(a_deadline_that_passes_in_the_turn_is_a_failure),
@@ -784,6 +843,7 @@ int main(void)
         cmocka_unit_test(a_tell_that_fails_all_its_tries_is_a_dead_letter),
         cmocka_unit_test(a_call_that_fails_all_its_tries_gets_the_last_error),
         cmocka_unit_test(a_call_is_not_tried_again_after_its_deadline),
+        cmocka_unit_test(a_call_whose_next_try_would_be_too_late_is_told_at_once),
         cmocka_unit_test(a_message_whose_actor_can_not_be_activated_is_tried_again),
         cmocka_unit_test(a_retry_that_finds_the_breaker_open_has_used_up_a_try),
         cmocka_unit_test(a_full_mailbox_puts_a_retry_off),
