@@ -82,8 +82,9 @@ static size_t whole_size(enum qk__envelope_kind kind, size_t caller_count, size_
 
 struct qk__guard *qk__envelope_guard(struct qk__envelope *envelope)
 {
+    const bool   is_tell = envelope->kind == QK__TELL;    /* and has no field for a reply */
     const size_t at = whole_size((enum qk__envelope_kind)envelope->kind, envelope->caller_count,
-                                 envelope->request_bytes, envelope->reply_bytes);
+                                 envelope->request_bytes, is_tell ? 0 : envelope->reply_bytes);
 
     return (struct qk__guard *)(void *)((char *)envelope + align16(at));
 }

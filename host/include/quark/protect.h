@@ -20,7 +20,7 @@ enum {
 enum qk_excess {
     QK_EXCESS_REJECT, /* the sender gets QK_RESOURCE_EXHAUSTED */
     QK_EXCESS_DROP,   /* a tell becomes a dead letter; a call is rejected */
-    QK_EXCESS_WAIT,   /* a sending turn waits, at most until its deadline; a thread is rejected */
+    QK_EXCESS_WAIT,   /* a sending turn waits, if not beyond its deadline; a thread is rejected */
 };
 
 struct qk_protection {
@@ -53,8 +53,8 @@ struct qk_protection {
      * again loses its place. A call is not tried again after its deadline; its caller gets the last
      * error. A tell that fails for good becomes a dead letter.
      *
-     * The handler runs more than once for one message: what it did before it failed, outside of
-     * the actor's states, is done again.
+     * The handler runs more than once for one message: a failed turn saves nothing, but what it
+     * changed in memory stays changed, and what it did elsewhere is done again.
      */
     uint32_t         retry_max;         /* 0: 3 */
     uint64_t         retry_wait_ns;     /* 0: 100 ms */
