@@ -161,27 +161,31 @@ static qk_status refuse_by_breaker(const qk_actor *to, uint64_t wait_ns, struct 
                         qk_actor_type(to), to->key);
 }
 
+/* A closed breaker asks for no time, and most are closed. */
 static qk_status enter_breaker(struct qk__envelope *envelope, struct qk_error *error)
 {
     const qk_actor     *to = envelope->to;
     struct qk__protect *protect = to->type->protect;
+    qk__breaker_pass   *pass = &qk__envelope_guard(envelope)->pass;
     uint64_t            wait_ns;
 
+    *pass = 0;
     if (!(protect->guards & QK_GUARD_BREAKER) ||
-        qk__breaker_enter(&protect->breaker, qk__actors_now_ns(envelope->actors),
-                          &qk__envelope_guard(envelope)->pass, &wait_ns))
+        qk__breaker_state(&protect->breaker) == QK__BREAKER_CLOSED ||
+        qk__breaker_enter(&protect->breaker, qk__actors_now_ns(envelope->actors), pass, &wait_ns))
         return QK_OK;
     return refuse_by_breaker(to, wait_ns, error);
 }
 
-/* Once for each time that it was let in. */
+/* Once for each time that it was let in. Only a failure may open it, and needs the time for that. */
 static void leave_breaker(struct qk__envelope *envelope, enum qk__verdict verdict)
 {
     struct qk__protect *protect = envelope->to->type->protect;
 
     if (protect->guards & QK_GUARD_BREAKER)
         qk__breaker_leave(&protect->breaker, qk__envelope_guard(envelope)->pass, verdict,
-                          qk__actors_now_ns(envelope->actors));
+                          verdict == QK__VERDICT_FAILURE ? qk__actors_now_ns(envelope->actors)
+                                                         : 0);
 }
 
 static qk_status over_the_rate(const qk_actor *to, uint64_t wait_ns, struct qk_error *error)

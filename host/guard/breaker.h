@@ -52,6 +52,7 @@ void qk__breaker_init(struct qk__breaker *breaker, const struct qk__breaker_rule
  */
 bool qk__breaker_enter(struct qk__breaker *breaker, uint64_t now_ns, qk__breaker_pass *out_pass,
                        uint64_t *out_wait_ns);
+/* `now_ns` is looked at only for a failure. */
 void qk__breaker_leave(struct qk__breaker *breaker, qk__breaker_pass pass, enum qk__verdict verdict,
                        uint64_t now_ns);
 
