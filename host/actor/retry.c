@@ -38,9 +38,8 @@ static void deliver(struct qk__envelope *envelope)
         qk__undelivered(envelope, QK_DEAD_FAILED, &error);
         return;
     }
-    if (qk__send_now(NULL, envelope, false) == QK_OK) {
+    if (qk__send_now(NULL, envelope, false) == QK_OK)
         return;
-    }
     qk__protect_no_place(envelope);
     qk__send_full(to, &error);
     qk__undelivered(envelope, QK_DEAD_FAILED, &error);

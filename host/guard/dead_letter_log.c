@@ -16,7 +16,7 @@
 #define TYPE "$dead"
 #define NAME "letter"
 #define GROUP_MAX 64u
-#define LOGGED     1000u           /* one of so many that are not saved */
+#define LOGGED 1000u             /* one of so many that are not saved */
 #define QUEUED_MAX (64ull << 20) /* bytes; what comes faster than the disk takes is not saved */
 
 struct change {
@@ -57,8 +57,8 @@ void qk__dead_letter_log_fini(struct qk__dead_letter_log *log)
 
 struct reading {
     struct qk__dead_letter_log *log;
-    bool (*each)(void *arg, const struct qk_dead_letter *letter, uint64_t version);
-    void *arg;
+    qk__dead_letter_read_fn     each;
+    void                       *arg;
 };
 
 static bool read_one(void *arg, const struct qk__state_id *id, uint64_t version, const void *bytes,
@@ -67,24 +67,19 @@ static bool read_one(void *arg, const struct qk__state_id *id, uint64_t version,
     const struct reading *reading = arg;
     char                 *text = qk__alloc(size_bytes + 4);
     struct qk_dead_letter letter;
-    char                 *end;
-    bool                  is_read = text != NULL;
+    const bool            is_read = text != NULL &&
+                         qk__dead_record_decode(bytes, size_bytes, text, &letter);
 
-    is_read = is_read && qk__dead_record_decode(bytes, size_bytes, text, &letter);
-    if (is_read) {
-        letter.id = strtoull(id->key, &end, 16);
-        is_read = *end == '\0' && letter.id > 0 && reading->each(reading->arg, &letter, version);
-    }
+    letter.id = strtoull(id->key, NULL, 16);
     if (!is_read)
         qk__log(reading->log->log, QK__LOG_WARN, "dead-letters", "letter %s can't be read",
                 id->key);
+    reading->each(reading->arg, letter.id, is_read ? &letter : NULL, version);
     qk__free(text);
     return true;
 }
 
-qk_status qk__dead_letter_log_read(struct qk__dead_letter_log *log,
-                                   bool (*each)(void *arg, const struct qk_dead_letter *letter,
-                                                uint64_t version),
+qk_status qk__dead_letter_log_read(struct qk__dead_letter_log *log, qk__dead_letter_read_fn each,
                                    void *arg, struct qk_error *error)
 {
     struct reading reading = {log, each, arg};

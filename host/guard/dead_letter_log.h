@@ -37,12 +37,13 @@ void qk__dead_letter_log_init(struct qk__dead_letter_log *log, struct qk__store 
 void qk__dead_letter_log_fini(struct qk__dead_letter_log *log); /* the writer has ended */
 
 /*
- * Calls `each` with the letters of the store, oldest first; what it answers false to, or can't be
- * read, is logged and left alone. Thread: not a worker. Blocks.
+ * Calls `each` with the ids and letters of the store, oldest first. One that can't be read is
+ * logged and left alone: then `letter` is NULL, and its id is still taken. Thread: not a worker.
+ * Blocks.
  */
-qk_status qk__dead_letter_log_read(struct qk__dead_letter_log *log,
-                                   bool (*each)(void *arg, const struct qk_dead_letter *letter,
-                                                uint64_t version),
+typedef void (*qk__dead_letter_read_fn)(void *arg, uint64_t id, const struct qk_dead_letter *letter,
+                                        uint64_t version);
+qk_status qk__dead_letter_log_read(struct qk__dead_letter_log *log, qk__dead_letter_read_fn each,
                                    void *arg, struct qk_error *error);
 
 /* Queues what the record is now, or that it is gone. The record's owner serialises these. */

@@ -91,18 +91,22 @@ static void evict(struct qk__dead_letters *letters)
 
 /* ---- Life ---- */
 
-static bool take_saved(void *arg, const struct qk_dead_letter *letter, uint64_t version)
+/* They come in order of their ids. */
+static void take_saved(void *arg, uint64_t id, const struct qk_dead_letter *letter,
+                       uint64_t version)
 {
     struct qk__dead_letters *letters = arg;
-    struct qk__dead_record  *record = qk__dead_record_create(letter, true);
+    struct qk__dead_record  *record =
+        letter != NULL ? qk__dead_record_create(letter, true) : NULL;
 
+    letters->last_id = id;
+    if (letter != NULL && record == NULL)
+        letters->stats.lost++; /* here; the store has it still */
     if (record == NULL)
-        return false;
+        return;
     record->version = version;
-    letters->last_id = letter->id; /* they come in order */
     add(letters, record);
     evict(letters);
-    return true;
 }
 
 qk_status qk__dead_letters_create(const struct qk__dead_letters_opts *opts,

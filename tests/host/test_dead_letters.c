@@ -10,6 +10,7 @@
 #include "host/actor/replay.h"
 #include "host/guard/dead_letter_record.h"
 #include "host/guard/dead_letters.h"
+#include "host/state/store.h"
 
 #include <stdio.h>
 
@@ -694,10 +695,67 @@ static void durable_letters_outlive_their_host(void **state)
     qk_host_destroy(host);
 
     host = durable_host(10);
-    assert_int_equal(kept(host), 10);    /* the rest is gone from the store too */
+    assert_int_equal(kept(host), 10); /* the rest is gone from the store too */
     fixture_finish(host);
     host = durable_host(0);
     assert_int_equal(kept(host), 10);
+    fixture_finish(host);
+    remove_folder();
+}
+
+static void what_a_stop_cuts_off_is_saved_before_the_host_ends(void **state)
+{
+    qk_host *host;
+    (void)state;
+
+    snprintf(folder, sizeof folder, "/tmp/quark-letters-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    memset(&plan, 0, sizeof plan);
+    plan.nap_ns = 1000 * QK__NS_PER_S;
+    host = durable_host(0);
+    for (uint64_t i = 0; i < 5; i++)
+        assert_int_equal(tell(host, "plain", "one", i), QK_OK);
+    assert_int_equal(qk_host_stop(host, 1), QK_DEADLINE_EXCEEDED);
+    assert_in_range(kept(host), 4, 5); /* perhaps not even the first had begun */
+    qk_host_destroy(host);
+
+    host = durable_host(0);
+    assert_in_range(kept(host), 4, 5);
+    fixture_finish(host);
+    remove_folder();
+}
+
+/* As a newer Quark may have left it. */
+static void a_letter_that_can_not_be_read_is_left_alone(void **state)
+{
+    struct qk__store            *store;
+    const struct qk__state_write bent = {
+        .id = {"$dead", "0000000000000007", "letter"},
+        .bytes = "from the future",
+        .size_bytes = 15};
+    struct qk__dead_letter_stats stats;
+    qk_host                     *host;
+    size_t                       count;
+    (void)state;
+
+    snprintf(folder, sizeof folder, "/tmp/quark-letters-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(qk__store_open(folder, 1 << 20, NULL, &store, NULL), QK_OK);
+    assert_int_equal(qk__store_commit(store, &bent, 1, NULL), QK_OK);
+    qk__store_close(store);
+
+    memset(&plan, 0, sizeof plan);
+    plan.activation = QK_INTERNAL;
+    host = durable_host(0);
+    assert_int_equal(kept(host), 0);
+    assert_int_equal(tell(host, "plain", "one", 1), QK_OK);
+    assert_int_equal(qk__scheduler_wait_quiet(qk__host_scheduler(host), QK__TIME_NEVER), QK_OK);
+    assert_int_equal(qk_dead_letters_each(host, &(struct qk_dead_letter_query){.id = 8}, NULL, NULL,
+                                          &count),
+                     QK_OK);
+    assert_int_equal(count, 1);
+    qk__dead_letters_stats(qk__host_dead_letters(host), &stats);
+    assert_int_equal(stats.unsaved, 0);
     fixture_finish(host);
     remove_folder();
 }
@@ -748,6 +806,8 @@ int main(void)
         cmocka_unit_test(what_can_not_be_sent_again_says_why),
         cmocka_unit_test(a_host_that_stops_ends_its_replays),
         cmocka_unit_test(durable_letters_outlive_their_host),
+        cmocka_unit_test(what_a_stop_cuts_off_is_saved_before_the_host_ends),
+        cmocka_unit_test(a_letter_that_can_not_be_read_is_left_alone),
         cmocka_unit_test(durable_without_a_folder_is_refused),
         cmocka_unit_test(a_name_of_the_hosts_own_is_no_actor_type),
     };
