@@ -124,6 +124,28 @@ struct qk__message_books {
 };
 void qk__host_message_books(const qk_host *host, struct qk__message_books *out_books);
 
+/* ---- Calls by name, for gateways. ---- */
+
+struct qk__invocation {
+    const char *type, *key, *method;
+    const void *request;          /* packed when the type has a contract, else the method's struct */
+    size_t      request_bytes;
+    uint64_t    timeout_ns;       /* 0: the host's */
+};
+
+/* `error` is NULL on QK_OK, and `reply` (packed, or the struct) is valid for the call. */
+typedef void (*qk__invoked_fn)(void *arg, qk_status status, const struct qk_error *error,
+                               const void *reply, size_t reply_bytes);
+
+/*
+ * Calls without waiting: `done` comes once, on a worker, and must not block. All that is passed is
+ * copied. On failure `done` never comes: QK_NOT_FOUND (no such type or method), QK_INVALID_ARGUMENT,
+ * QK_MAILBOX_FULL, QK_UNAVAILABLE, QK_NO_MEMORY. A request that does not unpack is found out by the
+ * actor: QK_INVALID_ARGUMENT by way of `done`. Thread: any. Never blocks.
+ */
+qk_status qk__host_invoke(qk_host *host, const struct qk__invocation *call, qk__invoked_fn done,
+                          void *arg, struct qk_error *error);
+
 /* ---- Pre-warming, for predict/. ---- */
 
 struct qk__prewarm {

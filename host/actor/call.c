@@ -12,6 +12,7 @@
  * is never called in place, and the chain is looked at only on the way to a mailbox.
  */
 #include "host/actor/actors.h"
+#include "host/actor/contract.h"
 #include "host/actor/undelivered.h"
 
 #include "base/memory.h"
@@ -99,6 +100,8 @@ static qk_status await_reply(qk_turn *turn, struct qk__envelope *envelope, void 
 
     if (status != QK_OK) {
         qk__cancel_now(&envelope->cancel);
+        if (to->type->traits & QK__TRAIT_CONTRACT)
+            qk__contract_take_back(envelope);
         return qk_fail(turn, status, "call of %s/%s.%s: %s", qk_actor_type(to), to->key,
                        to->type->declared.methods[envelope->method].name, qk_status_text(status));
     }
@@ -115,8 +118,11 @@ static qk_status call_by_mailbox(qk_turn *turn, const struct qk__message *messag
     struct qk__envelope *envelope;
     qk_status            status;
 
-    envelope = qk__envelope_create(turn->actors, QK__CALL, message->to, message->method,
-                                   message->request, message->size_bytes, turn);
+    if (message->to->type->traits & QK__TRAIT_CONTRACT)
+        envelope = qk__contract_envelope(turn->actors, QK__CALL, message, turn);
+    else
+        envelope = qk__envelope_create(turn->actors, QK__CALL, message->to, message->method,
+                                       message->request, message->size_bytes, turn);
     if (envelope == NULL) {
         qk__count_refused(message->to->type);
         return qk_fail(turn, QK_NO_MEMORY, "%s/%s: out of memory for a call",
@@ -154,7 +160,7 @@ static uint64_t deadline_of(const qk_turn *turn, uint64_t timeout_ns)
                   qk__time_after_ns(qk__actors_now_ns(turn->actors), timeout_ns));
 }
 
-static qk_status check(qk_turn *turn, const struct qk__message *message, const void *reply)
+static qk_status check(qk_turn *turn, const struct qk__message *message, void *reply)
 {
     const struct qk_method *method;
     qk_status               status = qk__message_check(turn->actors, message, false, &turn->error);
@@ -165,7 +171,11 @@ static qk_status check(qk_turn *turn, const struct qk__message *message, const v
     if (reply == NULL && method->reply_bytes > 0)
         return qk_fail(turn, QK_INVALID_ARGUMENT, "%s.%s: the reply is NULL",
                        qk_actor_type(message->to), method->name);
-    return QK_OK;
+    if (message->to->type->traits & QK__TRAIT_CONTRACT) {
+        qk__contract_begin_reply(message->to->type, message->method, reply);
+        status = qk__contract_check_request(message, &turn->error);
+    }
+    return status;
 }
 
 qk_status qk_call(qk_turn *turn, qk_actor *to, uint32_t method, const void *request, void *reply,

@@ -9,6 +9,7 @@
 #include "host/actor/client.h"
 
 #include "base/memory.h"
+#include "host/actor/contract.h"
 #include "host/actor/undelivered.h"
 
 qk_status qk__client_check(struct qk__actors *actors, struct qk_error *error)
@@ -22,7 +23,7 @@ qk_status qk__client_check(struct qk__actors *actors, struct qk_error *error)
 
 /* Everything that can be wrong with a call before it is sent, and its envelope. */
 static qk_status prepare(qk_host *host, enum qk__envelope_kind kind, qk_actor *to, uint32_t method,
-                         const void *request, const void *reply, struct qk__envelope **out_envelope,
+                         const void *request, void *reply, struct qk__envelope **out_envelope,
                          struct qk_error *error)
 {
     struct qk__message message = {to, method, request, 0};
@@ -38,12 +39,18 @@ static qk_status prepare(qk_host *host, enum qk__envelope_kind kind, qk_actor *t
     if (status == QK_OK && reply == NULL && to->type->declared.methods[method].reply_bytes > 0)
         status = qk_error_set(error, QK_INVALID_ARGUMENT, "%s.%s: the reply is NULL",
                               qk_actor_type(to), to->type->declared.methods[method].name);
+    if (status == QK_OK && (to->type->traits & QK__TRAIT_CONTRACT)) {
+        qk__contract_begin_reply(to->type, method, reply);
+        status = qk__contract_check_request(&message, error);
+    }
     if (status != QK_OK)
         return status;
     status = qk__client_check(actors, error);
     if (status == QK_OK) {
         *out_envelope =
-            qk__envelope_create(actors, kind, to, method, request, message.size_bytes, NULL);
+            to->type->traits & QK__TRAIT_CONTRACT
+                ? qk__contract_envelope(actors, kind, &message, NULL)
+                : qk__envelope_create(actors, kind, to, method, request, message.size_bytes, NULL);
         if (*out_envelope == NULL)
             status = qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for a call",
                                   qk_actor_type(to), to->key);
@@ -100,6 +107,8 @@ qk_status qk_client_call(qk_host *host, qk_actor *to, uint32_t method, const voi
         status = take_reply(envelope, reply, error);
     } else {
         qk__cancel_now(&envelope->cancel);
+        if (to->type->traits & QK__TRAIT_CONTRACT)
+            qk__contract_take_back(envelope);
         qk_error_set(error, status, "call of %s/%s.%s: %s", qk_actor_type(to), to->key,
                      to->type->declared.methods[method].name, qk_status_text(status));
     }
@@ -126,8 +135,12 @@ void qk__async_complete(struct qk__envelope *envelope)
     struct qk_error   error = {QK_OK, ""};
     qk_status         status;
 
-    if (!claim(async))
+    if (!claim(async)) {
+        if (envelope->status == QK_OK && (envelope->to->type->traits & QK__TRAIT_CONTRACT))
+            qk__contract_clear_reply(envelope->to->type, envelope->method,
+                                     qk__envelope_reply(envelope));
         return;
+    }
     stop_timer(async);
     status = take_reply(envelope, async->reply, &error);
     async->done(async->arg, status, &error);

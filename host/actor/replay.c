@@ -25,6 +25,7 @@ struct qk__replay {
     bool             lacks_memory; /* for the ids */
     uint64_t         current_id;
     void            *reply; /* of the one under way; nobody reads it */
+    bool             has_contract; /* then it is a message, which may own memory */
     pthread_mutex_t  lock;  /* of `result` and `is_over` */
     struct qk_replay result;
     bool             is_over;
@@ -81,6 +82,8 @@ static void on_outcome(void *arg, qk_status status, const struct qk_error *error
     struct qk__replay    *replay = arg;
     const struct qk_error outcome = status == QK_OK ? (struct qk_error){QK_OK, ""} : *error;
 
+    if (status == QK_OK && replay->has_contract)
+        qk_message_clear(replay->reply);
     qk__free(replay->reply);
     replay->reply = NULL;
     settle(replay, replay->current_id, &outcome, true);
@@ -131,6 +134,7 @@ static qk_status send(struct qk__replay *replay, const struct qk__message *messa
     qk_status status;
 
     replay->reply = reply_bytes > 0 ? qk__alloc(reply_bytes) : NULL;
+    replay->has_contract = (type->traits & QK__TRAIT_CONTRACT) != 0;
     if (envelope == NULL || (reply_bytes > 0 && replay->reply == NULL)) {
         qk__envelope_release(envelope);
         status = qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for a replay",

@@ -4,6 +4,7 @@
  * its turn.
  */
 #include "host/actor/actors.h"
+#include "host/actor/contract.h"
 #include "host/actor/protect.h"
 #include "host/actor/undelivered.h"
 
@@ -136,6 +137,19 @@ static void *open_call(qk_turn *turn, struct qk__envelope *envelope)
                : NULL;
 }
 
+/* Of a type with a contract; false: there was no turn, and the message has ended. */
+static bool run_opened(qk_turn *turn, struct qk__envelope *envelope, qk_status *out_status)
+{
+    struct qk__opened opened;
+
+    if (!qk__contract_open(envelope, &opened))
+        return false;
+    turn->request_bytes = 0;
+    *out_status = run_method(turn, envelope->method, opened.request, opened.reply);
+    qk__contract_close(&opened, *out_status);
+    return true;
+}
+
 void qk__turn_run(struct qk__scope *scope, qk_actor *actor, struct qk__envelope *envelope,
                   bool was_cold)
 {
@@ -162,7 +176,14 @@ void qk__turn_run(struct qk__scope *scope, qk_actor *actor, struct qk__envelope 
         request = qk__envelope_request(envelope);
         reply = open_call(&turn, envelope);
     }
-    status = run_method(&turn, envelope->method, request, reply);
+    if (__builtin_expect((actor->type->traits & QK__TRAIT_CONTRACT) != 0, 0)) {
+        if (!run_opened(&turn, envelope, &status)) {
+            scope->cancel = NULL;
+            return;
+        }
+    } else {
+        status = run_method(&turn, envelope->method, request, reply);
+    }
     scope->cancel = NULL;
     end_message(&turn, envelope, status);
     if (turn.warmth != QK_WAS_ACTIVE)
@@ -182,13 +203,18 @@ qk_status qk__turn_run_in_place(qk_turn *caller, qk_actor *to, uint32_t method, 
     turn.cancel = caller->cancel;
     turn.deadline_ns = deadline_ns;
     turn.request_bytes = to->type->declared.methods[method].request_bytes;
-    if (reply_bytes > 0)
+    if (to->type->traits & QK__TRAIT_CONTRACT)
+        qk__contract_begin_reply(to->type, method, reply);
+    else if (reply_bytes > 0)
         memset(reply, 0, reply_bytes);
     scope->label = qk_actor_type(to);
     status = run_method(&turn, method, request, reply);
     scope->label = qk_actor_type(caller->actor);
-    if (status != QK_OK)
+    if (status != QK_OK) {
         caller->error = turn.error;
+        if (to->type->traits & QK__TRAIT_CONTRACT)
+            qk__contract_clear_reply(to->type, method, reply);
+    }
     return status;
 }
 

@@ -4,6 +4,7 @@
  * registration.
  */
 #include "host/actor/actors.h"
+#include "host/actor/contract.h"
 #include "host/actor/protect.h"
 #include "host/actor/undelivered.h"
 
@@ -147,6 +148,8 @@ static qk_status check_type(const struct qk_type *type, struct qk_error *error)
         status = qk__protect_check(type, error);
     if (status == QK_OK)
         status = check_methods(type, error);
+    if (status == QK_OK && type->contract != NULL)
+        status = qk__contract_check(type, error);
     if (status == QK_OK)
         status = check_states(type, error);
     return status == QK_OK ? check_streams(type, error) : status;
@@ -170,6 +173,8 @@ static struct qk__type *make_type(struct qk__actors *actors, const struct qk_typ
     type->traits = declared->state_count > 0 ? QK__TRAIT_STATES : 0;
     if (declared->protection != NULL)
         type->traits |= QK__TRAIT_PROTECTED;
+    if (declared->contract != NULL)
+        type->traits |= QK__TRAIT_CONTRACT;
     type->hash = qk__hash128(declared->name, strlen(declared->name));
     type->mailbox_capacity =
         declared->mailbox_capacity > 0 ? declared->mailbox_capacity : MAILBOX_CAPACITY_DEFAULT;

@@ -29,6 +29,7 @@ const char *qk_dead_reason_name(enum qk_dead_reason reason)
     case QK_DEAD_OVERLOAD: return "overload";
     case QK_DEAD_EXPIRED: return "expired";
     case QK_DEAD_STOPPED: return "stopped";
+    case QK_DEAD_UNREADABLE: return "unreadable";
     }
     return "unknown";
 }

@@ -120,6 +120,7 @@ struct qk_type {
     const struct qk_protection   *protection;     /* protect.h: breaker, rate limit, retries */
     const struct qk_pool_opts    *pool;       /* pool.h: stateless workers; NULL: one activation */
     uint32_t    stack_bytes;       /* of its turns; 0: 64 KiB */
+    const struct qk_contract *contract;    /* contract.h; NULL: methods of plain structs */
     /* Append only. */
 };
 

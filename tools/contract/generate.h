@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* generate.h - the C of a .proto file's services: NAME.quark.h and NAME.quark.c. */
+#ifndef QUARK_TOOLS_CONTRACT_GENERATE_H
+#define QUARK_TOOLS_CONTRACT_GENERATE_H
+
+#include "base/text.h"
+
+#include "google/protobuf/descriptor.pb-c.h"
+
+/* Whether C can be made of it; `error` names the file, service and method. */
+qk_status check_file(const Google__Protobuf__FileDescriptorProto *file, struct qk_error *error);
+
+/* "vision" of "vision.proto", into `out`. */
+void stem_of(const Google__Protobuf__FileDescriptorProto *file, struct qk__text *out);
+
+void generate_header(const Google__Protobuf__FileDescriptorProto *file, struct qk__text *out);
+void generate_source(const Google__Protobuf__FileDescriptorProto *file, struct qk__text *out);
+
+#endif
