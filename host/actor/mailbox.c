@@ -98,8 +98,7 @@ qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *m
 }
 
 /* The longest waiting first. */
-void qk__mailbox_wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mailbox,
-                              uint32_t places)
+void qk__mailbox_wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mailbox)
 {
     struct qk__full_row *row = row_of(lot, mailbox);
 
@@ -108,12 +107,9 @@ void qk__mailbox_wake_senders(struct qk__full_lot *lot, const struct qk__mailbox
     {
         struct sender *sender = QK__CONTAINER_OF(it, struct sender, link);
 
-        if (places == 0)
-            break;
         if (sender->mailbox == mailbox) {
             qk__list_remove(it);
             qk__wait_signal(&sender->wait);
-            places--;
         }
     }
     pthread_mutex_unlock(&row->lock);
@@ -150,5 +146,5 @@ void qk__mailbox_wake_all(struct qk__full_lot *lot, const struct qk__mailbox *ma
 {
     qk__section_fence();
     if (atomic_load_explicit(&mailbox->waiting, memory_order_relaxed) > 0)
-        qk__mailbox_wake_senders(lot, mailbox, mailbox->capacity);
+        qk__mailbox_wake_senders(lot, mailbox);
 }

@@ -87,9 +87,17 @@ qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *m
 /* As qk__strand_push_remote(). Thread: any. */
 bool qk__mailbox_nudge(struct qk__mailbox *mailbox);
 
-/* Lets senders that wait go on, one for each place. */
-void qk__mailbox_wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mailbox,
-                              uint32_t places);
+/* Lets all senders that wait go on. */
+void qk__mailbox_wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mailbox);
+
+/*
+ * Senders go on when the mailbox is half empty, all of them: with one place at a time each message
+ * would cost a sender two switches.
+ */
+static inline bool qk__mailbox_is_half_empty(const struct qk__mailbox *mailbox)
+{
+    return qk__mailbox_depth(mailbox) <= mailbox->capacity / 2;
+}
 
 struct qk__mpsc_node *qk__mailbox_pop_remote(struct qk__mailbox *mailbox);
 
@@ -112,8 +120,8 @@ static inline struct qk__mpsc_node *qk__mailbox_pop(struct qk__full_lot *lot,
     }
     atomic_signal_fence(memory_order_seq_cst);    /* see mailbox.c */
     if (__builtin_expect(atomic_load_explicit(&mailbox->waiting, memory_order_relaxed) > 0, 0) &&
-        node != NULL)
-        qk__mailbox_wake_senders(lot, mailbox, 1);
+        node != NULL && qk__mailbox_is_half_empty(mailbox))
+        qk__mailbox_wake_senders(lot, mailbox);
     return node;
 }
 
