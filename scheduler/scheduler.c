@@ -241,8 +241,12 @@ void qk__scheduler_cut_off(qk__scheduler *scheduler)
 {
     atomic_store_explicit(&scheduler->is_cut_off, true, memory_order_seq_cst);
     for (uint32_t i = 0; i < scheduler->worker_count; i++) {
-        qk__wait_expire_all(&scheduler->workers[i].wheel);
-        qk__worker_notify(&scheduler->workers[i]);
+        struct qk__worker *worker = &scheduler->workers[i];
+
+        qk__worker_lock(worker, qk__worker_current());
+        qk__wait_expire_all(&worker->wheel);
+        qk__worker_unlock(worker, qk__worker_current());
+        qk__worker_notify(worker);
     }
 }
 
@@ -309,6 +313,7 @@ void qk__timer_start(qk__scheduler *scheduler, struct qk__timer *timer, uint64_t
 {
     struct qk__worker *worker = qk__worker_current();
     struct qk__worker *home;
+    bool               is_first;
 
     if (worker != NULL && worker->scheduler != scheduler)
         worker = NULL;
@@ -318,14 +323,26 @@ void qk__timer_start(qk__scheduler *scheduler, struct qk__timer *timer, uint64_t
                           : atomic_fetch_add_explicit(&scheduler->spread, 1, memory_order_relaxed) %
                                 scheduler->worker_count;
     home = &scheduler->workers[timer->home];
-    if (qk__wheel_start(&home->wheel, timer, due_ns) && home != worker)
+    qk__worker_lock(home, worker);
+    is_first = qk__wheel_start(&home->wheel, timer, due_ns);
+    qk__worker_unlock(home, worker);
+    if (is_first && home != worker)
         qk__worker_notify(home);
 }
 
 bool qk__timer_cancel(qk__scheduler *scheduler, struct qk__timer *timer)
 {
-    return timer->home != UINT32_MAX &&
-           qk__wheel_cancel(&scheduler->workers[timer->home].wheel, timer);
+    const struct qk__worker *worker = qk__worker_current();
+    struct qk__worker       *home;
+    bool                     was_armed;
+
+    if (timer->home == UINT32_MAX)
+        return false;
+    home = &scheduler->workers[timer->home];
+    qk__worker_lock(home, worker);
+    was_armed = qk__wheel_cancel(timer);
+    qk__worker_unlock(home, worker);
+    return was_armed;
 }
 
 void qk__scheduler_stats(const qk__scheduler *scheduler, uint32_t index,

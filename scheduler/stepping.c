@@ -92,7 +92,7 @@ static struct qk__work *take_handed_over(struct qk__worker *worker)
 static struct qk__work *take(struct qk__worker *worker, const struct option *option)
 {
     switch (option->kind) {
-    case TIMER: qk__wheel_advance(&worker->wheel, worker->time_ns, 1); return NULL;
+    case TIMER: qk__wheel_advance(&worker->wheel, &worker->home.section, worker->time_ns, 1); return NULL;
     case HANDED_OVER: return take_handed_over(worker);
     case QUEUED: return pick(worker);
     case INBOX: qk__worker_empty_inbox(worker); return NULL;

@@ -28,7 +28,6 @@ void qk__timer_init(struct qk__timer *timer, void (*fire)(struct qk__timer *time
 
 void qk__wheel_init(struct qk__wheel *wheel, uint64_t now_ns)
 {
-    pthread_mutex_init(&wheel->lock, NULL);
     wheel->now_ns = now_ns;
     atomic_init(&wheel->next_ns, QK__TIME_NEVER);
     qk__list_init(&wheel->due);
@@ -37,11 +36,6 @@ void qk__wheel_init(struct qk__wheel *wheel, uint64_t now_ns)
         for (int slot = 0; slot < QK__WHEEL_SLOTS; slot++)
             qk__list_init(&wheel->slots[level][slot]);
     }
-}
-
-void qk__wheel_fini(struct qk__wheel *wheel)
-{
-    pthread_mutex_destroy(&wheel->lock);
 }
 
 static struct qk__timer *timer_of(struct qk__list *link)
@@ -123,7 +117,6 @@ bool qk__wheel_start(struct qk__wheel *wheel, struct qk__timer *timer, uint64_t 
 {
     bool is_first;
 
-    pthread_mutex_lock(&wheel->lock);
     if (timer->state == ARMED)
         qk__list_remove(&timer->link);
     timer->due_ns = due_ns;
@@ -132,21 +125,18 @@ bool qk__wheel_start(struct qk__wheel *wheel, struct qk__timer *timer, uint64_t 
     place(wheel, timer);
     if (is_first)
         set_next(wheel, due_ns);
-    pthread_mutex_unlock(&wheel->lock);
     return is_first;
 }
 
-bool qk__wheel_cancel(struct qk__wheel *wheel, struct qk__timer *timer)
+bool qk__wheel_cancel(struct qk__timer *timer)
 {
     bool was_armed;
 
-    pthread_mutex_lock(&wheel->lock);
     was_armed = timer->state == ARMED;
     if (was_armed) {
         qk__list_remove(&timer->link);
         timer->state = IDLE;
     }
-    pthread_mutex_unlock(&wheel->lock);
     return was_armed;
 }
 
@@ -172,26 +162,27 @@ static void collect(struct qk__wheel *wheel, uint64_t now_ns)
         wheel->now_ns = now_ns;
 }
 
-uint32_t qk__wheel_advance(struct qk__wheel *wheel, uint64_t now_ns, uint32_t limit)
+uint32_t qk__wheel_advance(struct qk__wheel *wheel, struct qk__section *section, uint64_t now_ns,
+                           uint32_t limit)
 {
     uint32_t         fired = 0;
     struct qk__list *link;
 
     if (now_ns < qk__wheel_next_ns(wheel))
         return 0;
-    pthread_mutex_lock(&wheel->lock);
+    qk__section_enter(section);
     collect(wheel, now_ns);
     while (fired < limit && (link = qk__list_pop_front(&wheel->due)) != NULL) {
         struct qk__timer *timer = timer_of(link);
 
         timer->state = IDLE;
-        pthread_mutex_unlock(&wheel->lock);
+        qk__section_leave(section);
         timer->fire(timer);    /* may free or rearm it: not touched from here on */
         fired++;
-        pthread_mutex_lock(&wheel->lock);
+        qk__section_enter(section);
     }
     set_next(wheel, find_next(wheel));
-    pthread_mutex_unlock(&wheel->lock);
+    qk__section_leave(section);
     return fired;
 }
 
@@ -209,10 +200,8 @@ static void expire_slot(struct qk__wheel *wheel, struct qk__list *slot,
 
 void qk__wheel_expire(struct qk__wheel *wheel, void (*fire)(struct qk__timer *timer))
 {
-    pthread_mutex_lock(&wheel->lock);
     for (int level = 0; level < QK__WHEEL_LEVELS; level++)
         for (int slot = 0; slot < QK__WHEEL_SLOTS; slot++)
             expire_slot(wheel, &wheel->slots[level][slot], fire);
     set_next(wheel, find_next(wheel));
-    pthread_mutex_unlock(&wheel->lock);
 }

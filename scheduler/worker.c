@@ -567,7 +567,7 @@ static bool look_up(struct qk__worker *worker)
 
     worker->until_look = LOOK_EVERY;
     worker->time_ns = qk__clock_now_ns(worker->scheduler->clock);
-    fired = qk__wheel_advance(&worker->wheel, worker->time_ns, TIMERS_AT_ONCE);
+    fired = qk__wheel_advance(&worker->wheel, &worker->home.section, worker->time_ns, TIMERS_AT_ONCE);
     has_moved = qk__worker_empty_inbox(worker);
     return fired > 0 || has_moved;
 }
@@ -776,7 +776,7 @@ static bool step(struct qk__worker *worker)
     struct qk__work *work;
 
     worker->time_ns = qk__clock_now_ns(worker->scheduler->clock);
-    if (qk__wheel_advance(&worker->wheel, worker->time_ns, 1) > 0)
+    if (qk__wheel_advance(&worker->wheel, &worker->home.section, worker->time_ns, 1) > 0)
         return true;
     work = take_own(worker);
     if (work == NULL)
@@ -833,7 +833,6 @@ void qk__worker_fini(struct qk__worker *worker)
         worker->stacks = stack->next;
         qk__coroutine_destroy(stack);
     }
-    qk__wheel_fini(&worker->wheel);
     qk__inbox_fini(&worker->inbox);
     qk__free(worker->victims);
 }

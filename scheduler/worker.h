@@ -136,7 +136,24 @@ void qk__worker_put_aside(struct qk__worker *worker, struct qk__coroutine *spare
  */
 void qk__worker_ready(qk__scheduler *scheduler, struct qk__coroutine *coroutine);
 
-/* Ends the waits with deadlines of this worker's wheel. wait.c */
+/* Into a worker's section, whoever the caller is, and out of it. `current`: the caller's, or NULL. */
+static inline void qk__worker_lock(struct qk__worker *worker, const struct qk__worker *current)
+{
+    if (worker == current)
+        qk__section_enter(&worker->home.section);
+    else
+        qk__section_take(&worker->home.section);
+}
+
+static inline void qk__worker_unlock(struct qk__worker *worker, const struct qk__worker *current)
+{
+    if (worker == current)
+        qk__section_leave(&worker->home.section);
+    else
+        qk__section_give(&worker->home.section);
+}
+
+/* Ends the waits with deadlines of this worker's wheel. Inside its section. wait.c */
 void qk__wait_expire_all(struct qk__wheel *wheel);
 
 /* Tells qk__scheduler_wait_quiet() to look again. */

@@ -211,6 +211,7 @@ struct qk_turn {
     struct qk__cancel   *cancel;
     uint64_t             deadline_ns;
     size_t               request_bytes;
+    uint32_t             tells;          /* sent in this turn: see qk_tell() */
     enum qk_warmth       warmth;
     void                *slots[QK__SLOT_COUNT];
     struct qk_error      error;
@@ -227,6 +228,7 @@ static inline void qk__turn_init(qk_turn *turn, qk_actor *actor, struct qk__scop
     turn->cancel = NULL;
     turn->deadline_ns = QK__TIME_NEVER;
     turn->request_bytes = 0;
+    turn->tells = 0;
     turn->warmth = QK_WAS_ACTIVE;
     for (size_t i = 0; i < QK__SLOT_COUNT; i++)
         turn->slots[i] = NULL;

@@ -12,6 +12,8 @@
 
 #include "base/memory.h"
 
+#define SENDERS_SHARE 64u    /* places that a woken sender is taken to use: as in qk_tell() */
+
 void qk__full_lot_init(struct qk__full_lot *lot)
 {
     for (size_t i = 0; i < QK__FULL_LOT_ROWS; i++) {
@@ -97,19 +99,27 @@ qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *m
     return status;
 }
 
-/* The longest waiting first. */
+/*
+ * The longest waiting first, and not more than find places when each has a few messages: the others
+ * would only come to wait again.
+ */
 void qk__mailbox_wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mailbox)
 {
     struct qk__full_row *row = row_of(lot, mailbox);
+    const uint32_t       depth = qk__mailbox_depth(mailbox);
+    uint32_t left = depth < mailbox->capacity ? 1 + (mailbox->capacity - depth) / SENDERS_SHARE : 1;
 
     pthread_mutex_lock(&row->lock);
     QK__LIST_FOR_EACH(it, &row->senders)
     {
         struct sender *sender = QK__CONTAINER_OF(it, struct sender, link);
 
+        if (left == 0)
+            break;
         if (sender->mailbox == mailbox) {
             qk__list_remove(it);
             qk__wait_signal(&sender->wait);
+            left--;
         }
     }
     pthread_mutex_unlock(&row->lock);

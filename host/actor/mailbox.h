@@ -87,12 +87,12 @@ qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *m
 /* As qk__strand_push_remote(). Thread: any. */
 bool qk__mailbox_nudge(struct qk__mailbox *mailbox);
 
-/* Lets all senders that wait go on. */
+/* Lets senders that wait go on. */
 void qk__mailbox_wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mailbox);
 
 /*
- * Senders go on when the mailbox is half empty, all of them: with one place at a time each message
- * would cost a sender two switches.
+ * Senders go on when the mailbox is half empty, some at a time: with one place each, every message
+ * would cost its sender two switches.
  */
 static inline bool qk__mailbox_is_half_empty(const struct qk__mailbox *mailbox)
 {

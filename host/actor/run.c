@@ -17,6 +17,8 @@
 #include "base/memory.h"
 
 #define TURN_BUDGET        64u
+#define BURST_MAX          1024u
+#define BURST_NS           (100u * 1000u)
 #define STACK_FOR_IN_PLACE (24u * 1024u)
 
 static qk_actor *actor_of(struct qk__strand *strand)
@@ -166,25 +168,56 @@ static void run_message(struct qk__scope *scope, qk_actor *actor, struct qk__env
         actor->activation->left_to_do--;
 }
 
+/*
+ * What an actor may handle before others of its worker have their turn: TURN_BUDGET messages; and if
+ * those took little time, more such budgets, up to what was there when it began.
+ */
+struct allowance {
+    uint32_t budget, more;
+    uint64_t began_ns;
+};
+
+static struct allowance begin_allowance(const qk_actor *actor)
+{
+    const uint32_t   depth = qk__mailbox_depth(&actor->mailbox);
+    struct allowance allowance = {TURN_BUDGET, 0, 0};
+
+    if (depth > TURN_BUDGET) {
+        allowance.more = (depth < BURST_MAX ? depth : BURST_MAX) - TURN_BUDGET;
+        allowance.began_ns = qk__actors_now_ns(actor->type->actors);
+    }
+    return allowance;
+}
+
+static bool extend_allowance(const qk_actor *actor, struct allowance *allowance)
+{
+    if (allowance->more == 0 ||
+        qk__actors_now_ns(actor->type->actors) - allowance->began_ns > BURST_NS)
+        return false;
+    allowance->budget = allowance->more < TURN_BUDGET ? allowance->more : TURN_BUDGET;
+    allowance->more -= allowance->budget;
+    return true;
+}
+
 void qk__actor_run(struct qk__strand *strand, struct qk__scope *scope)
 {
     qk_actor            *actor = actor_of(strand);
     struct qk__full_lot *lot = &actor->type->actors->full_lot;
-    uint32_t             budget = TURN_BUDGET;
+    struct allowance     allowance = begin_allowance(actor);
 
     scope->label = actor->type->declared.name;
     for (;;) {
         struct qk__envelope *message;
 
         if (__builtin_expect(has_duties(actor), 0))
-            run_duties(actor, &budget);
-        if (budget == 0) {
+            run_duties(actor, &allowance.budget);
+        if (allowance.budget == 0 && !extend_allowance(actor, &allowance)) {
             qk__strand_requeue(scope->home, strand);
             break;
         }
         message = next_message(lot, actor);
         if (message != NULL) {
-            budget--;
+            allowance.budget--;
             run_message(scope, actor, message);
         } else if ((atomic_load_explicit(&actor->control, memory_order_acquire) &
                     ~(uint32_t)QK__CONTROL_LEAVING) == 0 &&

@@ -9,6 +9,12 @@
 
 #define SMALL_BYTES 256u
 
+/*
+ * A turn that tells this often lets the others of its worker go first. So a receiver of the same
+ * worker takes the messages while they are in the cache, instead of when its mailbox is full.
+ */
+#define TELLS_IN_A_ROW 64u
+
 qk_status qk__message_check(const struct qk__actors *actors, const struct qk__message *message,
                             bool is_tell, struct qk_error *error)
 {
@@ -214,27 +220,51 @@ static inline struct qk__envelope *make_small_tell(struct qk__actors *actors, ui
     return envelope;
 }
 
+/* Lets the others of this worker go first, now and then. */
+static inline void breathe(qk_turn *turn, const struct qk__home *home)
+{
+    if (__builtin_expect(++turn->tells % TELLS_IN_A_ROW == 0, 0) &&
+        qk__run_queue_count(&home->queue) > 0)
+        qk__worker_yield();
+}
+
+/*
+ * A full mailbox whose owner is about to be run by this worker has room after that; to go behind it
+ * in the queue is cheaper than to wait.
+ */
+static void get_behind(const qk_turn *turn, const qk_actor *to)
+{
+    const struct qk__strand *strand = &to->mailbox.strand;
+
+    if (qk__strand_is_owned(turn->scope->home, strand) &&
+        qk__strand_state(strand) == QK__STRAND_QUEUED)
+        qk__worker_yield();
+}
+
 qk_status qk_tell(qk_turn *turn, qk_actor *to, uint32_t method, const void *request,
                   size_t size_bytes)
 {
     const struct qk__message message = {to, method, request, size_bytes};
     struct qk__home         *home = turn->scope->home;
     struct qk__envelope     *envelope;
+    enum qk__pushed          pushed;
 
     if (__builtin_expect(!is_plain(turn, &message), 0))
         return tell_slowly(turn, &message);
     envelope = make_small_tell(turn->actors, home->index, &message);
     if (__builtin_expect(envelope == NULL, 0))
         return tell_slowly(turn, &message);
-    switch (qk__actor_push_local(home, to, &envelope->node, false)) {
-    case QK__PUSHED: return QK_OK;
-    case QK__PUSHED_NOT_OURS:
-        if (qk__actor_push_remote(home, to, &envelope->node) == QK_OK)
-            return QK_OK;
-        break;
-    case QK__PUSHED_FULL: break;
+    pushed = qk__actor_push_local(home, to, &envelope->node, false);
+    if (__builtin_expect(pushed == QK__PUSHED, 1)) {
+        breathe(turn, home);
+        return QK_OK;
     }
+    if (pushed == QK__PUSHED_NOT_OURS &&
+        qk__actor_push_remote(home, to, &envelope->node) == QK_OK)
+        return QK_OK;
     qk__envelope_free(envelope);
+    if (pushed == QK__PUSHED_FULL)
+        get_behind(turn, to);
     return tell_slowly(turn, &message);
 }
 

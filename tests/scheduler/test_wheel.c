@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+static struct qk__section section;
 static uint64_t now_ns;
 static uint64_t last_due_ns;
 static uint32_t fired;
@@ -32,20 +33,20 @@ static struct qk__wheel *make(uint64_t at_ns)
     now_ns = at_ns;
     fired = 0;
     last_due_ns = 0;
+    qk__section_init(&section);
     qk__wheel_init(wheel, at_ns);
     return wheel;
 }
 
 static void destroy(struct qk__wheel *wheel)
 {
-    qk__wheel_fini(wheel);
     qk__free(wheel);
 }
 
 static uint32_t advance(struct qk__wheel *wheel, uint64_t to_ns)
 {
     now_ns = to_ns;
-    return qk__wheel_advance(wheel, to_ns, UINT32_MAX);
+    return qk__wheel_advance(wheel, &section, to_ns, UINT32_MAX);
 }
 
 static void a_timer_fires_at_its_time_and_never_before(void **state)
@@ -90,7 +91,7 @@ static void the_next_time_is_exact_for_a_few_timers(void **state)
         qk__wheel_start(wheel, &timers[i], 5000000 + (uint64_t)i);
     }
     assert_int_equal(qk__wheel_next_ns(wheel), 5000000);
-    assert_true(qk__wheel_cancel(wheel, &timers[0]));
+    assert_true(qk__wheel_cancel(&timers[0]));
     advance(wheel, 4000000);
     advance(wheel, 5000000);
     assert_int_equal(fired, 0);
@@ -105,12 +106,12 @@ static void cancelled_timers_do_not_fire_and_rearmed_ones_fire_once(void **state
     (void)state;
 
     qk__timer_init(&timer, note);
-    assert_false(qk__wheel_cancel(wheel, &timer));
+    assert_false(qk__wheel_cancel(&timer));
     qk__wheel_start(wheel, &timer, 100);
     qk__wheel_start(wheel, &timer, 200);
     assert_int_equal(advance(wheel, 150), 0);
-    assert_true(qk__wheel_cancel(wheel, &timer));
-    assert_false(qk__wheel_cancel(wheel, &timer));
+    assert_true(qk__wheel_cancel(&timer));
+    assert_false(qk__wheel_cancel(&timer));
     assert_int_equal(advance(wheel, 1000), 0);
     qk__wheel_start(wheel, &timer, 2000);
     assert_int_equal(advance(wheel, 3000), 1);
@@ -151,7 +152,7 @@ static void a_timer_that_is_never_due_is_armed_all_the_same(void **state)
     qk__timer_init(&timer, note);
     qk__wheel_start(wheel, &timer, QK__TIME_NEVER);
     assert_int_equal(advance(wheel, 1ull << 62), 0);
-    assert_true(qk__wheel_cancel(wheel, &timer));
+    assert_true(qk__wheel_cancel(&timer));
     destroy(wheel);
 }
 
@@ -168,8 +169,8 @@ static void expiring_makes_one_kind_due_and_leaves_others(void **state)
     qk__wheel_start(wheel, &other, 1ull << 41);
     qk__wheel_expire(wheel, note);
     now_ns = UINT64_MAX;
-    assert_int_equal(qk__wheel_advance(wheel, 1, UINT32_MAX), 1);
-    assert_true(qk__wheel_cancel(wheel, &other));
+    assert_int_equal(qk__wheel_advance(wheel, &section, 1, UINT32_MAX), 1);
+    assert_true(qk__wheel_cancel(&other));
     destroy(wheel);
 }
 
@@ -211,7 +212,7 @@ static void random_timers_fire_exactly_when_due(void **state)
         const uint64_t       reach = 1ull << qk__random_below(&random, 36);
 
         if (qk__random_below(&random, 4) == 0) {
-            assert_int_equal(qk__wheel_cancel(wheel, &one->timer), one->is_armed);
+            assert_int_equal(qk__wheel_cancel(&one->timer), one->is_armed);
             one->is_armed = false;
         } else {
             one->is_armed = true;
