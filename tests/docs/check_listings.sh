@@ -64,8 +64,17 @@ run()
 
 compile()
 {
-    "$compiler" -std=gnu11 -fsyntax-only -Wall -Wextra -Werror "${folders[@]/#/-I}" -x c "$2" >"$work/output" 2>&1 ||
+    "$compiler" -std=gnu11 -fsyntax-only -Wall -Wextra -Werror "${folders[@]/#/-I}" -isystem "$work/contracts" -x c "$2" >"$work/output" 2>&1 ||
         wrong "$1" "does not compile"
+}
+
+# contract PLACE FILE NAME: makes the code of a .proto, for the listings after it.
+contract()
+{
+    mkdir -p "$work/contracts"
+    cp "$2" "$work/contracts/$3"
+    (cd "$work/contracts" && protoc --plugin="$build/bin/protoc-gen-quark" --c_out=. --quark_out=. \
+        -I. -I/usr/include "$3" google/protobuf/empty.proto) >"$work/output" 2>&1 || wrong "$1" "protoc refuses it"
 }
 
 check()
@@ -80,6 +89,7 @@ check()
     sh:run) run "$place" "$file" 0 ;;
     sh:run:_exit_*) run "$place" "$file" "${marker#run:_exit_}" ;;
     c:compile) compile "$place" "$file" ;;
+    proto:contract:_*) contract "$place" "$file" "${marker#contract:_}" ;;
     *) wrong "$place" "a listing in '$language', marked '${marker//_/ }', that nothing checks" ;;
     esac
 }

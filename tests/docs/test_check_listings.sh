@@ -87,6 +87,29 @@ int f(void) { return question(); }
 ```
 EOF_PAGE
 
+ln -s "$QUARK_BUILD_DIR/bin/protoc-gen-quark" "$work/build/bin/"
+claim 'a contract goes through protoc, and code may use it' pass '^2 listings, 0 wrong' <<'EOF_PAGE'
+<!-- contract: a.proto -->
+```proto
+syntax = "proto3";
+message Question { string text = 1; }
+```
+
+<!-- compile -->
+```c
+#include "a.pb-c.h"
+const Question question = QUESTION__INIT;
+```
+EOF_PAGE
+
+claim 'a contract that protoc refuses is wrong' fail 'protoc refuses it' <<'EOF_PAGE'
+<!-- contract: a.proto -->
+```proto
+syntax = "proto3";
+message Question { unknown text = 1; }
+```
+EOF_PAGE
+
 claim 'a listing that never ends is wrong' fail 'never ends' <<'EOF_PAGE'
 ```text
 EOF_PAGE

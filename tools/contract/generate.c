@@ -293,7 +293,7 @@ static const char *comment_of(const file_t *file, const int32_t *path, size_t pa
     return NULL;
 }
 
-/* Line by line, behind " *"; what would end the comment is taken apart. */
+/* Line by line, behind " *"; what would end or begin a comment is taken apart. */
 static void add_comment(struct qk__text *out, const char *comment)
 {
     bool is_line_begin = true;
@@ -302,7 +302,7 @@ static void add_comment(struct qk__text *out, const char *comment)
         if (is_line_begin)
             qk__text_add(out, *comment == ' ' || *comment == '\n' ? " *" : " * ");
         qk__text_add_bytes(out, comment, 1);
-        if (comment[0] == '*' && comment[1] == '/')
+        if ((comment[0] == '*' && comment[1] == '/') || (comment[0] == '/' && comment[1] == '*'))
             qk__text_add(out, " ");
         is_line_begin = *comment == '\n';
     }
