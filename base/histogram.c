@@ -66,12 +66,17 @@ static void raise_to(_Atomic uint64_t *maximum, uint64_t value)
         continue;
 }
 
+void qk__histogram_add_weighted(struct qk__histogram *histogram, uint64_t value, uint64_t weight)
+{
+    atomic_fetch_add_explicit(&histogram->counts[bucket_of(value)], weight, memory_order_relaxed);
+    atomic_fetch_add_explicit(&histogram->count, weight, memory_order_relaxed);
+    atomic_fetch_add_explicit(&histogram->sum, value * weight, memory_order_relaxed);
+    raise_to(&histogram->max, value);
+}
+
 void qk__histogram_add_shared(struct qk__histogram *histogram, uint64_t value)
 {
-    atomic_fetch_add_explicit(&histogram->counts[bucket_of(value)], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&histogram->count, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&histogram->sum, value, memory_order_relaxed);
-    raise_to(&histogram->max, value);
+    qk__histogram_add_weighted(histogram, value, 1);
 }
 
 void qk__histogram_merge(struct qk__histogram *into, const struct qk__histogram *from)

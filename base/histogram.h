@@ -23,8 +23,12 @@ struct qk__histogram {
 /* All zero bytes are an empty histogram. */
 void qk__histogram_add(struct qk__histogram *histogram, uint64_t value);
 
-/* Adds by any number of threads at once; costs locked instructions. */
+/*
+ * Adds by any number of threads at once; costs locked instructions. weighted: so many of that
+ * value, for a sample that stands for others.
+ */
 void qk__histogram_add_shared(struct qk__histogram *histogram, uint64_t value);
+void qk__histogram_add_weighted(struct qk__histogram *histogram, uint64_t value, uint64_t weight);
 
 /* Adds `from` into `into`, for the merge on read. */
 void qk__histogram_merge(struct qk__histogram *into, const struct qk__histogram *from);

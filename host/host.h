@@ -115,6 +115,35 @@ struct qk__protect_stats {
 bool qk__host_protect_stats(const qk_host *host, const struct qk_type *type,
                             struct qk__protect_stats *out_stats);
 
+/* What methods cost: actor/profile.h. Calls, failures and counts are exact, the rest estimates. */
+struct qk__times {
+    uint64_t count, mean_ns, p50_ns, p90_ns, p99_ns, max_ns;
+};
+struct qk__method_stats {
+    uint64_t         calls, failures;
+    uint64_t         busy_ns;      /* in its own code: without waits and calls in place */
+    uint64_t         waited_ns;    /* in its turns */
+    uint64_t         bytes_in, bytes_out;
+    struct qk__times turn, wait;   /* begin to end; from being sent to the begin */
+};
+
+/* One row for each method, in their order. QK_NOT_FOUND, QK_NO_MEMORY. Thread: any. */
+qk_status qk__host_method_stats(const qk_host *host, const struct qk_type *type,
+                                struct qk__method_stats *out_rows);
+
+/* Who sends to whom; the `from` is NULL for threads. `count` is at most `error` too high. */
+struct qk__edge_stats {
+    const char *from_type, *from_method, *to_type, *to_method;
+    uint64_t    count, error, in_place;
+    uint64_t    calls_ns;    /* that callers spent in, or waiting for, calls */
+};
+
+/* The heaviest, in this order. QK_NO_MEMORY. Thread: any. */
+qk_status qk__host_edge_stats(const qk_host *host, struct qk__edge_stats *out_rows, size_t capacity,
+                              size_t *out_count);
+
+bool qk__host_is_profiled(const qk_host *host);    /* else there are only counts */
+
 /*
  * How messages have ended, since the start: each that was sent with arguments that fit is one of
  * these in the end, or still on its way; see actor/undelivered.h.

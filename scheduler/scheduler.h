@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/thin.h"
 #include "devices/topology.h"
 #include "scheduler/wait.h"
 
@@ -130,6 +131,12 @@ uint32_t       qk__worker_index(const qk__worker *worker);
 struct qk__home *qk__worker_home(qk__worker *worker);
 qk__scheduler *qk__worker_scheduler(const qk__worker *worker);
 
+/* How long a coroutine has waited: of many waits only some are timed. */
+struct qk__wait_meter {
+    uint64_t        waited_ns;
+    struct qk__thin thin;
+};
+
 /*
  * What the running coroutine works for. It stays with the coroutine across waits, so the pointer
  * may be kept as long as the work runs. NULL on a thread that is no worker. Work sets it as it
@@ -137,9 +144,11 @@ qk__scheduler *qk__worker_scheduler(const qk__worker *worker);
  */
 struct qk__scope {
     const char        *label;     /* named when the stack overflows; static or outlives the work */
+    _Atomic uint32_t   part;      /* which part of that: the owner of the work knows */
     struct qk__cancel *cancel;    /* ends the waits of this coroutine; NULL: none does */
     struct qk__strand *strand;    /* innermost of those whose consumer this coroutine is; strand.h */
     struct qk__home   *home;      /* of the worker that runs it now: the scheduler writes it */
+    struct qk__wait_meter *waits; /* its waits are timed there; NULL: they are not */
 };
 struct qk__scope *qk__worker_scope(void);
 

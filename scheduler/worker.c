@@ -177,9 +177,15 @@ static void resume(struct qk__work *work)
 void qk__worker_put_aside(struct qk__worker *worker, struct qk__coroutine *spare,
                           void (*landing)(struct qk__worker *worker, void *arg), void *arg)
 {
+    const struct qk__clock *clock = worker->scheduler->clock;
+    struct qk__wait_meter  *waits = worker->current->scope.waits;
+    const uint64_t          stands_for = waits != NULL ? qk__thin_take(&waits->thin) : 0;
+    const uint64_t          left_ns = stands_for > 0 ? qk__clock_now_ns(clock) : 0;
+
     qk__count(&worker->put_aside, 1);
-    worker->current->home = worker->home.index;
     switch_to(worker, spare, landing, arg);
+    if (stands_for > 0)
+        waits->waited_ns += stands_for * (qk__clock_now_ns(clock) - left_ns);
 }
 
 static void submit_yielded(struct qk__worker *worker, void *arg)

@@ -20,17 +20,23 @@ qk_status qk__actors_create(qk_host *host, struct qk__actors **out_actors)
     actors->worker_count = qk__scheduler_worker_count(actors->scheduler);
     actors->retries = qk__alloc_zero(sizeof *actors->retries);
     if (actors->retries == NULL ||
-        qk__envelopes_init(&actors->envelopes, actors->worker_count) != QK_OK) {
-        qk__free(actors->retries);
-        qk__free(actors);
-        return QK_NO_MEMORY;
-    }
+        qk__envelopes_init(&actors->envelopes, actors->worker_count) != QK_OK)
+        goto free_actors;
+    if (qk__profile_init(&actors->profile, !opts->no_profile, actors->worker_count) != QK_OK)
+        goto fini_envelopes;
     qk__types_init(&actors->types);
     qk__identities_init(&actors->identities);
     qk__full_lot_init(&actors->full_lot);
     qk__retries_init(actors->retries, actors->clock->wall_ns(actors->clock));
     *out_actors = actors;
     return QK_OK;
+
+fini_envelopes:
+    qk__envelopes_fini(&actors->envelopes);
+free_actors:
+    qk__free(actors->retries);
+    qk__free(actors);
+    return QK_NO_MEMORY;
 }
 
 void qk__actors_destroy(struct qk__actors *actors)
@@ -39,6 +45,7 @@ void qk__actors_destroy(struct qk__actors *actors)
         return;
     qk__identities_fini(&actors->identities);
     qk__types_fini(&actors->types);
+    qk__profile_fini(&actors->profile);
     qk__envelopes_fini(&actors->envelopes);
     qk__full_lot_fini(&actors->full_lot);
     qk__retries_fini(actors->retries);

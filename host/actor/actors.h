@@ -17,6 +17,7 @@
 #include "base/map.h"
 #include "host/actor/envelope.h"
 #include "host/actor/mailbox.h"
+#include "host/actor/profile.h"
 #include "host/actor/timers.h"
 
 #include <pthread.h>
@@ -24,8 +25,8 @@
 /* ---- Types: types.c ---- */
 
 struct qk__type_counts {    /* of one worker, which alone writes them; padded to a cache line */
-    _Atomic uint64_t messages, failures, expired, cycles;
-    uint64_t         padding[4];
+    _Atomic uint64_t expired, cycles;
+    uint64_t         padding[6];
 };
 
 struct qk__prewarm_books {
@@ -67,7 +68,8 @@ struct qk__type {
     struct qk__protect      *protect;          /* protect.h; NULL: not protected */
     struct qk__prewarm_books prewarm;
     struct qk__timer_books   timers;
-    struct qk__histogram     turn, first_call[QK_WAS_PREWARMED + 1];
+    struct qk__profile_type  profile;
+    struct qk__histogram     first_call[QK_WAS_PREWARMED + 1];
 };
 
 struct qk__types {
@@ -75,6 +77,7 @@ struct qk__types {
     struct qk__map           by_name;
     struct qk__type *_Atomic first;
     struct qk__type         *last;
+    uint32_t                 count;
     void (*on_type)(void *arg, const struct qk_type *type);
     void *on_type_arg;
 };
@@ -95,6 +98,12 @@ static inline void qk__count_one(_Atomic uint64_t *counter)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
                           memory_order_relaxed);
+}
+
+static inline struct qk__profile_row *
+qk__profile_row_here(const struct qk__type *type, const struct qk__scope *scope, uint32_t method)
+{
+    return &type->profile.methods[method].rows[scope->home->index];
 }
 
 /* ---- Identities: identity.c ---- */
@@ -213,9 +222,24 @@ struct qk_turn {
     size_t               request_bytes;
     uint32_t             tells;          /* sent in this turn: see qk_tell() */
     enum qk_warmth       warmth;
+    struct qk__sample   *sample;         /* profile.h; NULL: it is none */
     void                *slots[QK__SLOT_COUNT];
     struct qk_error      error;
 };
+
+/*
+ * Whether the profile takes note of the next message or call of this turn, and for how many it
+ * stands: mostly 0. passes: that it takes none; when it would, takes() is still to be asked.
+ */
+static inline bool qk__profile_passes(const qk_turn *turn)
+{
+    return __builtin_expect(turn->sample == NULL, 1) || qk__thin_pass(&turn->sample->sends);
+}
+
+static inline uint64_t qk__profile_takes(const qk_turn *turn)
+{
+    return __builtin_expect(turn->sample != NULL, 0) ? qk__thin_take(&turn->sample->sends) : 0;
+}
 
 static inline void qk__turn_init(qk_turn *turn, qk_actor *actor, struct qk__scope *scope)
 {
@@ -230,6 +254,7 @@ static inline void qk__turn_init(qk_turn *turn, qk_actor *actor, struct qk__scop
     turn->request_bytes = 0;
     turn->tells = 0;
     turn->warmth = QK_WAS_ACTIVE;
+    turn->sample = NULL;
     for (size_t i = 0; i < QK__SLOT_COUNT; i++)
         turn->slots[i] = NULL;
     turn->error.status = QK_OK;
@@ -364,6 +389,7 @@ struct qk__actors {
     struct qk__full_lot     full_lot;
     struct qk__observer     observer;
     struct qk__retries     *retries;
+    struct qk__profile      profile;
     _Atomic bool            is_started, is_draining;    /* whether calls from outside are taken */
     _Atomic bool            is_cut_off;    /* the drain took too long: messages fail, unrun */
     _Atomic bool            is_closed;     /* nothing is activated any more */

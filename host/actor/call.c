@@ -115,8 +115,9 @@ static qk_status await_reply(qk_turn *turn, struct qk__envelope *envelope, void 
 static qk_status call_by_mailbox(qk_turn *turn, const struct qk__message *message, void *reply,
                                  uint64_t deadline_ns)
 {
-    struct qk__envelope *envelope;
-    qk_status            status;
+    struct qk__noted_call call = {.stands_for = qk__profile_takes(turn)};
+    struct qk__envelope  *envelope;
+    qk_status             status;
 
     if (message->to->type->traits & QK__TRAIT_CONTRACT)
         envelope = qk__contract_envelope(turn->actors, QK__CALL, message, turn);
@@ -129,6 +130,10 @@ static qk_status call_by_mailbox(qk_turn *turn, const struct qk__message *messag
                        qk_actor_type(message->to), message->to->key);
     }
     envelope->deadline_ns = deadline_ns;
+    if (call.stands_for > 0) {
+        qk__profile_sent(turn, envelope, call.stands_for);
+        qk__profile_call_begin(turn, &call);
+    }
     qk__envelope_retain(envelope);    /* the mailbox's; the first is this caller's */
     status = qk__send(turn, envelope, deadline_ns, true, &turn->error);
     if (status == QK_OK)
@@ -136,6 +141,23 @@ static qk_status call_by_mailbox(qk_turn *turn, const struct qk__message *messag
     else
         qk__envelope_release(envelope);
     qk__envelope_release(envelope);
+    if (call.stands_for > 0)
+        qk__profile_call_end(turn, &call, message->to, message->method, false);
+    return status;
+}
+
+static qk_status call_in_place(qk_turn *turn, const struct qk__message *message, void *reply,
+                               uint64_t deadline_ns)
+{
+    struct qk__noted_call call = {.stands_for = qk__profile_takes(turn)};
+    qk_status             status;
+
+    if (call.stands_for > 0)
+        qk__profile_call_begin(turn, &call);
+    status = qk__turn_run_in_place(turn, message->to, message->method, message->request, reply,
+                                   deadline_ns);
+    if (call.stands_for > 0)
+        qk__profile_call_end(turn, &call, message->to, message->method, true);
     return status;
 }
 
@@ -194,9 +216,8 @@ qk_status qk_call(qk_turn *turn, qk_actor *to, uint32_t method, const void *requ
          * The host's default is for those who wait in a queue; in place the caller's own deadline
          * is enough.
          */
-        status = qk__turn_run_in_place(turn, to, method, request, reply,
-                                       timeout_ns > 0 ? deadline_of(turn, timeout_ns)
-                                                      : turn->deadline_ns);
+        status = call_in_place(turn, &message, reply,
+                               timeout_ns > 0 ? deadline_of(turn, timeout_ns) : turn->deadline_ns);
         qk__actor_give_up(turn->scope, to);
         return status;
     }

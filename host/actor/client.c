@@ -99,6 +99,7 @@ qk_status qk_client_call(qk_host *host, qk_actor *to, uint32_t method, const voi
     if (status != QK_OK)
         return status;
     envelope->deadline_ns = deadline_after(envelope->actors, timeout_ns);
+    qk__profile_sent_outside(envelope);
     qk__envelope_retain(envelope);    /* the mailbox's; the first is this caller's */
     status = qk__send(NULL, envelope, 0, false, error);
     if (status != QK_OK) {
@@ -171,6 +172,7 @@ qk_status qk__client_start(struct qk__envelope *envelope, void *reply, uint64_t 
 
     *async = (struct qk__async){.envelope = envelope, .done = done, .arg = arg, .reply = reply};
     envelope->deadline_ns = deadline_after(envelope->actors, timeout_ns);
+    qk__profile_sent_outside(envelope);
     qk__envelope_retain(envelope);    /* the timer's */
     qk__envelope_retain(envelope);    /* this function's, until it has seen how sending went */
     qk__timer_init(&async->timer, deadline_fired);

@@ -123,6 +123,14 @@ void qk__complete(struct qk__envelope *envelope, qk_status status, const struct 
     qk__envelope_release(envelope);
 }
 
+static void note(const qk_turn *turn, struct qk__envelope *envelope)
+{
+    const uint64_t stands_for = qk__profile_takes(turn);
+
+    if (stands_for > 0)
+        qk__profile_sent(turn, envelope, stands_for);
+}
+
 static qk_status tell(qk_turn *turn, struct qk__actors *actors, const struct qk__message *message,
                       uint64_t deadline_ns, struct qk_error *error)
 {
@@ -136,6 +144,10 @@ static qk_status tell(qk_turn *turn, struct qk__actors *actors, const struct qk_
         return qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for a message of %zu bytes",
                             qk_actor_type(message->to), message->to->key, message->size_bytes);
     }
+    if (turn == NULL)
+        qk__profile_sent_outside(envelope);
+    else
+        note(turn, envelope);
     status = qk__send(turn, envelope, deadline_ns, false, error);
     if (status != QK_OK)
         qk__envelope_release(envelope);
@@ -186,7 +198,7 @@ static inline bool is_plain(const qk_turn *turn, const struct qk__message *messa
         return false;
     method = &type->declared.methods[message->method];
     return message->size_bytes == method->request_bytes &&
-           (message->request != NULL || message->size_bytes == 0);
+           (message->request != NULL || message->size_bytes == 0) && qk__profile_passes(turn);
 }
 
 /* A call of memcpy() costs more than most requests are long. */

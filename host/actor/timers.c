@@ -22,6 +22,7 @@
 
 #include "base/memory.h"
 #include "host/actor/actors.h"
+#include "host/actor/protect.h"
 
 #include <sched.h>
 
@@ -258,8 +259,11 @@ static struct qk__envelope *make_message(const struct timer *timer)
         qk__envelope_create(actor->type->actors, QK__TELL, actor, timer->method, timer->request,
                             timer->request_bytes, NULL);
 
-    if (envelope != NULL)
-        envelope->found = QK__LIFE_ACTIVE;
+    if (envelope == NULL)
+        return NULL;
+    envelope->found = QK__LIFE_ACTIVE;
+    if (actor->type->traits & QK__TRAIT_PROTECTED)
+        qk__envelope_guard(envelope)->is_final = true;    /* the next tick is try enough */
     return envelope;
 }
 
@@ -268,7 +272,6 @@ static void note_tick(const struct timer *timer)
     struct qk__timers *timers = timer->owner;
     const uint64_t     now_ns = qk__actors_now_ns(timers->actor->type->actors);
 
-    count(&books_of(timers)->ticks, 1);
     qk__histogram_add_shared(&books_of(timers)->late,
                              now_ns > timer->due_ns ? now_ns - timer->due_ns : 0);
     if (!timer->keeps_alive)
@@ -316,6 +319,7 @@ static void run_tick(struct qk__timers *timers, struct timer *timer)
     begin_tick(timer);
     timers->refs++; /* a turn that fails may end them all, and the activation with them */
     qk__turn_run(qk__worker_scope(), actor, message, false);
+    count(&actor->type->timers.ticks, 1);
     if (ends_here && timer->generation == generation)
         end_tick(timer);
     release(timers);

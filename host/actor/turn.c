@@ -12,9 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TIMED_TURNS                                                                                \
-    32u /* one turn in so many is timed: reading the clock costs as much as a small turn */
-
 /* A status that the handler never explained gets a sentence that at least says whose it is. */
 static void explain(qk_turn *turn, qk_status status)
 {
@@ -23,39 +20,30 @@ static void explain(qk_turn *turn, qk_status status)
                      turn->actor->key, qk_status_text(status));
 }
 
-static inline qk_status end_turn(qk_turn *turn, qk_status status)
+static inline qk_status settle(qk_turn *turn, qk_status status)
 {
-    if (turn->actor->type->traits & QK__TRAIT_STATES) {
-        if (status == QK_OK)
-            status = qk__actor_state_commit(turn);
-        else
-            qk__actor_state_discard(turn);
-    }
-    if (status != QK_OK)
-        explain(turn, status);
+    if (__builtin_expect((turn->actor->type->traits & QK__TRAIT_STATES) == 0, 1))
+        return status;
+    if (status == QK_OK)
+        return qk__actor_state_commit(turn);
+    qk__actor_state_discard(turn);
     return status;
 }
 
 qk_status qk__turn_end(qk_turn *turn, qk_status status)
 {
-    return end_turn(turn, status);
-}
-
-/* What every handled message counts. */
-static void count_turn(const qk_turn *turn, qk_status status)
-{
-    struct qk__type_counts *counts = qk__type_counts_here(turn->actor->type, turn->scope);
-
-    qk__count_one(&counts->messages);
+    status = settle(turn, status);
     if (status != QK_OK)
-        qk__count_one(&counts->failures);
-    qk__count_one(&turn->activation->turns);
+        explain(turn, status);
+    return status;
 }
 
-static bool is_timed(const qk_turn *turn)
+static __attribute__((noinline)) void note_failure(qk_turn *turn, qk_status status)
 {
-    return turn->warmth != QK_WAS_ACTIVE ||
-           atomic_load_explicit(&turn->activation->turns, memory_order_relaxed) % TIMED_TURNS == 0;
+    const uint32_t method = atomic_load_explicit(&turn->scope->part, memory_order_relaxed);
+
+    explain(turn, status);
+    qk__count_one(&qk__profile_row_here(turn->actor->type, turn->scope, method)->failures);
 }
 
 static void note_first_call(const qk_turn *turn, uint64_t sent_ns, uint64_t end_ns)
@@ -69,20 +57,40 @@ static void note_first_call(const qk_turn *turn, uint64_t sent_ns, uint64_t end_
                              turn->warmth, latency_ns);
 }
 
-static inline qk_status run_method(qk_turn *turn, uint32_t method, const void *request, void *reply)
+static inline __attribute__((always_inline)) qk_status
+run_handler(qk_turn *turn, const struct qk__profiled_method *method, const void *request,
+            void *reply)
 {
-    const bool     timed = is_timed(turn);
-    const uint64_t begin_ns = timed ? qk__actors_now_ns(turn->actors) : 0;
-    qk_status      status;
+    qk_status status = settle(turn, method->fn(turn, turn->activation->self, request, reply));
 
-    status = turn->actor->type->declared.methods[method].fn(turn, turn->activation->self, request,
-                                                            reply);
-    status = end_turn(turn, status);
-    count_turn(turn, status);
-    if (timed)
-        qk__histogram_add_shared(&turn->actor->type->turn,
-                                 qk__actors_now_ns(turn->actors) - begin_ns);
+    if (__builtin_expect(status != QK_OK, 0))
+        note_failure(turn, status);
+    qk__count_one(&turn->activation->turns);
     return status;
+}
+
+/* Not inlined: what is needed here alone would cost every turn something. */
+static __attribute__((noinline)) qk_status run_sampled(qk_turn *turn, uint32_t method,
+                                                       const void *request, void *reply)
+{
+    struct qk__sample sample;
+    qk_status         status;
+
+    qk__profile_begin(turn, method, &sample);
+    status = run_handler(turn, &turn->actor->type->profile.methods[method], request, reply);
+    qk__profile_end(turn, reply != NULL);
+    return status;
+}
+
+static inline __attribute__((always_inline)) qk_status
+run_method(qk_turn *turn, uint32_t number, const void *request, void *reply)
+{
+    const struct qk__profiled_method *method = &turn->actor->type->profile.methods[number];
+
+    atomic_store_explicit(&turn->scope->part, number, memory_order_relaxed);
+    return qk__profile_count(&method->rows[turn->scope->home->index])
+               ? run_sampled(turn, number, request, reply)
+               : run_handler(turn, method, request, reply);
 }
 
 /*
@@ -165,10 +173,12 @@ void qk__turn_run(struct qk__scope *scope, qk_actor *actor, struct qk__envelope 
     qk__turn_init(&turn, actor, scope);
     turn.envelope = envelope;
     turn.request_bytes = envelope->request_bytes;
-    if (qk__actor_life(actor) != QK__LIFE_ACTIVE || was_cold) {
+    if (__builtin_expect(qk__actor_life(actor) != QK__LIFE_ACTIVE || was_cold, 0)) {
         turn.warmth = qk__life_first_message(actor, was_cold, (enum qk__life)envelope->found);
         if (sent_ns == 0)
             sent_ns = turn.activation->began_ns;
+    } else if (__builtin_expect(sent_ns != 0, 0)) {
+        qk__profile_arrived(&turn, envelope);
     }
     if (envelope->kind == QK__TELL) {
         request = (char *)envelope + QK__TELL_BYTES;
@@ -194,6 +204,7 @@ qk_status qk__turn_run_in_place(qk_turn *caller, qk_actor *to, uint32_t method, 
                                 void *reply, uint64_t deadline_ns)
 {
     struct qk__scope *scope = caller->scope;
+    const uint32_t    caller_method = atomic_load_explicit(&scope->part, memory_order_relaxed);
     const size_t      reply_bytes = to->type->declared.methods[method].reply_bytes;
     qk_turn           turn;
     qk_status         status;
@@ -210,6 +221,7 @@ qk_status qk__turn_run_in_place(qk_turn *caller, qk_actor *to, uint32_t method, 
     scope->label = qk_actor_type(to);
     status = run_method(&turn, method, request, reply);
     scope->label = qk_actor_type(caller->actor);
+    atomic_store_explicit(&scope->part, caller_method, memory_order_relaxed);
     if (status != QK_OK) {
         caller->error = turn.error;
         if (to->type->traits & QK__TRAIT_CONTRACT)

@@ -22,6 +22,7 @@ void qk__types_init(struct qk__types *types)
 
 static void free_type(struct qk__type *type)
 {
+    qk__profile_type_fini(type);
     qk__free(type->protect);
     qk__free(type->counts);
     qk__free(type);
@@ -161,15 +162,16 @@ static struct qk__type *make_type(struct qk__actors *actors, const struct qk_typ
 
     if (type == NULL)
         return NULL;
+    type->declared = *declared;
+    type->actors = actors;
     type->counts = qk__alloc_array(actors->worker_count, sizeof *type->counts);
     if (declared->protection != NULL)
         type->protect = qk__protect_create(declared->protection);
-    if (type->counts == NULL || (declared->protection != NULL && type->protect == NULL)) {
+    if (qk__profile_type_init(type) != QK_OK || type->counts == NULL ||
+        (declared->protection != NULL && type->protect == NULL)) {
         free_type(type);
         return NULL;
     }
-    type->declared = *declared;
-    type->actors = actors;
     type->traits = declared->state_count > 0 ? QK__TRAIT_STATES : 0;
     if (declared->protection != NULL)
         type->traits |= QK__TRAIT_PROTECTED;
@@ -198,6 +200,8 @@ static qk_status add(struct qk__types *types, struct qk__type *type, struct qk_e
         qk__map_remove(&types->by_name, name);
         return qk_error_set(error, status, "type %s: out of memory for its streams", name);
     }
+    types->count++;
+    type->profile.number = types->count < UINT16_MAX ? (uint16_t)types->count : UINT16_MAX;
     if (types->last == NULL)
         atomic_store_explicit(&types->first, type, memory_order_release);
     else
@@ -287,15 +291,12 @@ void qk__host_type_stats(const qk_host *host, const struct qk_type *declared,
     struct qk__actors *actors = qk__host_actors(host);
     struct qk__type   *type = qk__type_find(actors, declared->name);
     struct depth       depth = {type, 0};
+    struct qk__histogram turns = {0};
 
     *out_stats = (struct qk__type_stats){0};
     if (type == NULL)
         return;
     for (uint32_t i = 0; i < actors->worker_count; i++) {
-        out_stats->messages +=
-            atomic_load_explicit(&type->counts[i].messages, memory_order_relaxed);
-        out_stats->failures +=
-            atomic_load_explicit(&type->counts[i].failures, memory_order_relaxed);
         out_stats->expired += atomic_load_explicit(&type->counts[i].expired, memory_order_relaxed);
         out_stats->cycles += atomic_load_explicit(&type->counts[i].cycles, memory_order_relaxed);
     }
@@ -312,7 +313,9 @@ void qk__host_type_stats(const qk_host *host, const struct qk_type *declared,
     out_stats->timers = atomic_load_explicit(&type->timers.started, memory_order_relaxed) -
                         atomic_load_explicit(&type->timers.ended, memory_order_relaxed);
     FILL_TIMES(out_stats->timer_late, &type->timers.late);
-    FILL_TIMES(out_stats->turn, &type->turn);
+    qk__profile_sum(type, &out_stats->messages, &out_stats->failures);
+    qk__profile_merge_turns(type, &turns);
+    FILL_TIMES(out_stats->turn, &turns);
     for (int warmth = QK_WAS_COLD; warmth <= QK_WAS_PREWARMED; warmth++)
         FILL_TIMES(out_stats->first_call[warmth], &type->first_call[warmth]);
 }

@@ -46,13 +46,13 @@ void qk__undelivered(struct qk__envelope *envelope, enum qk_dead_reason reason,
 
 uint64_t qk__type_handled(const struct qk__type *type)
 {
-    uint64_t turns = 0, unfinished = 0;
+    uint64_t turns, failures, unfinished;
 
     /* First those to be taken off, so that one that comes meanwhile makes nothing negative. */
+    unfinished = atomic_load_explicit(&type->timers.ticks, memory_order_relaxed);    /* not sent */
     if (type->protect != NULL)
-        unfinished = atomic_load_explicit(&type->protect->unfinished_runs, memory_order_relaxed);
-    for (uint32_t i = 0; i < type->actors->worker_count; i++)
-        turns += atomic_load_explicit(&type->counts[i].messages, memory_order_relaxed);
+        unfinished += atomic_load_explicit(&type->protect->unfinished_runs, memory_order_relaxed);
+    qk__profile_sum(type, &turns, &failures);
     return turns > unfinished ? turns - unfinished : 0;
 }
 

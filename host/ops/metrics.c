@@ -72,7 +72,6 @@ static const struct qk__metric type_metrics[] = {
      IN(qk__type_stats, dead), 0},
     {"quark_mailbox_depth", "gauge", "Messages that wait in mailboxes.",
      IN(qk__type_stats, mailbox_depth), 0},
-    {"quark_turns_total", "counter", "Turns measured.", IN(qk__type_stats, turn.count), 0},
     {"quark_timers", "gauge", "Timers of actors that are armed or tick.",
      IN(qk__type_stats, timers), 0},
     {"quark_timer_ticks_total", "counter", "Ticks that came.", IN(qk__type_stats, timer_ticks), 0},
@@ -86,12 +85,6 @@ static const struct qk__metric type_metrics[] = {
      IN(qk__type_stats, timer_late.p99_ns), NS_PER_S},
     {"quark_timer_late_max_seconds", "gauge", "From due to begin of the latest tick.",
      IN(qk__type_stats, timer_late.max_ns), NS_PER_S},
-    {"quark_turn_p50_seconds", "gauge", "Time of a turn, median since the start.",
-     IN(qk__type_stats, turn.p50_ns), NS_PER_S},
-    {"quark_turn_p99_seconds", "gauge", "Time of a turn, 99 of 100 are below, since the start.",
-     IN(qk__type_stats, turn.p99_ns), NS_PER_S},
-    {"quark_turn_max_seconds", "gauge", "Time of the longest turn since the start.",
-     IN(qk__type_stats, turn.max_ns), NS_PER_S},
 };
 
 struct first_calls {
@@ -401,6 +394,7 @@ void qk__ops_write_metrics(struct qk__ops *ops, struct qk__text *out)
     write_workers(ops->host, out);
     write_types(ops->host, out);
     qk__ops_write_guards(ops->host, out);
+    qk__ops_write_profile(ops->host, out);
     write_devices(ops->host, out);
     write_models(ops->host, out);
     write_single(out, store_metrics, QK__COUNT_OF(store_metrics), &store);

@@ -88,6 +88,7 @@ json_t *qk__ops_describe_status(struct qk__ops *ops);
 json_t *qk__ops_describe_devices(struct qk__ops *ops);
 json_t *qk__ops_describe_actors(struct qk__ops *ops);
 json_t *qk__ops_describe_models(struct qk__ops *ops);
+json_t *qk__ops_describe_profile(struct qk__ops *ops);
 
 /*
  * Rows of the models, the caller's to qk__free(); NULL with a count of 0 when there are none or no
@@ -106,7 +107,8 @@ void qk__ops_dead_letters_fini(struct qk__ops *ops);
 /* Those of guards and dead letters: metrics_guard.c. */
 void qk__ops_write_guards(qk_host *host, struct qk__text *out);
 
-/* All metrics in Prometheus' text format 0.0.4. */
+/* All metrics in Prometheus' text format 0.0.4; those of methods. */
 void qk__ops_write_metrics(struct qk__ops *ops, struct qk__text *out);
+void qk__ops_write_profile(qk_host *host, struct qk__text *out);
 
 #endif

@@ -118,6 +118,7 @@ static const struct route routes[] = {
     {"/quark/devices", NULL, qk__ops_describe_devices},
     {"/quark/actors", NULL, qk__ops_describe_actors},
     {"/quark/models", NULL, qk__ops_describe_models},
+    {"/quark/profile", NULL, qk__ops_describe_profile},
 };
 
 static const struct qk__ops_section *find_section(const struct qk__ops *ops, const char *path)

@@ -46,6 +46,19 @@ static void merging_is_adding(void **state)
     assert_memory_equal(&a, &both, sizeof a);
 }
 
+static void a_weight_is_as_many_of_the_same(void **state)
+{
+    static struct qk__histogram weighted, plain;
+    (void)state;
+
+    for (uint64_t value = 1; value < 100; value++) {
+        qk__histogram_add_weighted(&weighted, value * 1000, value);
+        for (uint64_t i = 0; i < value; i++)
+            qk__histogram_add(&plain, value * 1000);
+    }
+    assert_memory_equal(&weighted, &plain, sizeof plain);
+}
+
 static void counting_below_follows_the_buckets(void **state)
 {
     static struct qk__histogram histogram;
@@ -63,6 +76,7 @@ int main(void)
         cmocka_unit_test(quantiles_are_within_a_sixteenth),
         cmocka_unit_test(extremes_fit),
         cmocka_unit_test(merging_is_adding),
+        cmocka_unit_test(a_weight_is_as_many_of_the_same),
         cmocka_unit_test(counting_below_follows_the_buckets),
     };
 

@@ -53,7 +53,8 @@ static void every_path_is_answered_whichever_allocation_fails(void **state)
 {
     static const char *const paths[] = {"/health",       "/health/live",  "/metrics",
                                         "/quark/status", "/quark/actors", "/quark/devices",
-                                        "/quark/models", "/quark/above",  "/nothing"};
+                                        "/quark/models", "/quark/profile", "/quark/above",
+                                        "/nothing"};
     qk_host                 *host = fixture_start(1, &nobody);
     struct qk__ops          *ops;
 

@@ -44,6 +44,7 @@ struct qk_host_opts {
     uint32_t    dead_letters;
     /* Keeps them in the state folder too, beyond the end of the host */
     bool        dead_letters_durable;
+    bool        no_profile;           /* turns are counted, but none is timed: see profiling.md */
     /* Append only. Zero always means today's behaviour. */
 };
 
