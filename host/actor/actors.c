@@ -27,6 +27,7 @@ qk_status qk__actors_create(qk_host *host, struct qk__actors **out_actors)
     qk__types_init(&actors->types);
     qk__identities_init(&actors->identities);
     qk__full_lot_init(&actors->full_lot);
+    qk__families_init(&actors->families);
     qk__retries_init(actors->retries, actors->clock->wall_ns(actors->clock));
     *out_actors = actors;
     return QK_OK;
@@ -48,6 +49,7 @@ void qk__actors_destroy(struct qk__actors *actors)
     qk__profile_fini(&actors->profile);
     qk__envelopes_fini(&actors->envelopes);
     qk__full_lot_fini(&actors->full_lot);
+    qk__families_fini(&actors->families);
     qk__retries_fini(actors->retries);
     qk__free(actors->retries);
     qk__free(actors);
@@ -71,6 +73,7 @@ qk_status qk__actors_stop(struct qk__actors *actors, uint64_t deadline_ns)
 
     atomic_store_explicit(&actors->is_draining, true, memory_order_seq_cst);
     qk__retries_close(actors);
+    qk__families_drain(actors);
     status = qk__scheduler_wait_quiet(actors->scheduler, deadline_ns);
     if (status != QK_OK) {
         atomic_store_explicit(&actors->is_cut_off, true, memory_order_seq_cst);

@@ -16,6 +16,7 @@
 #include "base/histogram.h"
 #include "base/map.h"
 #include "host/actor/envelope.h"
+#include "host/actor/family.h"
 #include "host/actor/mailbox.h"
 #include "host/actor/profile.h"
 #include "host/actor/timers.h"
@@ -54,6 +55,11 @@ struct qk__timer_books {
     struct qk__histogram late;    /* from due to the begin of the turn */
 };
 
+/* supervise.c; shared by the workers. */
+struct qk__supervise_books {
+    _Atomic uint64_t faults, restarts, stops, escalations;
+};
+
 struct qk__type {
     uint32_t                 traits;
     struct qk_type declared; /* a copy, so that one of an older caller is as long as ours */
@@ -69,6 +75,7 @@ struct qk__type {
     struct qk__prewarm_books prewarm;
     struct qk__timer_books   timers;
     struct qk__profile_type  profile;
+    struct qk__supervise_books supervise;
     struct qk__histogram     first_call[QK_WAS_PREWARMED + 1];
 };
 
@@ -142,7 +149,8 @@ void qk__identities_each(struct qk__identities *identities,
  *        +----- hook failed ------+                                                  |
  *   ABSENT <-------------------------- qk__life_end(): hook ran, rooms closed -------+
  *
- * (1) idle, on demand, or shutdown
+ * (1) idle, on demand, memory, stopped by its parent, or shutdown. A restart (supervise.c) goes the
+ *     same way, and on from ABSENT by ACTIVATING to ACTIVE without a message.
  */
 enum qk__life {
     QK__LIFE_ABSENT,
@@ -160,6 +168,7 @@ enum {
     QK__CONTROL_CLOSE = 1u << 2,    /* the host stops */
     QK__CONTROL_LEAVING = 1u << 31,    /* it goes when its activation's `left_to_do` is 0: stays set */
     QK__CONTROL_TICK = 1u << 3,     /* a timer of the actor is due: timers.c */
+    QK__CONTROL_FAMILY = 1u << 8,   /* its family has an order for it: supervise.c */
 };
 
 struct qk__ticket;    /* an announced pre-warm: prewarm.c */
@@ -178,6 +187,7 @@ struct qk_actor {
     _Atomic uint32_t           refs;
     uint32_t                   run_refs;      /* of `refs`: given back when the consumer ends */
     struct qk__ticket *_Atomic ticket;
+    struct qk__kin *_Atomic    kin;           /* family.h; NULL: neither parent nor child */
     _Atomic uint64_t           warm_until_ns;
     struct qk__hash128         hash;
     qk_actor                  *next;          /* in its bucket */
@@ -197,6 +207,7 @@ struct qk__activation {
     uint64_t         began_ns, ready_ns;
     uint64_t         device_bytes;
     uint32_t         left_to_do;         /* messages before it goes, when it is leaving */
+    enum qk_ending   ending;             /* why it is leaving */
     _Atomic uint64_t turns;              /* ended */
     struct qk__timer timer;              /* idle.c */
     uint64_t         timer_turns, timer_idle_since_ns;
@@ -287,11 +298,18 @@ qk_status qk__turn_run_in_place(qk_turn *caller, qk_actor *to, uint32_t method, 
  */
 qk_status qk__life_begin(qk_actor *actor, struct qk__envelope *cause, struct qk_error *error);
 
-/* Has it go after so many more messages. Thread: the consumer of an active or warm one. */
-void qk__life_leave(qk_actor *actor, uint32_t left_to_do);
+/*
+ * Has it go after so many more messages; of several reasons the last in their enum counts. Thread:
+ * the consumer of an active or warm one.
+ */
+void qk__life_leave(qk_actor *actor, uint32_t left_to_do, enum qk_ending ending);
+bool qk__life_is_leaving(const qk_actor *actor);
 
-/* Deactivates. Thread: the consumer of an active or warm one. */
+/* Deactivates, for the reason given to leave(). Thread: the consumer of an active or warm one. */
 void qk__life_end(qk_actor *actor);
+
+/* Turn zero of an actor that is to be active without a message. Otherwise as begin(). */
+qk_status qk__life_restart(qk_actor *actor, struct qk_error *error);
 
 /*
  * Makes the actor active by its first message, of which it tells how that found it. Thread: the
@@ -303,6 +321,13 @@ enum qk_warmth qk__life_first_message(qk_actor *actor, bool was_cold, enum qk__l
 
 /* For the scheduler: consumes an actor's strand. */
 void qk__actor_run(struct qk__strand *strand, struct qk__scope *scope);
+
+/*
+ * Fails `first` (NULL: none) and the messages that wait now: they were all waiting for an activation
+ * that failed. Thread: the consumer.
+ */
+void qk__actor_fail_waiting(qk_actor *actor, struct qk__envelope *first,
+                            const struct qk_error *error);
 
 /*
  * Sets control flags and sees to it that the consumer looks. Thread: any; the actor is held. Never
@@ -390,6 +415,7 @@ struct qk__actors {
     struct qk__observer     observer;
     struct qk__retries     *retries;
     struct qk__profile      profile;
+    struct qk__families     families;
     _Atomic bool            is_started, is_draining;    /* whether calls from outside are taken */
     _Atomic bool            is_cut_off;    /* the drain took too long: messages fail, unrun */
     _Atomic bool            is_closed;     /* nothing is activated any more */

@@ -169,6 +169,27 @@ static qk_status refuse_cycle(qk_turn *turn, const qk_actor *to)
     return QK_CYCLE;
 }
 
+/* A parent that stops its children waits for them: a call from below would wait for itself. */
+static bool is_awaited_by(const qk_turn *turn, const qk_actor *to)
+{
+    struct chain    chain = chain_of(turn);
+    const qk_actor *actor;
+
+    if (qk__actor_life(to) != QK__LIFE_DEACTIVATING)
+        return false;
+    while ((actor = chain_next(&chain)) != NULL)
+        if (qk__family_is_awaited(to, actor))
+            return true;
+    return false;
+}
+
+static qk_status refuse_ending(qk_turn *turn, const qk_actor *to)
+{
+    qk__count_refused(to->type);
+    return qk_fail(turn, QK_UNAVAILABLE, "%s/%s ends, and waits for %s/%s to end before it",
+                   qk_actor_type(to), to->key, qk_actor_type(turn->actor), turn->actor->key);
+}
+
 /* ---- The call ---- */
 
 static uint64_t sooner(uint64_t a_ns, uint64_t b_ns)
@@ -223,6 +244,8 @@ qk_status qk_call(qk_turn *turn, qk_actor *to, uint32_t method, const void *requ
     }
     if (is_waiting_above(turn, to))
         return refuse_cycle(turn, to);
+    if (is_awaited_by(turn, to))
+        return refuse_ending(turn, to);
     return call_by_mailbox(
         turn, &message, reply,
         deadline_of(turn, timeout_ns > 0 ? timeout_ns : turn->actors->call_timeout_ns));

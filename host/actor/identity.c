@@ -18,6 +18,12 @@ void qk__identities_init(struct qk__identities *identities)
         pthread_mutex_init(&identities->shards[i].lock, NULL);
 }
 
+static void free_actor(qk_actor *actor)
+{
+    qk__kin_free(atomic_load_explicit(&actor->kin, memory_order_relaxed));
+    qk__free(actor);
+}
+
 void qk__identities_fini(struct qk__identities *identities)
 {
     for (size_t i = 0; i < QK__IDENTITY_SHARDS; i++) {
@@ -26,7 +32,7 @@ void qk__identities_fini(struct qk__identities *identities)
         for (size_t at = 0; at < shard->bucket_count; at++) {
             for (qk_actor *actor = shard->buckets[at], *next; actor != NULL; actor = next) {
                 next = actor->next;
-                qk__free(actor);
+                free_actor(actor);
             }
         }
         qk__free(shard->buckets);
@@ -196,7 +202,7 @@ void qk_actor_release(qk_actor *actor)
         unlink_actor(shard, actor);
     pthread_mutex_unlock(&shard->lock);
     if (is_last)
-        qk__free(actor);
+        free_actor(actor);
 }
 
 const char *qk_actor_type(const qk_actor *actor)

@@ -123,5 +123,5 @@ void qk__idle_control(qk_actor *actor)
     }
     if (is_warm)
         qk__prewarm_end(actor, QK__PREWARM_EXPIRED);
-    qk__life_leave(actor, 0);
+    qk__life_leave(actor, 0, QK_ENDING_IDLE);
 }

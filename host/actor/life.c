@@ -47,9 +47,16 @@ static void drop(qk_actor *actor)
     set_life(actor, QK__LIFE_ABSENT);
 }
 
-void qk__life_leave(qk_actor *actor, uint32_t left_to_do)
+bool qk__life_is_leaving(const qk_actor *actor)
+{
+    return (atomic_load_explicit(&actor->control, memory_order_relaxed) & QK__CONTROL_LEAVING) != 0;
+}
+
+void qk__life_leave(qk_actor *actor, uint32_t left_to_do, enum qk_ending ending)
 {
     actor->activation->left_to_do = left_to_do;
+    if (actor->activation->ending < ending)
+        actor->activation->ending = ending;
     (void)atomic_fetch_or_explicit(&actor->control, QK__CONTROL_LEAVING, memory_order_relaxed);
 }
 
@@ -66,7 +73,8 @@ static qk__activation *make_activation(qk_actor *actor)
     return activation;
 }
 
-qk_status qk__life_begin(qk_actor *actor, struct qk__envelope *cause, struct qk_error *error)
+static qk_status begin(qk_actor *actor, enum qk__life by_way_of, struct qk__envelope *cause,
+                       struct qk_error *error)
 {
     struct qk__actors *actors = actor->type->actors;
     qk__activation    *activation;
@@ -81,7 +89,7 @@ qk_status qk__life_begin(qk_actor *actor, struct qk__envelope *cause, struct qk_
         return qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for its %zu bytes",
                             qk_actor_type(actor), actor->key, actor->type->declared.self_bytes);
     actor->activation = activation;
-    set_life(actor, cause == NULL ? QK__LIFE_WARMING : QK__LIFE_ACTIVATING);
+    set_life(actor, by_way_of);
     qk__turn_init(&turn, actor, qk__worker_scope());
     turn.envelope = cause;
     status = run_turn_zero(&turn);
@@ -97,12 +105,21 @@ qk_status qk__life_begin(qk_actor *actor, struct qk__envelope *cause, struct qk_
     activation->ready_ns = qk__actors_now_ns(actors);
     atomic_fetch_add_explicit(&actor->type->active, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&actor->type->activations, 1, memory_order_relaxed);
-    if (cause == NULL)
-        set_life(actor, QK__LIFE_WARM);
     return QK_OK;
 }
 
-enum qk_warmth qk__life_first_message(qk_actor *actor, bool was_cold, enum qk__life found)
+qk_status qk__life_begin(qk_actor *actor, struct qk__envelope *cause, struct qk_error *error)
+{
+    const bool      is_warm_up = cause == NULL;
+    const qk_status status =
+        begin(actor, is_warm_up ? QK__LIFE_WARMING : QK__LIFE_ACTIVATING, cause, error);
+
+    if (status == QK_OK && is_warm_up)
+        set_life(actor, QK__LIFE_WARM);
+    return status;
+}
+
+static void become_active(qk_actor *actor)
 {
     qk__activation *activation = actor->activation;
 
@@ -115,6 +132,20 @@ enum qk_warmth qk__life_first_message(qk_actor *actor, bool was_cold, enum qk__l
         qk__idle_start(activation,
                        qk__idle_next_ns(activation, qk__actors_now_ns(actor->type->actors)));
     qk__timers_first_message(actor);
+}
+
+qk_status qk__life_restart(qk_actor *actor, struct qk_error *error)
+{
+    const qk_status status = begin(actor, QK__LIFE_ACTIVATING, NULL, error);
+
+    if (status == QK_OK)
+        become_active(actor);
+    return status;
+}
+
+enum qk_warmth qk__life_first_message(qk_actor *actor, bool was_cold, enum qk__life found)
+{
+    become_active(actor);
     if (was_cold) {
         atomic_fetch_add_explicit(&actor->type->prewarm.cold, 1, memory_order_relaxed);
         return QK_WAS_COLD;
@@ -123,10 +154,17 @@ enum qk_warmth qk__life_first_message(qk_actor *actor, bool was_cold, enum qk__l
     return found == QK__LIFE_WARM ? QK_WAS_PREWARMED : QK_WAS_JOINED;
 }
 
+/* A restart begins without children, as its hook will make them anew. */
+static bool ends_family(enum qk_ending ending)
+{
+    return ending >= QK_ENDING_ON_DEMAND;
+}
+
 void qk__life_end(qk_actor *actor)
 {
     const struct qk_type *type = &actor->type->declared;
     qk__activation       *activation = actor->activation;
+    const enum qk_ending  ending = activation->ending;
     qk_turn               turn;
 
     set_life(actor, QK__LIFE_DEACTIVATING);
@@ -140,8 +178,18 @@ void qk__life_end(qk_actor *actor)
             qk__log(qk__host_log(actor->type->actors->host), QK__LOG_WARN, "actor",
                     "%s/%s deactivated: %s", type->name, actor->key, turn.error.text);
     }
+    if (ends_family(ending))
+        qk__family_stop_children(actor);
     drop(actor);
     actor->run_refs++;    /* what was the activation's */
     atomic_fetch_sub_explicit(&actor->type->active, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&actor->type->deactivations, 1, memory_order_relaxed);
+    if (ends_family(ending) && ending != QK_ENDING_RESTART)
+        qk__family_leave(actor);
+}
+
+enum qk_ending qk_turn_ending(const qk_turn *turn)
+{
+    return qk__actor_life(turn->actor) == QK__LIFE_DEACTIVATING ? turn->activation->ending
+                                                                : QK_ENDING_NONE;
 }

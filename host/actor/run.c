@@ -12,6 +12,7 @@
  * Activation takes one for itself, deactivation leaves it to the consumer.
  */
 #include "host/actor/push.h"
+#include "host/actor/supervise.h"
 #include "host/actor/undelivered.h"
 
 #include "base/memory.h"
@@ -27,11 +28,6 @@ static qk_actor *actor_of(struct qk__strand *strand)
 }
 
 /* ---- Ending ---- */
-
-static bool is_leaving(const qk_actor *actor)
-{
-    return (atomic_load_explicit(&actor->control, memory_order_relaxed) & QK__CONTROL_LEAVING) != 0;
-}
 
 /* True: idle, and the actor is not to be touched any more. */
 static bool go_idle(qk_actor *actor, struct qk__home *home)
@@ -73,7 +69,7 @@ void qk__actor_give_up(struct qk__scope *scope, qk_actor *actor)
     struct qk__strand *strand = &actor->mailbox.strand;
 
     scope->strand = strand->outer;
-    if (!is_leaving(actor) && go_idle(actor, scope->home))
+    if (!qk__life_is_leaving(actor) && go_idle(actor, scope->home))
         return;
     qk__actor_hold_for_run(actor);
     qk__strand_requeue(scope->home, strand);
@@ -86,23 +82,23 @@ static struct qk__envelope *envelope_of(struct qk__mpsc_node *node)
     return QK__CONTAINER_OF(node, struct qk__envelope, node);
 }
 
-/*
- * Fails the message that activated the actor, and those that wait now: they were all waiting for
- * that activation.
- */
-static void fail_waiting(qk_actor *actor, struct qk__envelope *first, const struct qk_error *error)
+void qk__actor_fail_waiting(qk_actor *actor, struct qk__envelope *first,
+                            const struct qk_error *error)
 {
     struct qk__full_lot  *lot = &actor->type->actors->full_lot;
-    uint32_t              waiting = qk__mailbox_depth(&actor->mailbox);
+    uint32_t              waiting = qk__mailbox_depth(&actor->mailbox), misses = 0;
     struct qk__mpsc_node *node;
 
     if (first != NULL)
         qk__undelivered(first, QK_DEAD_ACTIVATION, error);
-    for (; waiting > 0; waiting--) {
+    while (waiting > 0 && misses < 2) {
         node = qk__mailbox_pop(lot, &actor->mailbox);
-        /* Else the nudge, or a sender in the middle of its push: that one starts afresh. */
-        if (node != NULL)
-            qk__undelivered(envelope_of(node), QK_DEAD_ACTIVATION, error);
+        if (node == NULL) {
+            misses++; /* the nudge, or a sender in the middle of its push: that one starts afresh */
+            continue;
+        }
+        waiting--;
+        qk__undelivered(envelope_of(node), QK_DEAD_ACTIVATION, error);
     }
 }
 
@@ -116,14 +112,16 @@ static bool run_control(qk_actor *actor)
         qk__prewarm_control(actor);
     if ((flags & QK__CONTROL_TIMER) && actor->activation != NULL)
         qk__idle_control(actor);
+    if (flags & QK__CONTROL_FAMILY)
+        qk__supervise_control(actor);
     if ((flags & QK__CONTROL_CLOSE) && actor->activation != NULL)
-        qk__life_leave(actor, qk__mailbox_depth(&actor->mailbox));
+        qk__life_leave(actor, qk__mailbox_depth(&actor->mailbox), QK_ENDING_SHUTDOWN);
     return (flags & QK__CONTROL_TICK) && actor->activation != NULL && qk__timers_control(actor);
 }
 
 static bool is_to_leave(const qk_actor *actor)
 {
-    return is_leaving(actor) &&
+    return qk__life_is_leaving(actor) &&
            (actor->activation->left_to_do == 0 || qk__mailbox_depth(&actor->mailbox) == 0);
 }
 
@@ -156,11 +154,12 @@ static inline struct qk__envelope *next_message(struct qk__full_lot *lot, qk_act
 static void run_message(struct qk__scope *scope, qk_actor *actor, struct qk__envelope *envelope)
 {
     const bool      was_cold = actor->activation == NULL;
-    const bool      was_leaving = is_leaving(actor);
+    const bool      was_leaving = qk__life_is_leaving(actor);
     struct qk_error error;
 
     if (was_cold && qk__life_begin(actor, envelope, &error) != QK_OK) {
-        fail_waiting(actor, envelope, &error);
+        qk__actor_fail_waiting(actor, envelope, &error);
+        qk__supervise_not_activated(actor, &error);
         return;
     }
     qk__turn_run(scope, actor, envelope, was_cold);

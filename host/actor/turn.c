@@ -6,18 +6,26 @@
 #include "host/actor/actors.h"
 #include "host/actor/contract.h"
 #include "host/actor/protect.h"
+#include "host/actor/supervise.h"
 #include "host/actor/undelivered.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* A status that the handler never explained gets a sentence that at least says whose it is. */
-static void explain(qk_turn *turn, qk_status status)
+/*
+ * A status that the handler never explained gets a sentence that at least says whose it is; a number
+ * that is none becomes one.
+ */
+static qk_status explain(qk_turn *turn, qk_status status)
 {
+    if (!qk__status_is_listed(status))
+        return qk_fail(turn, QK_UNKNOWN, "%s/%s returned %d, which is no status",
+                       qk_actor_type(turn->actor), turn->actor->key, (int)status);
     if (turn->error.status != status || turn->error.text[0] == '\0')
-        qk_error_set(&turn->error, status, "%s/%s: %s", qk_actor_type(turn->actor),
-                     turn->actor->key, qk_status_text(status));
+        return qk_fail(turn, status, "%s/%s: %s", qk_actor_type(turn->actor), turn->actor->key,
+                       qk_status_text(status));
+    return status;
 }
 
 static inline qk_status settle(qk_turn *turn, qk_status status)
@@ -33,17 +41,18 @@ static inline qk_status settle(qk_turn *turn, qk_status status)
 qk_status qk__turn_end(qk_turn *turn, qk_status status)
 {
     status = settle(turn, status);
-    if (status != QK_OK)
-        explain(turn, status);
-    return status;
+    return status == QK_OK ? QK_OK : explain(turn, status);
 }
 
-static __attribute__((noinline)) void note_failure(qk_turn *turn, qk_status status)
+/* The outcome of a turn that failed. */
+static __attribute__((noinline)) qk_status note_failure(qk_turn *turn, qk_status status)
 {
     const uint32_t method = atomic_load_explicit(&turn->scope->part, memory_order_relaxed);
 
-    explain(turn, status);
+    status = explain(turn, status);
     qk__count_one(&qk__profile_row_here(turn->actor->type, turn->scope, method)->failures);
+    qk__supervise_failed(turn->actor, &turn->error);
+    return status;
 }
 
 static void note_first_call(const qk_turn *turn, uint64_t sent_ns, uint64_t end_ns)
@@ -64,7 +73,7 @@ run_handler(qk_turn *turn, const struct qk__profiled_method *method, const void 
     qk_status status = settle(turn, method->fn(turn, turn->activation->self, request, reply));
 
     if (__builtin_expect(status != QK_OK, 0))
-        note_failure(turn, status);
+        status = note_failure(turn, status);
     qk__count_one(&turn->activation->turns);
     return status;
 }
@@ -322,7 +331,7 @@ qk_status qk_blocking(qk_turn *turn, qk_status (*fn)(void *arg), void *arg)
 
 void qk_deactivate(qk_turn *turn)
 {
-    qk__life_leave(turn->actor, qk__mailbox_depth(&turn->actor->mailbox));
+    qk__life_leave(turn->actor, qk__mailbox_depth(&turn->actor->mailbox), QK_ENDING_ON_DEMAND);
 }
 
 /* ---- For rooms ---- */

@@ -6,6 +6,7 @@
 #include "host/actor/actors.h"
 #include "host/actor/contract.h"
 #include "host/actor/protect.h"
+#include "host/actor/supervise.h"
 #include "host/actor/undelivered.h"
 
 #include "base/memory.h"
@@ -120,8 +121,6 @@ static qk_status check_unbuilt(const struct qk_type *type, struct qk_error *erro
         return refuse_unbuilt(type, "reentrancy", error);
     if (type->mailbox != NULL)
         return refuse_unbuilt(type, "mailbox", error);
-    if (type->supervision != NULL)
-        return refuse_unbuilt(type, "supervision", error);
     if (type->pool != NULL)
         return refuse_unbuilt(type, "pool", error);
     if (type->stack_bytes != 0)
@@ -147,6 +146,8 @@ static qk_status check_type(const struct qk_type *type, struct qk_error *error)
     status = check_unbuilt(type, error);
     if (status == QK_OK && type->protection != NULL)
         status = qk__protect_check(type, error);
+    if (status == QK_OK)
+        status = qk__supervise_check(type, error);
     if (status == QK_OK)
         status = check_methods(type, error);
     if (status == QK_OK && type->contract != NULL)

@@ -19,6 +19,7 @@
 #include "quark/protect.h"
 #include "quark/state.h"
 #include "quark/stream.h"
+#include "quark/supervise.h"
 #include "quark/timer.h"
 #include "quark/version.h"
 

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * family.h - who is whose child, in the order of adoption; and the orders that a family gives.
+ *
+ * An actor that is a parent or a child has a kin, for as long as its identity lives; others have
+ * none, and pay one pointer. A child's identity is held by its parent's kin, and the parent's by the
+ * child's, so a family is there however long all of it sleeps.
+ *
+ * An order is carried out by the consumer of who gets it, before its next message. Everything here
+ * lies under one lock of the host: families change and fail seldom, and nothing under it waits.
+ */
+#ifndef QUARK_HOST_ACTOR_FAMILY_H
+#define QUARK_HOST_ACTOR_FAMILY_H
+
+#include "quark/supervise.h"
+
+#include "base/list.h"
+#include "host/actor/budget.h"
+#include "scheduler/scheduler.h"
+
+#include <pthread.h>
+
+#define QK__MAX_RESTARTS_DEFAULT 3u
+
+struct qk__actors;
+
+/* One further down replaces one further up that is not carried out yet. */
+enum qk__order_kind {
+    QK__ORDER_NONE,
+    QK__ORDER_RESTART,
+    QK__ORDER_DRAIN, /* stop, after what is queued */
+    QK__ORDER_STOP,  /* stop before the next message */
+};
+
+struct qk__order {
+    enum qk__order_kind kind;
+    bool                activates; /* RESTART: although it is absent, since its activation failed */
+    uint32_t            group;     /* RESTART: set by family.c; the same for all that it is given to */
+    uint64_t            delay_ns;  /* RESTART */
+};
+
+/* Between the end of an activation and its restart; on the consumer's stack. */
+struct qk__pause {
+    struct qk__timer timer;
+    struct qk__wait  over;
+    struct qk__list  link;
+    uint32_t         group;
+    bool             awaits_older; /* its time is over, but not that of one of the group */
+};
+
+struct qk__kin {
+    qk_actor         *actor;
+    qk_actor         *parent;   /* held; NULL: none */
+    struct qk__list   link;     /* among the parent's children */
+    struct qk__list   children; /* oldest first */
+    struct qk__budget budget;   /* as a child; of a root, by the defaults */
+    uint64_t          few_times[QK__MAX_RESTARTS_DEFAULT];
+    struct qk__order  order;
+    struct qk__wait  *awaited; /* signalled when it has ended: its parent waits for it */
+    struct qk__pause *pause;
+    bool              stops_children; /* it waits for them */
+};
+
+struct qk__families {
+    pthread_mutex_t lock;
+    struct qk__list pauses;
+    uint32_t        groups; /* of restarts, so far */
+};
+
+void qk__families_init(struct qk__families *families);
+void qk__families_fini(struct qk__families *families);
+
+/* The host drains: whoever pauses goes on, and nobody pauses any more. */
+void qk__families_drain(struct qk__actors *actors);
+
+/* NULL is fine. */
+void qk__kin_free(struct qk__kin *kin);
+
+/* The parent, retained; NULL: none. Thread: any. */
+qk_actor *qk__family_parent(const qk_actor *actor);
+
+/*
+ * Gives an order to `child`, and the same to those of its siblings that the strategy says: a STOP to
+ * them is a DRAIN. Nothing happens when it is no child of `parent` any more. Thread: any.
+ */
+void qk__family_order(qk_actor *parent, qk_actor *child, enum qk_strategy strategy,
+                      const struct qk__order *order);
+
+/* The same to one that has no parent. */
+void qk__family_order_root(qk_actor *actor, const struct qk__order *order);
+
+/*
+ * Takes a restart from the actor's budget, as that of a child of `parent` (NULL: a root); false: it
+ * is used up.
+ */
+bool qk__family_take_restart(qk_actor *parent, qk_actor *actor, uint64_t window_ns,
+                             uint32_t *out_nth);
+uint32_t qk__family_restarts(const qk_actor *actor, uint64_t window_ns);
+
+/* Whether `actor` is below `parent`, which waits for its children to end. Thread: any. */
+bool qk__family_is_awaited(const qk_actor *parent, const qk_actor *actor);
+
+/* ---- The consumer ---- */
+
+struct qk__order qk__family_take_order(qk_actor *actor);
+
+/* Stops the children, youngest first, each when the one before has ended. Waits. */
+void qk__family_stop_children(qk_actor *actor);
+
+/* It is nobody's child any more; a parent that waits for its end goes on. */
+void qk__family_leave(qk_actor *actor);
+
+/*
+ * Waits for the time of a restart, and until older siblings that wait for the same restart have gone
+ * on; at most until a STOP or a DRAIN is ordered, or the host drains.
+ */
+void qk__family_pause(qk_actor *actor, const struct qk__order *restart);
+
+#endif

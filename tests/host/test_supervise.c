@@ -1,0 +1,1027 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_supervise.c - claims about parents and children: what becomes of one that fails, and of all
+ * when one ends. On a virtual clock, stepped by hand; once with workers that race.
+ *
+ * Three types that do what they are told, "top" above "mid" above "leaf", so that each level has a
+ * policy of its own. What happens to them is written down as "+leaf/a" for an activation and
+ * "-leaf/a:restart" for an end, in the order in which it happens.
+ */
+#include "host_fixture.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+
+#define S QK__NS_PER_S
+
+struct order {
+    qk_status (*fn)(qk_turn *turn, qk_actor *arg);
+    qk_actor *arg;
+};
+
+static struct {
+    char        log[1024];
+    const char *fails_to_activate; /* a key */
+    qk_status   fails_with;
+    uint32_t    failures_left;
+    const char *adopts; /* what "mid" adopts when it is activated: a key of "leaf" */
+    int         handled[64];
+    uint32_t    handled_count;
+    char        decided_of[256]; /* what the callback was asked */
+    enum qk_directive says;
+} seen;
+
+static struct qk__virtual_clock clock_by_hand;
+
+static void note(const char *what, const char *type, const char *key, const char *why)
+{
+    const size_t length = strlen(seen.log);
+
+    snprintf(seen.log + length, sizeof seen.log - length, "%s%s/%s%s ", what, type, key, why);
+}
+
+#define assert_seen(expected)                                                                      \
+    do {                                                                                           \
+        assert_string_equal(seen.log, (expected));                                                 \
+        seen.log[0] = '\0';                                                                        \
+    } while (0)
+
+static qk_status activated(qk_turn *turn, void *self)
+{
+    const char *type = qk_actor_type(qk_turn_actor(turn)), *key = qk_turn_key(turn);
+    qk_actor   *leaf;
+    (void)self;
+
+    if (seen.fails_to_activate != NULL && strcmp(key, seen.fails_to_activate) == 0 &&
+        seen.failures_left > 0) {
+        seen.failures_left--;
+        note("!", type, key, "");
+        return qk_fail(turn, seen.fails_with, "%s would not", key);
+    }
+    note("+", type, key, "");
+    if (seen.adopts != NULL && strcmp(type, "mid") == 0) {
+        assert_int_equal(qk_actor_get(qk_turn_host(turn), "leaf", seen.adopts, &leaf), QK_OK);
+        assert_int_equal(qk_child_adopt(turn, leaf), QK_OK);
+        qk_actor_release(leaf);
+    }
+    return QK_OK;
+}
+
+static void deactivated(qk_turn *turn, void *self)
+{
+    static const char *const why[] = {":none",      ":idle",    ":memory", ":shutdown",
+                                      ":on_demand", ":stopped", ":restart"};
+    (void)self;
+    note("-", qk_actor_type(qk_turn_actor(turn)), qk_turn_key(turn),
+         why[qk_turn_ending(turn)]);
+}
+
+static qk_status obey(qk_turn *turn, void *self, const void *request, void *reply)
+{
+    const struct order *order = request;
+    (void)self;
+    (void)reply;
+    assert_int_equal(qk_turn_ending(turn), QK_ENDING_NONE);
+    return order->fn(turn, order->arg);
+}
+
+/* Counts the messages of this activation, and writes down what each brought. */
+static qk_status handle(qk_turn *turn, void *self, const void *request, void *reply)
+{
+    (void)turn;
+    (void)reply;
+    ++*(uint32_t *)self;
+    seen.handled[seen.handled_count++] = *(const int *)request;
+    return QK_OK;
+}
+
+static enum qk_directive decide(void *arg, const struct qk_child_failure *failure)
+{
+    (void)arg;
+    snprintf(seen.decided_of, sizeof seen.decided_of, "%s/%s of %s/%s: %s (%u, %s): %s",
+             failure->child_type, failure->child_key, failure->parent_type, failure->parent_key,
+             qk_status_name(failure->status), failure->restarts,
+             failure->is_activation ? "activation" : "handler", failure->sentence);
+    return seen.says;
+}
+
+/* What orders do. */
+static qk_status nothing(qk_turn *turn, qk_actor *arg)
+{
+    (void)turn;
+    (void)arg;
+    return QK_OK;
+}
+
+static qk_status adopt(qk_turn *turn, qk_actor *arg) { return qk_child_adopt(turn, arg); }
+static qk_status release(qk_turn *turn, qk_actor *arg) { return qk_child_release(turn, arg); }
+static qk_status stop(qk_turn *turn, qk_actor *arg) { return qk_child_stop(turn, arg); }
+
+static qk_status end(qk_turn *turn, qk_actor *arg)
+{
+    (void)arg;
+    qk_deactivate(turn);
+    return QK_OK;
+}
+
+static qk_status crash(qk_turn *turn, qk_actor *arg)
+{
+    (void)arg;
+    return qk_fail(turn, QK_INTERNAL, "%s is broken", qk_turn_key(turn));
+}
+
+static qk_status miss_a_deadline(qk_turn *turn, qk_actor *arg)
+{
+    (void)turn;
+    (void)arg;
+    return QK_DEADLINE_EXCEEDED;
+}
+
+static qk_status be_cancelled(qk_turn *turn, qk_actor *arg)
+{
+    (void)turn;
+    (void)arg;
+    return QK_CANCELLED;
+}
+
+static qk_status find_nothing(qk_turn *turn, qk_actor *arg)
+{
+    (void)turn;
+    (void)arg;
+    return QK_NOT_FOUND;
+}
+
+static qk_status return_a_number(qk_turn *turn, qk_actor *arg)
+{
+    (void)turn;
+    (void)arg;
+    return (qk_status)7;
+}
+
+static const struct qk_method methods[] = {
+    {"obey", obey, sizeof(struct order), 0},
+    {"handle", handle, sizeof(int), 0},
+};
+
+static struct qk_supervision top_policy, mid_policy;
+
+#define TYPE(symbol, its_name, policy)                                                             \
+    static const struct qk_type symbol = {                                                         \
+        .size = sizeof symbol,                                                                     \
+        .name = its_name,                                                                          \
+        .self_bytes = 64,                                                                          \
+        .activate = activated,                                                                     \
+        .deactivate = deactivated,                                                                 \
+        .methods = methods,                                                                        \
+        .method_count = 2,                                                                         \
+        .supervision = policy,                                                                     \
+        .idle_timeout_ns = 1000 * S,                                                               \
+    }
+TYPE(top, "top", &top_policy);
+TYPE(mid, "mid", &mid_policy);
+TYPE(leaf, "leaf", NULL);
+
+static qk_host *make_host(uint32_t workers, const struct qk__host_seams *seams)
+{
+    static const struct qk_type *const types[] = {&top, &mid, &leaf};
+    const struct qk_host_opts          opts = fixture_opts(workers);
+
+    return fixture_make(&opts, seams, types, 3);
+}
+
+/* Policies as they are declared; zero: the defaults. */
+static qk_host *begin(struct qk_supervision of_top, struct qk_supervision of_mid)
+{
+    const struct qk__host_seams seams = {&clock_by_hand.clock, true};
+
+    memset(&seen, 0, sizeof seen);
+    top_policy = of_top;
+    mid_policy = of_mid;
+    top_policy.size = mid_policy.size = sizeof top_policy;
+    qk__virtual_clock_init(&clock_by_hand, 0);
+    qk__virtual_clock_advance(&clock_by_hand, S);
+    return make_host(1, &seams);
+}
+
+static qk_status tell_to(qk_host *host, qk_actor *actor, struct qk_error *error,
+                         qk_status (*fn)(qk_turn *, qk_actor *), qk_actor *arg)
+{
+    const struct order order = {fn, arg};
+
+    return qk_client_call(host, actor, 0, &order, NULL, 0, error);
+}
+
+static void must(qk_host *host, qk_actor *actor, qk_status (*fn)(qk_turn *, qk_actor *),
+                 qk_actor *arg)
+{
+    struct qk_error error = {QK_OK, ""};
+
+    if (tell_to(host, actor, &error, fn, arg) != QK_OK)
+        fail_msg("%s", error.text);
+    fixture_run(host);
+}
+
+static void crash_of(qk_host *host, qk_actor *actor)
+{
+    assert_int_equal(tell_to(host, actor, NULL, crash, NULL), QK_INTERNAL);
+    fixture_run(host);
+}
+
+static void after(qk_host *host, uint64_t ns) { fixture_advance(host, &clock_by_hand, ns); }
+
+/* A "mid" with three leaves a, b, c, all active; the log is empty. */
+struct family {
+    qk_host  *host;
+    qk_actor *parent, *a, *b, *c;
+};
+
+static struct family make_family(struct qk_supervision of_mid)
+{
+    struct family family = {.host = begin((struct qk_supervision){0}, of_mid)};
+
+    family.parent = fixture_actor(family.host, "mid", "p");
+    family.a = fixture_actor(family.host, "leaf", "a");
+    family.b = fixture_actor(family.host, "leaf", "b");
+    family.c = fixture_actor(family.host, "leaf", "c");
+    must(family.host, family.parent, adopt, family.a);
+    must(family.host, family.parent, adopt, family.b);
+    must(family.host, family.parent, adopt, family.c);
+    must(family.host, family.a, nothing, NULL);
+    must(family.host, family.b, nothing, NULL);
+    must(family.host, family.c, nothing, NULL);
+    assert_seen("+mid/p +leaf/a +leaf/b +leaf/c ");
+    return family;
+}
+
+static void end_family(struct family *family)
+{
+    qk_actor_release(family->parent);
+    qk_actor_release(family->a);
+    qk_actor_release(family->b);
+    qk_actor_release(family->c);
+    fixture_finish(family->host);
+}
+
+/* ---- Families ---- */
+
+static qk_status list_all(qk_turn *turn, qk_actor *arg)
+{
+    qk_actor *children[8];
+    size_t    count = qk_child_list(turn, children, 2); /* fewer than there are */
+    qk_actor *parent;
+    (void)arg;
+
+    if (count > 2) {
+        qk_actor_release(children[0]);
+        qk_actor_release(children[1]);
+        count = qk_child_list(turn, children, 8);
+    }
+    for (size_t i = 0; i < count; i++) {
+        note("", qk_actor_type(children[i]), qk_actor_key(children[i]), "");
+        qk_actor_release(children[i]);
+    }
+    parent = qk_turn_parent(turn);
+    if (parent != NULL)
+        note("of ", qk_actor_type(parent), qk_actor_key(parent), "");
+    qk_actor_release(parent);
+    return QK_OK;
+}
+
+static void children_are_listed_in_the_order_of_their_adoption(void **state)
+{
+    struct family family = make_family((struct qk_supervision){0});
+    (void)state;
+
+    must(family.host, family.parent, list_all, NULL);
+    assert_seen("leaf/a leaf/b leaf/c ");
+    must(family.host, family.parent, release, family.a);
+    must(family.host, family.parent, adopt, family.a);
+    must(family.host, family.parent, list_all, NULL);
+    assert_seen("leaf/b leaf/c leaf/a ");
+    must(family.host, family.b, list_all, NULL);
+    assert_seen("of mid/p ");
+    end_family(&family);
+}
+
+static void assert_refused(qk_host *host, qk_actor *who, qk_status (*fn)(qk_turn *, qk_actor *),
+                           qk_actor *whom, qk_status status, const char *sentence)
+{
+    struct qk_error error;
+
+    assert_int_equal(tell_to(host, who, &error, fn, whom), status);
+    assert_string_equal(error.text, sentence);
+}
+
+static qk_status adopt_nobody(qk_turn *turn, qk_actor *arg)
+{
+    (void)arg;
+    return qk_child_adopt(turn, NULL);
+}
+
+static void a_child_has_one_parent_and_no_descendant_above_it(void **state)
+{
+    struct family family = make_family((struct qk_supervision){0});
+    qk_host      *host = family.host, *other_host = make_host(1, NULL);
+    qk_actor     *other = fixture_actor(host, "mid", "q");
+    qk_actor     *foreign = fixture_actor(other_host, "leaf", "z");
+    (void)state;
+
+    assert_refused(host, family.parent, adopt, family.a, QK_ALREADY_EXISTS,
+                   "leaf/a is a child of mid/p already");
+    assert_refused(host, other, adopt, family.a, QK_ALREADY_EXISTS,
+                   "leaf/a is a child of mid/p already");
+    assert_refused(host, family.a, adopt, family.a, QK_INVALID_ARGUMENT,
+                   "leaf/a can't be a child of leaf/a: it is the same, or above it");
+    must(host, family.a, adopt, other);
+    assert_refused(host, other, adopt, family.parent, QK_INVALID_ARGUMENT,
+                   "mid/p can't be a child of mid/q: it is the same, or above it");
+    assert_refused(host, other, release, family.a, QK_NOT_FOUND,
+                   "mid/q has no such child: leaf/a");
+    assert_refused(host, other, stop, NULL, QK_NOT_FOUND, "mid/q has no such child: (none)/");
+    assert_refused(host, other, adopt, foreign, QK_INVALID_ARGUMENT,
+                   "leaf/z is an actor of another host");
+    assert_refused(host, other, adopt_nobody, NULL, QK_INVALID_ARGUMENT,
+                   "mid/q: no actor to adopt");
+    qk_actor_release(other);
+    qk_actor_release(foreign);
+    end_family(&family);
+    fixture_finish(other_host);
+}
+
+/* ---- Ends ---- */
+
+static void who_ends_on_demand_stops_its_children_youngest_first(void **state)
+{
+    struct family family = make_family((struct qk_supervision){0});
+    (void)state;
+
+    must(family.host, family.parent, end, NULL);
+    assert_seen("-mid/p:on_demand -leaf/c:stopped -leaf/b:stopped -leaf/a:stopped ");
+    must(family.host, family.parent, list_all, NULL);
+    assert_seen("+mid/p ");
+    must(family.host, family.a, list_all, NULL);
+    assert_seen("+leaf/a ");
+    end_family(&family);
+}
+
+static void a_whole_tree_ends_from_its_top(void **state)
+{
+    qk_host  *host = begin((struct qk_supervision){0}, (struct qk_supervision){0});
+    qk_actor *root = fixture_actor(host, "top", "t"), *middle = fixture_actor(host, "mid", "m");
+    (void)state;
+
+    seen.adopts = "x";
+    must(host, root, adopt, middle);
+    must(host, middle, nothing, NULL);
+    seen.adopts = "y";
+    assert_seen("+top/t +mid/m ");
+    must(host, root, end, NULL); /* leaf/x has never been active */
+    assert_seen("-top/t:on_demand -mid/m:stopped ");
+    must(host, root, list_all, NULL);
+    assert_seen("+top/t ");
+    qk_actor_release(root);
+    qk_actor_release(middle);
+    fixture_finish(host);
+}
+
+static void what_is_queued_is_handled_before_a_child_is_stopped(void **state)
+{
+    struct family family = make_family((struct qk_supervision){0});
+    (void)state;
+
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(qk_client_tell(family.host, family.b, 1, &i, sizeof i), QK_OK);
+    must(family.host, family.parent, stop, family.b);
+    assert_int_equal(seen.handled_count, 5);
+    assert_seen("-leaf/b:stopped ");
+    must(family.host, family.parent, list_all, NULL);
+    assert_seen("leaf/a leaf/c ");
+    end_family(&family);
+}
+
+static void who_ends_itself_is_no_child_any_more(void **state)
+{
+    struct family family = make_family((struct qk_supervision){0});
+    (void)state;
+
+    must(family.host, family.b, end, NULL);
+    assert_seen("-leaf/b:on_demand ");
+    must(family.host, family.parent, list_all, NULL);
+    assert_seen("leaf/a leaf/c ");
+    end_family(&family);
+}
+
+static void who_sleeps_is_still_a_child_and_a_parent(void **state)
+{
+    struct family family = make_family((struct qk_supervision){0});
+    (void)state;
+
+    for (int i = 0; i < 8; i++)
+        after(family.host, 250 * S);
+    assert_string_equal(strstr(seen.log, ":stopped") == NULL ? "" : seen.log, "");
+    assert_non_null(strstr(seen.log, "-mid/p:idle"));
+    seen.log[0] = '\0';
+    must(family.host, family.parent, list_all, NULL);
+    assert_seen("+mid/p leaf/a leaf/b leaf/c ");
+    end_family(&family);
+}
+
+static void a_shutdown_ends_everybody_for_itself(void **state)
+{
+    struct family family = make_family((struct qk_supervision){0});
+    (void)state;
+
+    end_family(&family);
+    assert_null(strstr(seen.log, "stopped"));
+    assert_non_null(strstr(seen.log, "-leaf/b:shutdown"));
+}
+
+static qk_status call_parent(qk_turn *turn, qk_actor *parent)
+{
+    const struct order order = {nothing, NULL};
+    const qk_status    status = qk_call(turn, parent, 0, &order, NULL, 0);
+
+    snprintf(seen.decided_of, sizeof seen.decided_of, "%s", qk_turn_error(turn));
+    return status;
+}
+
+static void a_call_to_a_parent_that_waits_for_the_caller_to_end_is_refused(void **state)
+{
+    struct family      family = make_family((struct qk_supervision){0});
+    const struct order report = {call_parent, family.parent}, leave = {end, NULL};
+    (void)state;
+
+    /* Both are queued: the parent ends first, and then the child, which has still to report. */
+    assert_int_equal(qk_client_tell(family.host, family.parent, 0, &leave, sizeof leave), QK_OK);
+    assert_int_equal(qk_client_tell(family.host, family.c, 0, &report, sizeof report), QK_OK);
+    fixture_run(family.host);
+    assert_string_equal(seen.decided_of, "mid/p ends, and waits for leaf/c to end before it");
+    assert_seen("-mid/p:on_demand -leaf/c:stopped -leaf/b:stopped -leaf/a:stopped ");
+    end_family(&family);
+}
+
+/* ---- Directives and strategies ---- */
+
+static const char *outcome(enum qk_directive says, enum qk_strategy strategy)
+{
+    static char result[sizeof seen.log];
+    struct family family;
+
+    family = make_family((struct qk_supervision){.strategy = strategy, .decide = decide});
+    seen.says = says;
+    crash_of(family.host, family.b);
+    after(family.host, 2 * S);
+    memcpy(result, seen.log, sizeof result);
+    end_family(&family);
+    return result;
+}
+
+static void a_restart_is_of_those_that_the_strategy_says(void **state)
+{
+    (void)state;
+    assert_string_equal(outcome(QK_RESTART, QK_ONE_FOR_ONE), "-leaf/b:restart +leaf/b ");
+    assert_string_equal(outcome(QK_RESTART, QK_ALL_FOR_ONE),
+                        "-leaf/b:restart -leaf/a:restart -leaf/c:restart "
+                        "+leaf/a +leaf/b +leaf/c "); /* oldest first */
+    assert_string_equal(outcome(QK_RESTART, QK_REST_FOR_ONE),
+                        "-leaf/b:restart -leaf/c:restart +leaf/b +leaf/c ");
+}
+
+static void a_stop_is_of_those_that_the_strategy_says(void **state)
+{
+    (void)state;
+    assert_string_equal(outcome(QK_STOP, QK_ONE_FOR_ONE), "-leaf/b:stopped ");
+    assert_string_equal(outcome(QK_STOP, QK_ALL_FOR_ONE),
+                        "-leaf/b:stopped -leaf/a:stopped -leaf/c:stopped ");
+    assert_string_equal(outcome(QK_STOP, QK_REST_FOR_ONE), "-leaf/b:stopped -leaf/c:stopped ");
+}
+
+static void who_is_resumed_goes_on_whatever_the_strategy(void **state)
+{
+    (void)state;
+    assert_string_equal(outcome(QK_RESUME, QK_ONE_FOR_ONE), "");
+    assert_string_equal(outcome(QK_RESUME, QK_ALL_FOR_ONE), "");
+    assert_string_equal(outcome(QK_RESUME, QK_REST_FOR_ONE), "");
+}
+
+static void an_escalation_restarts_the_parent_whatever_the_strategy(void **state)
+{
+    static const char expected[] = "-mid/p:restart -leaf/c:stopped -leaf/b:stopped "
+                                   "-leaf/a:stopped +mid/p ";
+    (void)state;
+
+    assert_string_equal(outcome(QK_ESCALATE, QK_ONE_FOR_ONE), expected);
+    assert_string_equal(outcome(QK_ESCALATE, QK_ALL_FOR_ONE), expected);
+    assert_string_equal(outcome(QK_ESCALATE, QK_REST_FOR_ONE), expected);
+}
+
+static void who_decides_is_told_who_failed_how_and_how_often(void **state)
+{
+    struct family family = make_family((struct qk_supervision){.decide = decide});
+    (void)state;
+
+    crash_of(family.host, family.b);
+    assert_string_equal(seen.decided_of,
+                        "leaf/b of mid/p: QK_INTERNAL (0, handler): b is broken");
+    after(family.host, S);
+    seen.says = QK_RESUME;
+    crash_of(family.host, family.b);
+    assert_string_equal(seen.decided_of,
+                        "leaf/b of mid/p: QK_INTERNAL (1, handler): b is broken");
+    end_family(&family);
+}
+
+/* ---- What counts as a failure ---- */
+
+static void an_answer_a_deadline_and_a_cancellation_are_no_failures(void **state)
+{
+    struct family family = make_family((struct qk_supervision){.decide = decide});
+    (void)state;
+
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(tell_to(family.host, family.a, NULL, miss_a_deadline, NULL),
+                         QK_DEADLINE_EXCEEDED);
+        assert_int_equal(tell_to(family.host, family.a, NULL, be_cancelled, NULL), QK_CANCELLED);
+        assert_int_equal(tell_to(family.host, family.a, NULL, find_nothing, NULL), QK_NOT_FOUND);
+    }
+    fixture_run(family.host);
+    assert_string_equal(seen.decided_of, "");
+    assert_seen("");
+    crash_of(family.host, family.a); /* and the budget is whole */
+    assert_non_null(strstr(seen.decided_of, "(0, handler)"));
+    end_family(&family);
+}
+
+static void a_number_that_is_no_status_is_an_unknown_failure(void **state)
+{
+    struct family   family = make_family((struct qk_supervision){.decide = decide});
+    struct qk_error error;
+    (void)state;
+
+    assert_int_equal(tell_to(family.host, family.a, &error, return_a_number, NULL), QK_UNKNOWN);
+    assert_string_equal(error.text, "leaf/a returned 7, which is no status");
+    assert_string_equal(seen.decided_of, "leaf/a of mid/p: QK_UNKNOWN (0, handler): "
+                                         "leaf/a returned 7, which is no status");
+    end_family(&family);
+}
+
+static void who_has_no_parent_only_fails_its_call(void **state)
+{
+    struct family family = make_family((struct qk_supervision){0});
+    (void)state;
+
+    crash_of(family.host, family.parent);
+    assert_seen("");
+    must(family.host, family.parent, release, family.a);
+    crash_of(family.host, family.a);
+    assert_seen("");
+    end_family(&family);
+}
+
+/* ---- Restarts ---- */
+
+static void what_is_queued_waits_for_a_restart_in_order(void **state)
+{
+    struct family      family = make_family((struct qk_supervision){0});
+    const struct order break_down = {crash, NULL};
+    (void)state;
+
+    for (int i = 0; i < 20; i++) {
+        if (i == 5)
+            assert_int_equal(
+                qk_client_tell(family.host, family.a, 0, &break_down, sizeof break_down), QK_OK);
+        assert_int_equal(qk_client_tell(family.host, family.a, 1, &i, sizeof i), QK_OK);
+    }
+    fixture_run(family.host);
+    assert_int_equal(seen.handled_count, 5);
+    assert_seen("-leaf/a:restart ");
+    for (int i = 20; i < 40; i++) /* and the mailbox is open */
+        assert_int_equal(qk_client_tell(family.host, family.a, 1, &i, sizeof i), QK_OK);
+    after(family.host, S - 1);
+    assert_int_equal(seen.handled_count, 5);
+    after(family.host, 1);
+    assert_seen("+leaf/a ");
+    assert_int_equal(seen.handled_count, 40);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(seen.handled[i], i);
+    end_family(&family);
+}
+
+/* How long the restart after each failure takes, until one is escalated. */
+static void the_backoff_doubles_and_the_fourth_failure_in_a_minute_is_escalated(void **state)
+{
+    static const uint64_t waits_ns[] = {S, 2 * S, 4 * S};
+    struct family         family = make_family((struct qk_supervision){0});
+    (void)state;
+
+    for (size_t i = 0; i < 3; i++) {
+        crash_of(family.host, family.a);
+        after(family.host, waits_ns[i] - 1);
+        assert_seen("-leaf/a:restart ");
+        after(family.host, 1);
+        assert_seen("+leaf/a ");
+    }
+    crash_of(family.host, family.a);
+    after(family.host, S);
+    assert_seen("-mid/p:restart -leaf/c:stopped -leaf/b:stopped -leaf/a:stopped +mid/p ");
+    end_family(&family);
+}
+
+static void restarts_that_are_far_apart_are_never_too_many(void **state)
+{
+    struct family family = make_family((struct qk_supervision){0});
+    (void)state;
+
+    for (int i = 0; i < 10; i++) {
+        crash_of(family.host, family.a);
+        after(family.host, S);
+        assert_seen("-leaf/a:restart +leaf/a ");
+        after(family.host, 60 * S);
+    }
+    end_family(&family);
+}
+
+static void the_backoff_has_a_limit(void **state)
+{
+    struct family family = make_family((struct qk_supervision){
+        .max_restarts = 100, .backoff_ns = S, .backoff_multiplier = 10, .backoff_max_ns = 5 * S});
+    (void)state;
+
+    crash_of(family.host, family.a);
+    after(family.host, S);
+    assert_seen("-leaf/a:restart +leaf/a ");
+    for (int i = 0; i < 9; i++) {
+        crash_of(family.host, family.a);
+        after(family.host, 5 * S - 1);
+        assert_seen("-leaf/a:restart ");
+        after(family.host, 1);
+        assert_seen("+leaf/a ");
+    }
+    end_family(&family);
+}
+
+static void a_child_can_be_stopped_rather_than_escalated_when_it_fails_too_often(void **state)
+{
+    struct family family =
+        make_family((struct qk_supervision){.max_restarts = 1, .stops_when_exceeded = true});
+    (void)state;
+
+    crash_of(family.host, family.a);
+    after(family.host, S);
+    crash_of(family.host, family.a);
+    assert_seen("-leaf/a:restart +leaf/a -leaf/a:stopped ");
+    must(family.host, family.parent, list_all, NULL);
+    assert_seen("leaf/b leaf/c ");
+    end_family(&family);
+}
+
+static void siblings_are_not_charged_for_a_restart_on_anothers_behalf(void **state)
+{
+    struct family family =
+        make_family((struct qk_supervision){.strategy = QK_ALL_FOR_ONE, .max_restarts = 1});
+    (void)state;
+
+    crash_of(family.host, family.a);
+    after(family.host, S);
+    crash_of(family.host, family.b);
+    after(family.host, S);
+    crash_of(family.host, family.c);
+    after(family.host, S);
+    assert_null(strstr(seen.log, "mid/p"));
+    end_family(&family);
+}
+
+static void who_sleeps_is_not_restarted_on_anothers_behalf(void **state)
+{
+    struct family family = make_family((struct qk_supervision){.strategy = QK_ALL_FOR_ONE});
+    qk_actor     *sleeper = fixture_actor(family.host, "leaf", "d");
+    (void)state;
+
+    must(family.host, family.parent, adopt, sleeper);
+    crash_of(family.host, family.a);
+    after(family.host, S);
+    assert_null(strstr(seen.log, "leaf/d"));
+    qk_actor_release(sleeper);
+    end_family(&family);
+}
+
+static void a_child_that_is_stopped_during_its_backoff_is_not_restarted(void **state)
+{
+    struct family family = make_family((struct qk_supervision){0});
+    const int     one = 1;
+    (void)state;
+
+    crash_of(family.host, family.a);
+    assert_int_equal(qk_client_tell(family.host, family.a, 1, &one, sizeof one), QK_OK);
+    must(family.host, family.parent, stop, family.a);
+    assert_seen("-leaf/a:restart +leaf/a "); /* by its message, on its own */
+    assert_int_equal(seen.handled_count, 1);
+    must(family.host, family.parent, list_all, NULL);
+    assert_seen("leaf/b leaf/c ");
+    after(family.host, 10 * S);
+    assert_seen("");
+    end_family(&family);
+}
+
+static void a_parent_that_ends_does_not_wait_for_the_backoff_of_a_child(void **state)
+{
+    struct family family = make_family((struct qk_supervision){0});
+    (void)state;
+
+    crash_of(family.host, family.b);
+    assert_seen("-leaf/b:restart ");
+    must(family.host, family.parent, end, NULL);
+    assert_seen("-mid/p:on_demand -leaf/c:stopped -leaf/a:stopped ");
+    end_family(&family);
+}
+
+static void a_shutdown_ends_a_backoff_and_what_is_queued_is_handled(void **state)
+{
+    struct family family = make_family((struct qk_supervision){0});
+    const int     one = 1;
+    (void)state;
+
+    crash_of(family.host, family.b);
+    assert_int_equal(qk_client_tell(family.host, family.b, 1, &one, sizeof one), QK_OK);
+    fixture_run(family.host);
+    assert_int_equal(seen.handled_count, 0);
+    end_family(&family);
+    assert_int_equal(seen.handled_count, 1);
+    assert_non_null(strstr(seen.log, "-leaf/b:restart +leaf/b "));
+}
+
+/* ---- Activations ---- */
+
+static void a_child_whose_activation_fails_is_tried_again(void **state)
+{
+    struct family family = make_family((struct qk_supervision){.decide = decide});
+    qk_actor     *late = fixture_actor(family.host, "leaf", "d");
+    const int     one = 1;
+    (void)state;
+
+    must(family.host, family.parent, adopt, late);
+    seen.fails_to_activate = "d";
+    seen.fails_with = QK_NOT_FOUND;
+    seen.failures_left = 3;
+    assert_int_equal(tell_to(family.host, late, NULL, nothing, NULL), QK_NOT_FOUND);
+    assert_string_equal(seen.decided_of,
+                        "leaf/d of mid/p: QK_NOT_FOUND (0, activation): d would not");
+    assert_int_equal(qk_client_tell(family.host, late, 1, &one, sizeof one), QK_OK);
+    after(family.host, S);     /* fails again */
+    after(family.host, 2 * S); /* and again */
+    assert_seen("!leaf/d !leaf/d !leaf/d ");
+    assert_int_equal(seen.handled_count, 0);
+    after(family.host, 4 * S);
+    assert_seen("+leaf/d ");
+    assert_int_equal(seen.handled_count, 1); /* it has waited for all that */
+    qk_actor_release(late);
+    end_family(&family);
+}
+
+static void what_waits_for_a_restart_that_is_given_up_fails(void **state)
+{
+    struct family                family = make_family((struct qk_supervision){0});
+    const int                    one = 1;
+    struct qk__message_books     books;
+    (void)state;
+
+    seen.fails_to_activate = "a";
+    seen.fails_with = QK_INVALID_ARGUMENT;
+    seen.failures_left = 3;
+    crash_of(family.host, family.a);
+    assert_int_equal(qk_client_tell(family.host, family.a, 1, &one, sizeof one), QK_OK);
+    after(family.host, S);
+    after(family.host, 2 * S);
+    qk__host_message_books(family.host, &books);
+    assert_int_equal(books.dead, 0);
+    after(family.host, 4 * S); /* the fourth failure is escalated: mid/p has no parent */
+    qk__host_message_books(family.host, &books);
+    assert_int_equal(books.dead, 1);
+    after(family.host, S);
+    assert_seen("-leaf/a:restart !leaf/a !leaf/a !leaf/a "
+                "-mid/p:restart -leaf/c:stopped -leaf/b:stopped +mid/p ");
+    end_family(&family);
+}
+
+static void an_activation_that_misses_its_deadline_is_no_failure(void **state)
+{
+    struct family family = make_family((struct qk_supervision){.decide = decide});
+    qk_actor     *late = fixture_actor(family.host, "leaf", "d");
+    (void)state;
+
+    must(family.host, family.parent, adopt, late);
+    seen.fails_to_activate = "d";
+    seen.fails_with = QK_DEADLINE_EXCEEDED;
+    seen.failures_left = 1;
+    assert_int_equal(tell_to(family.host, late, NULL, nothing, NULL), QK_DEADLINE_EXCEEDED);
+    assert_string_equal(seen.decided_of, "");
+    qk_actor_release(late);
+    end_family(&family);
+}
+
+/* ---- Escalations ---- */
+
+static void an_escalation_goes_up_until_somebody_settles_it(void **state)
+{
+    qk_host *host = begin((struct qk_supervision){.decide = decide}, (struct qk_supervision){0});
+    qk_actor *root = fixture_actor(host, "top", "t"), *middle = fixture_actor(host, "mid", "m");
+    qk_actor *child = fixture_actor(host, "leaf", "x");
+    (void)state;
+
+    seen.adopts = "x";
+    must(host, root, adopt, middle);
+    must(host, middle, nothing, NULL);
+    for (uint32_t i = 0; i < 4; i++) {
+        crash_of(host, child);
+        after(host, 4 * S);
+    }
+    assert_string_equal(seen.decided_of,
+                        "mid/m of top/t: QK_INTERNAL (0, handler): leaf/x: x is broken");
+    assert_seen("+top/t +mid/m +leaf/x -leaf/x:restart +leaf/x -leaf/x:restart +leaf/x "
+                "-leaf/x:restart +leaf/x -mid/m:restart -leaf/x:stopped +mid/m ");
+    must(host, middle, list_all, NULL); /* its hook adopted it anew */
+    assert_seen("leaf/x of top/t ");
+    qk_actor_release(root);
+    qk_actor_release(middle);
+    qk_actor_release(child);
+    fixture_finish(host);
+}
+
+static void a_root_is_restarted_three_times_and_then_stopped(void **state)
+{
+    struct family family = make_family((struct qk_supervision){.decide = decide});
+    (void)state;
+
+    seen.says = QK_ESCALATE;
+    must(family.host, family.parent, list_all, NULL);
+    seen.log[0] = '\0';
+    for (int i = 0; i < 3; i++) {
+        crash_of(family.host, family.a);
+        after(family.host, 4 * S);
+        must(family.host, family.parent, adopt, family.a);
+    }
+    assert_seen("-mid/p:restart -leaf/c:stopped -leaf/b:stopped -leaf/a:stopped +mid/p "
+                "+leaf/a -mid/p:restart -leaf/a:stopped +mid/p "
+                "+leaf/a -mid/p:restart -leaf/a:stopped +mid/p ");
+    crash_of(family.host, family.a);
+    after(family.host, 30 * S);
+    assert_seen("+leaf/a -mid/p:stopped -leaf/a:stopped ");
+    end_family(&family);
+}
+
+/* ---- With workers that race ---- */
+
+#define HEIRS  24
+#define ROUNDS 40
+
+/* Adopts whom it is told to, or stops or releases it when it has done so before. */
+static qk_status adopt_or_not(qk_turn *turn, qk_actor *arg)
+{
+    if (qk_child_adopt(turn, arg) != QK_OK && qk_child_stop(turn, arg) != QK_OK)
+        (void)qk_child_release(turn, arg);
+    return QK_OK;
+}
+
+static qk_status (*const deeds[])(qk_turn *, qk_actor *) = {nothing, crash, end, crash};
+
+static void *trouble(void *arg)
+{
+    qk_host     *host = arg;
+    qk_actor    *parents[2], *heir;
+    struct order order;
+    char         key[16];
+
+    parents[0] = fixture_actor(host, "mid", "p");
+    parents[1] = fixture_actor(host, "top", "t");
+    for (uint32_t i = 0; i < HEIRS * ROUNDS; i++) {
+        snprintf(key, sizeof key, "%u", (unsigned)(i * 7 % HEIRS));
+        heir = fixture_actor(host, "quiet", key);
+        order = (struct order){adopt_or_not, heir};
+        (void)qk_client_call(host, parents[i % 2], 0, &order, NULL, 0, NULL);
+        order = (struct order){deeds[i % 4], NULL};
+        (void)qk_client_tell(host, heir, 0, &order, sizeof order);
+        if (i % 97 == 0) {
+            order = (struct order){end, NULL};
+            (void)qk_client_tell(host, parents[i % 2], 0, &order, sizeof order);
+        }
+        qk_actor_release(heir);
+    }
+    qk_actor_release(parents[0]);
+    qk_actor_release(parents[1]);
+    return NULL;
+}
+
+static enum qk_directive decide_any(void *arg, const struct qk_child_failure *failure)
+{
+    static const enum qk_directive any[] = {QK_RESTART, QK_RESTART, QK_STOP, QK_RESUME};
+
+    (void)arg;
+    if (failure->restarts == 900)
+        return QK_ESCALATE;
+    return any[(unsigned)failure->child_key[0] % 4];
+}
+
+static void families_in_trouble_lose_no_message_and_end_with_the_host(void **state)
+{
+    struct qk_type           quiet = leaf, quiet_mid = mid, quiet_top = top;
+    const struct qk_type    *types[] = {&quiet, &quiet_mid, &quiet_top};
+    const struct qk_host_opts opts = fixture_opts(3);
+    struct qk__message_books books;
+    pthread_t                threads[3];
+    qk_host                 *host;
+    (void)state;
+
+    memset(&seen, 0, sizeof seen);
+    top_policy = mid_policy = (struct qk_supervision){.size = sizeof mid_policy,
+                                                      .decide = decide_any,
+                                                      .strategy = QK_REST_FOR_ONE,
+                                                      .max_restarts = 1000,
+                                                      .backoff_ns = QK__NS_PER_MS / 10,
+                                                      .backoff_max_ns = QK__NS_PER_MS};
+    quiet.name = "quiet";
+    quiet.activate = quiet_mid.activate = quiet_top.activate = NULL; /* the log is one thread's */
+    quiet.deactivate = quiet_mid.deactivate = quiet_top.deactivate = NULL;
+    host = fixture_make(&opts, NULL, types, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, trouble, host), 0);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(qk_host_stop(host, 0), QK_OK);
+    qk__host_message_books(host, &books);
+    assert_int_equal(books.dead, 0);
+    assert_true(books.handled >= 3 * 2 * HEIRS * ROUNDS);
+    qk_host_destroy(host);
+}
+
+/* ---- Declarations ---- */
+
+static void a_declaration_that_makes_no_sense_is_refused(void **state)
+{
+    static const struct {
+        struct qk_supervision policy;
+        const char           *sentence;
+    } cases[] = {
+        {{.size = 4}, "type odd: supervision.size is not set"},
+        {{.size = sizeof cases[0].policy, .strategy = (enum qk_strategy)9},
+         "type odd: supervision.strategy is 9, which is none"},
+        {{.size = sizeof cases[0].policy, .max_restarts = 1001},
+         "type odd: supervision.max_restarts is 1001, at most 1000"},
+        {{.size = sizeof cases[0].policy, .backoff_multiplier = 0.5},
+         "type odd: supervision.backoff_multiplier is 0.5, at least 1"},
+    };
+    qk_host        *host = begin((struct qk_supervision){0}, (struct qk_supervision){0});
+    struct qk_type  odd = leaf;
+    struct qk_error error;
+    (void)state;
+
+    odd.name = "odd";
+    for (size_t i = 0; i < QK__COUNT_OF(cases); i++) {
+        odd.supervision = &cases[i].policy;
+        assert_int_equal(qk_host_register(host, &odd, &error), QK_INVALID_ARGUMENT);
+        assert_string_equal(error.text, cases[i].sentence);
+    }
+    fixture_finish(host);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(children_are_listed_in_the_order_of_their_adoption),
+        cmocka_unit_test(a_child_has_one_parent_and_no_descendant_above_it),
+        cmocka_unit_test(who_ends_on_demand_stops_its_children_youngest_first),
+        cmocka_unit_test(a_whole_tree_ends_from_its_top),
+        cmocka_unit_test(what_is_queued_is_handled_before_a_child_is_stopped),
+        cmocka_unit_test(who_ends_itself_is_no_child_any_more),
+        cmocka_unit_test(who_sleeps_is_still_a_child_and_a_parent),
+        cmocka_unit_test(a_shutdown_ends_everybody_for_itself),
+        cmocka_unit_test(a_call_to_a_parent_that_waits_for_the_caller_to_end_is_refused),
+        cmocka_unit_test(a_restart_is_of_those_that_the_strategy_says),
+        cmocka_unit_test(a_stop_is_of_those_that_the_strategy_says),
+        cmocka_unit_test(who_is_resumed_goes_on_whatever_the_strategy),
+        cmocka_unit_test(an_escalation_restarts_the_parent_whatever_the_strategy),
+        cmocka_unit_test(who_decides_is_told_who_failed_how_and_how_often),
+        cmocka_unit_test(an_answer_a_deadline_and_a_cancellation_are_no_failures),
+        cmocka_unit_test(a_number_that_is_no_status_is_an_unknown_failure),
+        cmocka_unit_test(who_has_no_parent_only_fails_its_call),
+        cmocka_unit_test(what_is_queued_waits_for_a_restart_in_order),
+        cmocka_unit_test(the_backoff_doubles_and_the_fourth_failure_in_a_minute_is_escalated),
+        cmocka_unit_test(restarts_that_are_far_apart_are_never_too_many),
+        cmocka_unit_test(the_backoff_has_a_limit),
+        cmocka_unit_test(a_child_can_be_stopped_rather_than_escalated_when_it_fails_too_often),
+        cmocka_unit_test(siblings_are_not_charged_for_a_restart_on_anothers_behalf),
+        cmocka_unit_test(who_sleeps_is_not_restarted_on_anothers_behalf),
+        cmocka_unit_test(a_child_that_is_stopped_during_its_backoff_is_not_restarted),
+        cmocka_unit_test(a_parent_that_ends_does_not_wait_for_the_backoff_of_a_child),
+        cmocka_unit_test(a_shutdown_ends_a_backoff_and_what_is_queued_is_handled),
+        cmocka_unit_test(a_child_whose_activation_fails_is_tried_again),
+        cmocka_unit_test(what_waits_for_a_restart_that_is_given_up_fails),
+        cmocka_unit_test(an_activation_that_misses_its_deadline_is_no_failure),
+        cmocka_unit_test(an_escalation_goes_up_until_somebody_settles_it),
+        cmocka_unit_test(a_root_is_restarted_three_times_and_then_stopped),
+        cmocka_unit_test(families_in_trouble_lose_no_message_and_end_with_the_host),
+        cmocka_unit_test(a_declaration_that_makes_no_sense_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
