@@ -252,7 +252,7 @@ static void calls_between_actors_are_guarded_too(void **state)
         assert_int_equal(qk_client_call(scene.host, scene.actor, 2, NULL, &reply, 0, &error),
                          QK_INTERNAL);
     }
-    assert_int_equal(plan.runs, 3);    /* the fifth failure was the third of the one called */
+    assert_int_equal(plan.runs, 3); /* the fifth failure was the third of the one called */
     scene.sent++;
     assert_int_equal(qk_client_call(scene.host, scene.actor, 2, NULL, &reply, 0, &error),
                      QK_UNAVAILABLE);
@@ -746,7 +746,7 @@ static void *send_many(void *arg)
                                      : qk_client_tell(host, actors[i % 4], 0, &i, sizeof i);
 
         if (status != QK_OK)
-            usleep(200);    /* so that an open breaker does not get all of them */
+            usleep(200); /* so that an open breaker does not get all of them */
     }
     for (int i = 0; i < 4; i++)
         qk_actor_release(actors[i]);
@@ -771,6 +771,29 @@ static void with_many_senders_every_message_ends_once(void **state)
     assert_int_equal(books.handled + books.refused + books.dead, SENDERS * EACH);
     assert_true(books.handled >= atomic_load(&handled_by_threads));
     qk_host_destroy(host);
+}
+
+/* Some are handled, some wait to be tried again, some are just on their way back. */
+static void a_stop_in_the_middle_of_retries_loses_none(void **state)
+{
+    (void)state;
+
+    for (int round = 0; round < 60; round++) {
+        qk_host                 *host = fixture_start(2, &flaky_type);
+        qk_actor                *actors[2] = {fixture_actor(host, "flaky", "a"),
+                                              fixture_actor(host, "flaky", "b")};
+        struct qk__message_books books;
+
+        for (uint64_t i = 0; i < 100; i++)
+            (void)qk_client_tell(host, actors[i % 2], 0, &(uint64_t){5 * i}, sizeof i);
+        usleep((useconds_t)(round * 20));
+        qk_actor_release(actors[0]);
+        qk_actor_release(actors[1]);
+        assert_int_equal(qk_host_stop(host, 0), QK_OK);
+        qk__host_message_books(host, &books);
+        assert_int_equal(books.handled + books.refused + books.dead, 100);
+        qk_host_destroy(host);
+    }
 }
 
 /* ---- Declarations ---- */
@@ -850,6 +873,7 @@ int main(void)
         cmocka_unit_test(a_host_that_stops_tries_at_once_and_for_the_last_time),
         cmocka_unit_test(an_actor_that_left_meanwhile_is_activated_for_its_retry),
         cmocka_unit_test(with_many_senders_every_message_ends_once),
+        cmocka_unit_test(a_stop_in_the_middle_of_retries_loses_none),
         cmocka_unit_test(a_declaration_that_makes_no_sense_is_refused_by_name),
     };
 
