@@ -153,7 +153,17 @@ struct qk__message_books {
 };
 void qk__host_message_books(const qk_host *host, struct qk__message_books *out_books);
 
-/* ---- Calls by name, for gateways. ---- */
+/* ---- Messages of .proto files, and calls by name, for gateways and tools. ---- */
+
+/*
+ * Unpacks bytes from outside: QK_INVALID_ARGUMENT with a sentence that says where they are wrong
+ * (which includes messages nested deeper than QK_MESSAGE_DEPTH_MAX), and QK_NO_MEMORY. The message
+ * is the caller's to free; NULL is fine for that. Thread: any. Never block.
+ */
+qk_status qk__message_unpack(const struct ProtobufCMessageDescriptor *descriptor,
+                             const void *bytes, size_t size_bytes,
+                             struct ProtobufCMessage **out_message, struct qk_error *error);
+void      qk__message_free(struct ProtobufCMessage *message);
 
 struct qk__invocation {
     const char *type, *key, *method;

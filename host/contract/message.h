@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * message.h - protobuf-c's message structs, and their packed bytes. Thread of all: any, on one
- * message one at a time. Never block.
+ * message.h - protobuf-c's message structs, and their packed bytes; unpacking is in host.h. Thread
+ * of all: any, on one message one at a time. Never block.
  */
 #ifndef QUARK_HOST_CONTRACT_MESSAGE_H
 #define QUARK_HOST_CONTRACT_MESSAGE_H
 
-#include "quark/contract.h"
+#include "host/host.h"
 
 #include <protobuf-c/protobuf-c.h>
 
@@ -20,15 +20,6 @@ struct qk__packed {
 /* QK_NO_MEMORY. On success the bytes are to be freed, and lie inside `packed`: it stays where it is. */
 qk_status qk__message_pack(const ProtobufCMessage *message, struct qk__packed *packed);
 void      qk__packed_fini(struct qk__packed *packed);
-
-/*
- * QK_INVALID_ARGUMENT with a sentence that says what is wrong with the bytes, and QK_NO_MEMORY. The
- * message is the caller's to free.
- */
-qk_status qk__message_unpack(const ProtobufCMessageDescriptor *descriptor, const void *bytes,
-                             size_t size_bytes, ProtobufCMessage **out_message,
-                             struct qk_error *error);
-void      qk__message_free(ProtobufCMessage *message);    /* NULL is fine */
 
 /*
  * Whether a struct is a message of that type: QK_INVALID_ARGUMENT with a sentence. A program and its

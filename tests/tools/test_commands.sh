@@ -6,14 +6,14 @@
 expect 0 --version
 says out '^quark [0-9]+\.[0-9]+\.[0-9]+$'
 expect 0 help
-for command in serve devices topology model bench dlq; do
+for command in serve devices topology model bench dlq contract; do
     says out "^  $command "
 done
 expect 2
 says err '^usage: quark COMMAND'
 
 for command in serve devices topology 'model check' 'model verify' 'model run' bench 'dlq list' 'dlq show' \
-    'dlq delete' 'dlq replay'; do
+    'dlq delete' 'dlq replay' 'contract check'; do
     # shellcheck disable=SC2086  # two words are meant
     expect 0 $command --help
     says out "^usage: quark $command"
@@ -25,7 +25,7 @@ expect 0 help devices
 says out '^usage: quark devices'
 
 # A command that is not there yet is not there at all.
-for command in load state new lint contract cluster top predict nonsense; do
+for command in load state new lint cluster top predict nonsense; do
     refuses 2 "$command: unknown command" $command
     ! grep -qE "^  $command " <("$quark" help) || wrong "help lists $command"
 done

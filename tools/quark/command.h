@@ -28,7 +28,7 @@ struct command {
 };
 
 extern const struct command command_serve, command_devices, command_topology, command_model,
-    command_bench, command_dlq;
+    command_bench, command_dlq, command_contract;
 
 /*
  * Prints "quark: TEXT" on standard error and gives `code`, so that a command ends

@@ -9,7 +9,7 @@
 
 static const struct command *const commands[] = {
     &command_serve, &command_devices, &command_topology, &command_model, &command_bench,
-    &command_dlq,
+    &command_dlq, &command_contract,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
