@@ -20,6 +20,7 @@
 #define CALL_TIMEOUT_NS (30 * QK__NS_PER_S)
 #define DRAIN_NS        (30 * QK__NS_PER_S)
 #define STATE_MAX_BYTES (1ull << 30)
+#define STALL_NS        (250 * QK__NS_PER_MS)
 
 struct qk_host {
     struct qk_host_opts     opts;
@@ -105,6 +106,8 @@ static qk_status copy_opts(const struct qk_host_opts *given, struct qk_host_opts
         opts.call_timeout_ns = CALL_TIMEOUT_NS;
     if (opts.state_max_bytes == 0)
         opts.state_max_bytes = STATE_MAX_BYTES;
+    if (opts.stall_ns == 0)
+        opts.stall_ns = STALL_NS;
     if (opts.log_fd == 0)
         opts.log_fd = STDERR_FILENO;
     if (opts.dead_letters == 0)
@@ -284,6 +287,19 @@ void qk_host_destroy(qk_host *host)
 
 /* ---- Start and stop ---- */
 
+/* In manual mode nobody but the caller runs anything, so there is nobody to watch either. */
+static qk_status start_parts(qk_host *host, struct qk_error *error)
+{
+    qk_status status = host->is_manual ? QK_OK : qk__watchdog_start(host->actors->watchdog, error);
+
+    if (status != QK_OK)
+        return status;
+    status = qk__scheduler_start(host->scheduler, error);
+    if (status != QK_OK)
+        qk__watchdog_stop(host->actors->watchdog);
+    return status;
+}
+
 qk_status qk_host_start(qk_host *host, struct qk_error *error)
 {
     qk_status status;
@@ -293,7 +309,7 @@ qk_status qk_host_start(qk_host *host, struct qk_error *error)
         status = qk_error_set(error, QK_FAILED_PRECONDITION, "host %s: was started before",
                               host->opts.name);
     } else {
-        status = qk__scheduler_start(host->scheduler, error);
+        status = start_parts(host, error);
         host->is_started = status == QK_OK;
     }
     if (status == QK_OK) {
@@ -317,6 +333,7 @@ qk_status qk_host_stop(qk_host *host, uint64_t drain_ns)
                                  qk__time_after_ns(now_ns, drain_ns > 0 ? drain_ns : DRAIN_NS));
         qk__ops_stop(host);
         qk__scheduler_stop(host->scheduler);
+        qk__watchdog_stop(host->actors->watchdog);
         host->is_stopped = true;
     }
     pthread_mutex_unlock(&host->life_lock);

@@ -345,6 +345,28 @@ bool qk__timer_cancel(qk__scheduler *scheduler, struct qk__timer *timer)
     return was_armed;
 }
 
+static uint64_t work_of(const struct qk__worker *worker)
+{
+    return atomic_load_explicit(&worker->work_run, memory_order_acquire) +
+           atomic_load_explicit(&worker->switches, memory_order_acquire);
+}
+
+/* With the same work before and after, the scope was its own all the while. */
+bool qk__scheduler_look_at(const qk__scheduler *scheduler, uint32_t index,
+                           struct qk__worker_sight *out_sight)
+{
+    const struct qk__worker *worker = &scheduler->workers[index];
+    const uint64_t           work = work_of(worker);
+    const struct qk__scope  *scope = atomic_load_explicit(&worker->scope, memory_order_acquire);
+
+    if (scope == NULL)
+        return false;
+    out_sight->work = work;
+    out_sight->strand = atomic_load_explicit(&scope->strand, memory_order_acquire);
+    out_sight->part = atomic_load_explicit(&scope->part, memory_order_acquire);
+    return out_sight->strand != NULL && work_of(worker) == work;
+}
+
 void qk__scheduler_stats(const qk__scheduler *scheduler, uint32_t index,
                          struct qk__worker_stats *out_stats)
 {

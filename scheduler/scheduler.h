@@ -146,7 +146,7 @@ struct qk__scope {
     const char        *label;     /* named when the stack overflows; static or outlives the work */
     _Atomic uint32_t   part;      /* which part of that: the owner of the work knows */
     struct qk__cancel *cancel;    /* ends the waits of this coroutine; NULL: none does */
-    struct qk__strand *strand;    /* innermost of those whose consumer this coroutine is; strand.h */
+    struct qk__strand *_Atomic strand; /* innermost of those whose consumer it is; strand.h */
     struct qk__home   *home;      /* of the worker that runs it now: the scheduler writes it */
     struct qk__wait_meter *waits; /* its waits are timed there; NULL: they are not */
 };
@@ -192,5 +192,17 @@ struct qk__worker_stats {
 };
 void qk__scheduler_stats(const qk__scheduler *scheduler, uint32_t worker,
                          struct qk__worker_stats *out_stats);
+
+/*
+ * What a worker is at, as whoever watches sees it: true when it runs a strand. That may be over and
+ * gone by now, so it is only to be compared. `work` changes with each piece of work and each switch.
+ */
+struct qk__worker_sight {
+    uint64_t                 work;
+    const struct qk__strand *strand;
+    uint32_t                 part;    /* as in the scope */
+};
+bool qk__scheduler_look_at(const qk__scheduler *scheduler, uint32_t worker,
+                           struct qk__worker_sight *out_sight);
 
 #endif

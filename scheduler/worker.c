@@ -142,6 +142,8 @@ static void switch_to(struct qk__worker *worker, struct qk__coroutine *to,
     worker->landing_arg = arg;
     worker->current = to;
     to->scope.home = &worker->home;
+    /* Release: whoever looks at the scope sees it initialised. */
+    atomic_store_explicit(&worker->scope, &to->scope, memory_order_release);
     qk__count(&worker->switches, 1);
     qk__coroutine_switch(from, to);
 }
@@ -334,8 +336,9 @@ static void adopt(struct qk__work *work, uint32_t owner)
         struct qk__coroutine *coroutine = QK__CONTAINER_OF(work, struct qk__coroutine, work);
 
         coroutine->home = owner;
-        for (struct qk__strand *strand = coroutine->scope.strand; strand != NULL;
-             strand = strand->outer)
+        for (struct qk__strand *strand =
+                 atomic_load_explicit(&coroutine->scope.strand, memory_order_relaxed);
+             strand != NULL; strand = strand->outer)
             atomic_store_explicit(&strand->owner, (uint16_t)owner, memory_order_relaxed);
     } else if (work->run == NULL) {
         atomic_store_explicit(&QK__CONTAINER_OF(work, struct qk__strand, work)->owner,
@@ -717,9 +720,9 @@ static inline void run_strand(struct qk__worker *worker, struct qk__strand *stra
 
     qk__strand_set_state(strand, QK__STRAND_RUNNING);
     strand->outer = NULL;
-    scope->strand = strand;
+    atomic_store_explicit(&scope->strand, strand, memory_order_relaxed);
     worker->scheduler->run_strand(strand, scope);
-    scope->strand = NULL;
+    atomic_store_explicit(&scope->strand, NULL, memory_order_relaxed);
 }
 
 /*

@@ -48,6 +48,7 @@ struct qk__worker {
     struct qk__coroutine  root; /* the thread's own stack, where the worker starts and ends */
 
     /* Others look at these. */
+    const struct qk__scope *_Atomic scope;    /* of who runs: qk__scheduler_look_at() */
     _Atomic uint64_t      work_run, steals, parks, switches, busy_ns;
     _Atomic uint64_t         put_aside,
         resumed; /* coroutines, by this worker: the sums differ by what is aside */

@@ -24,6 +24,8 @@ qk_status qk__actors_create(qk_host *host, struct qk__actors **out_actors)
         goto free_actors;
     if (qk__profile_init(&actors->profile, !opts->no_profile, actors->worker_count) != QK_OK)
         goto fini_envelopes;
+    if (qk__watchdog_create(actors, opts->stall_ns, &actors->watchdog) != QK_OK)
+        goto fini_profile;
     qk__types_init(&actors->types);
     qk__identities_init(&actors->identities);
     qk__full_lot_init(&actors->full_lot);
@@ -32,6 +34,8 @@ qk_status qk__actors_create(qk_host *host, struct qk__actors **out_actors)
     *out_actors = actors;
     return QK_OK;
 
+fini_profile:
+    qk__profile_fini(&actors->profile);
 fini_envelopes:
     qk__envelopes_fini(&actors->envelopes);
 free_actors:
@@ -44,6 +48,7 @@ void qk__actors_destroy(struct qk__actors *actors)
 {
     if (actors == NULL)
         return;
+    qk__watchdog_destroy(actors->watchdog);
     qk__identities_fini(&actors->identities);
     qk__types_fini(&actors->types);
     qk__profile_fini(&actors->profile);

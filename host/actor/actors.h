@@ -20,6 +20,7 @@
 #include "host/actor/mailbox.h"
 #include "host/actor/profile.h"
 #include "host/actor/timers.h"
+#include "host/actor/watchdog.h"
 
 #include <pthread.h>
 
@@ -76,6 +77,7 @@ struct qk__type {
     struct qk__timer_books   timers;
     struct qk__profile_type  profile;
     struct qk__supervise_books supervise;
+    _Atomic uint64_t         stalls;           /* watchdog.h */
     struct qk__histogram     first_call[QK_WAS_PREWARMED + 1];
 };
 
@@ -416,6 +418,7 @@ struct qk__actors {
     struct qk__retries     *retries;
     struct qk__profile      profile;
     struct qk__families     families;
+    struct qk__watchdog    *watchdog;
     _Atomic bool            is_started, is_draining;    /* whether calls from outside are taken */
     _Atomic bool            is_cut_off;    /* the drain took too long: messages fail, unrun */
     _Atomic bool            is_closed;     /* nothing is activated any more */

@@ -92,6 +92,7 @@ static qk_status begin(qk_actor *actor, enum qk__life by_way_of, struct qk__enve
     set_life(actor, by_way_of);
     qk__turn_init(&turn, actor, qk__worker_scope());
     turn.envelope = cause;
+    atomic_store_explicit(&turn.scope->part, QK__PART_ACTIVATE, memory_order_relaxed);
     status = run_turn_zero(&turn);
     if (status != QK_OK) {
         *error = turn.error;
@@ -173,6 +174,7 @@ void qk__life_end(qk_actor *actor)
     qk__prewarm_end(actor, QK__PREWARM_CANCELLED);
     if (type->deactivate != NULL) {
         qk__turn_init(&turn, actor, qk__worker_scope());
+        atomic_store_explicit(&turn.scope->part, QK__PART_DEACTIVATE, memory_order_relaxed);
         type->deactivate(&turn, activation->self);
         if (qk__turn_end(&turn, QK_OK) != QK_OK)
             qk__log(qk__host_log(actor->type->actors->host), QK__LOG_WARN, "actor",

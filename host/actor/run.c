@@ -55,8 +55,8 @@ bool qk__actor_claim(struct qk__scope *scope, qk_actor *actor)
         return false;
     if (!qk__strand_claim(scope->home, strand) && !qk__strand_pull(scope->home, strand, true))
         return false;
-    strand->outer = scope->strand;
-    scope->strand = strand;
+    strand->outer = atomic_load_explicit(&scope->strand, memory_order_relaxed);
+    atomic_store_explicit(&scope->strand, strand, memory_order_relaxed);
     if (actor->activation != NULL && qk__actor_life(actor) == QK__LIFE_ACTIVE)
         return true;
     /* It was deactivated between the two looks. */
@@ -68,7 +68,7 @@ void qk__actor_give_up(struct qk__scope *scope, qk_actor *actor)
 {
     struct qk__strand *strand = &actor->mailbox.strand;
 
-    scope->strand = strand->outer;
+    atomic_store_explicit(&scope->strand, strand->outer, memory_order_relaxed);
     if (!qk__life_is_leaving(actor) && go_idle(actor, scope->home))
         return;
     qk__actor_hold_for_run(actor);

@@ -321,6 +321,7 @@ static const struct number type_numbers[] = {
     {"expired", IN(qk__type_stats, expired)},
     {"cycles", IN(qk__type_stats, cycles)},
     {"mailbox_depth", IN(qk__type_stats, mailbox_depth)},
+    {"stalls", IN(qk__type_stats, stalls)},
     {"timers", IN(qk__type_stats, timers)},
     {"timer_ticks", IN(qk__type_stats, timer_ticks)},
     {"timer_skipped", IN(qk__type_stats, timer_skipped)},

@@ -72,6 +72,8 @@ static const struct qk__metric type_metrics[] = {
      IN(qk__type_stats, dead), 0},
     {"quark_mailbox_depth", "gauge", "Messages that wait in mailboxes.",
      IN(qk__type_stats, mailbox_depth), 0},
+    {"quark_worker_stalls_total", "counter", "Turns that held their worker for so long as a stall.",
+     IN(qk__type_stats, stalls), 0},
     {"quark_timers", "gauge", "Timers of actors that are armed or tick.",
      IN(qk__type_stats, timers), 0},
     {"quark_timer_ticks_total", "counter", "Ticks that came.", IN(qk__type_stats, timer_ticks), 0},

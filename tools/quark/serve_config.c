@@ -57,7 +57,7 @@ static qk_status read_log(struct serve_config *config, qk__yaml_node *map, struc
 static qk_status read_host(struct serve_config *config, qk__yaml_node *map, struct qk_error *error)
 {
     uint64_t  workers = 0, dead_letters = 0;
-    bool      pinning = true;
+    bool      pinning = true, profile = true;
     qk_status status = QK_OK;
 
     TRY(status, qk__yaml_string(map, "name", &config->host.name, error));
@@ -72,9 +72,12 @@ static qk_status read_host(struct serve_config *config, qk__yaml_node *map, stru
     TRY(status, qk__yaml_uint(map, "dead_letters", 0, UINT32_MAX, &dead_letters, error));
     TRY(status, qk__yaml_bool(map, "dead_letters_durable", &config->host.dead_letters_durable,
                               error));
+    TRY(status, qk__yaml_bool(map, "profile", &profile, error));
+    TRY(status, qk__yaml_duration_ns(map, "stall", &config->host.stall_ns, error));
     TRY(status, read_log(config, map, error));
     config->host.worker_count = (uint32_t)workers;
     config->host.no_pinning = !pinning;
+    config->host.no_profile = !profile;
     config->host.dead_letters = (uint32_t)dead_letters;
     return status;
 }

@@ -45,6 +45,8 @@ struct qk_host_opts {
     /* Keeps them in the state folder too, beyond the end of the host */
     bool        dead_letters_durable;
     bool        no_profile;           /* turns are counted, but none is timed: see profiling.md */
+    /* A handler that holds its worker so long is named in the log; 0: 250 ms; UINT64_MAX: never */
+    uint64_t    stall_ns;
     /* Append only. Zero always means today's behaviour. */
 };
 
