@@ -2,11 +2,11 @@
 /*
  * contract.c - see contract.h.
  *
- * Memory order. `state` hands the caller's request, and the reply in the envelope, from one side to
- * the other. open acquires: what the caller wrote before it sent comes with the mailbox, and what an
- * earlier try of the same message wrote comes with that try's release. close releases: a caller that
- * then finds FREE, or is woken from AWAITED, sees the reply whole, and that the turn looks at the
- * request no more.
+ * Memory order. `state` hands the caller's request, and the reply in the envelope, from one side
+ * to the other. open acquires: what the caller wrote before it sent comes with the mailbox, and
+ * what an earlier try of the same message wrote comes with that try's release. close releases: a
+ * caller that then finds FREE, or is woken from AWAITED, sees the reply whole, and that the turn
+ * looks at the request no more.
  */
 #include "host/actor/contract.h"
 
@@ -95,7 +95,7 @@ void qk__contract_clear_reply(const struct qk__type *type, uint32_t method, void
 {
     ProtobufCMessage *message = reply;
 
-    /* A handler may have overwritten it with zeroes, or with a message that it did not initialise. */
+    /* A handler may have overwritten it with a message that it did not initialise. */
     message->descriptor = method_of(type, method)->reply;
     qk_message_clear(message);
 }

@@ -29,7 +29,7 @@ qk_status qk__contract_check(const struct qk_type *type, struct qk_error *error)
 /* Of a message with a struct: whether that is one of the method's. */
 qk_status qk__contract_check_request(const struct qk__message *message, struct qk_error *error);
 
-/* Makes the reply, the caller's or an envelope's, an empty message; and that of a call that failed. */
+/* Make the reply, the caller's or an envelope's, an empty message: before, and after a failure. */
 void qk__contract_begin_reply(const struct qk__type *type, uint32_t method, void *reply);
 void qk__contract_clear_reply(const struct qk__type *type, uint32_t method, void *reply);
 
@@ -41,8 +41,8 @@ struct qk__envelope *qk__contract_envelope(struct qk__actors *actors, enum qk__e
                                            const struct qk__message *message, qk_turn *caller);
 
 /*
- * The caller gives up, and has cancelled the message: nobody looks at its request when this returns.
- * Waits for a turn that has begun.
+ * The caller gives up, and has cancelled the message: nobody looks at its request when this
+ * returns. Waits for a turn that has begun.
  */
 void qk__contract_take_back(struct qk__envelope *envelope);
 
@@ -58,8 +58,8 @@ struct qk__opened {
 };
 
 /*
- * False: there is no turn, and the message has come to its end, since its caller has withdrawn it or
- * its bytes are no such message. Thread: the consumer.
+ * False: there is no turn, and the message has come to its end, since its caller has withdrawn it
+ * or its bytes are no such message. Thread: the consumer.
  */
 bool qk__contract_open(struct qk__envelope *envelope, struct qk__opened *out_opened);
 

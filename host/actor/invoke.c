@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * invoke.c - a call whose request and reply are bytes, by the names of type, key and method: what a
- * gateway has. It goes as any asynchronous call does; the reply is packed by the worker that has it.
+ * invoke.c - a call whose request and reply are bytes, by the names of type, key and method: what
+ * a gateway has. It goes as any asynchronous call does; the reply is packed by the worker that has
+ * it.
  */
 #include "host/actor/client.h"
 #include "host/actor/contract.h"

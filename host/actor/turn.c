@@ -155,7 +155,8 @@ static void *open_call(qk_turn *turn, struct qk__envelope *envelope)
 }
 
 /* Of a type with a contract; false: there was no turn, and the message has ended. */
-static bool run_opened(qk_turn *turn, struct qk__envelope *envelope, qk_status *out_status)
+static __attribute__((noinline)) bool run_opened(qk_turn *turn, struct qk__envelope *envelope,
+                                                 qk_status *out_status)
 {
     struct qk__opened opened;
 

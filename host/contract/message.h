@@ -17,13 +17,13 @@ struct qk__packed {
     uint8_t  small[256];
 };
 
-/* QK_NO_MEMORY. On success the bytes are to be freed, and lie inside `packed`: it stays where it is. */
+/* QK_NO_MEMORY. On success the bytes are to be freed; `packed` stays where it is until then. */
 qk_status qk__message_pack(const ProtobufCMessage *message, struct qk__packed *packed);
 void      qk__packed_fini(struct qk__packed *packed);
 
 /*
- * Whether a struct is a message of that type: QK_INVALID_ARGUMENT with a sentence. A program and its
- * modules may each have the type's descriptor, as long as they are of the same .proto.
+ * Whether a struct is a message of that type: QK_INVALID_ARGUMENT with a sentence. A program and
+ * its modules may each have the type's descriptor, as long as they are of the same .proto.
  */
 qk_status qk__message_check_type(const ProtobufCMessage           *message,
                                  const ProtobufCMessageDescriptor *descriptor,

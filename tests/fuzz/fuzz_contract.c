@@ -7,7 +7,7 @@
 
 #include "tools/quark/contract.h"
 
-/* file { name "a" package "p" message_type { name "M" field { name "f" number 1 label 1 type 5 } } } */
+/* File "a" of package "p", with a message "M" of one field "f": number 1, label 1, type 5. */
 static const uint8_t good[] = {0x0a, 0x16, 0x0a, 0x01, 'a',  0x12, 0x01, 'p',
                                0x22, 0x0e, 0x0a, 0x01, 'M',  0x12, 0x09, 0x0a,
                                0x01, 'f',  0x18, 0x01, 0x20, 0x01, 0x28, 0x05};

@@ -33,7 +33,7 @@ static qk_status fill(const Trial__Note *note, uint64_t number, Trial__Receipt *
     return QK_OK;
 }
 
-/* What it does is the note's text: "fail" and "sleep" do that, with a reply that is half done. */
+/* What it does is the note's text: "fail", "sleep" and "nap" do that, the reply being filled. */
 static qk_status on_post(qk_turn *turn, struct board *self, const Trial__Note *note,
                          Trial__Receipt *receipt)
 {
@@ -46,6 +46,8 @@ static qk_status on_post(qk_turn *turn, struct board *self, const Trial__Note *n
         return qk_fail(turn, QK_ABORTED, "the board %s fell down", qk_turn_key(turn));
     if (strcmp(note->text, "sleep") == 0)
         sleep_status = qk_sleep(turn, QK__NS_PER_S);
+    if (strncmp(note->text, "nap", 3) == 0)
+        (void)qk_sleep(turn, 5000);
     return QK_OK;
 }
 
@@ -712,17 +714,34 @@ static void a_call_that_is_tried_again_lends_its_request_again(void **state)
 
 /* ---- Workers and threads ---- */
 
-#define CALLERS        4
-#define CALLS          400
-#define SHORT_NS       20000u
+#define CALLERS  4
+#define CALLS    400
+#define SHORT_NS 20000u
 
 struct crowd {
-    qk_host        *host;
-    uint64_t        seed;
+    qk_host         *host;
     _Atomic uint64_t answered, given_up;
 };
 
-/* Half of the deadlines are too short, so that callers give up at every point of a message's way. */
+static uint64_t timeout_of(uint32_t call)
+{
+    return call % 2 ? call * SHORT_NS / CALLS + 1 : 10 * QK__NS_PER_S;
+}
+
+/* The request is overwritten at once: whoever still looked at it would be seen. */
+static void end_call(struct crowd *crowd, qk_status status, char *text, size_t size,
+                     Trial__Receipt *receipt)
+{
+    memset(text, 'x', size);
+    if (status == QK_OK)
+        assert_memory_equal(receipt->text, "nap ", 4);
+    else
+        check_empty(receipt);
+    atomic_fetch_add(status == QK_OK ? &crowd->answered : &crowd->given_up, 1);
+    qk_message_clear(&receipt->base);
+}
+
+/* Half of the deadlines are too short, so that callers give up at any point of a message's way. */
 static void *call_often(void *arg)
 {
     struct crowd *crowd = arg;
@@ -734,27 +753,20 @@ static void *call_often(void *arg)
         struct qk_error error;
         qk_status       status;
 
-        (void)snprintf(text, sizeof text, "note %u", i);
-        status = note_board_post_client(crowd->host, "hall", &note, &receipt,
-                                        i % 2 ? i * SHORT_NS / CALLS + 1 : 10 * QK__NS_PER_S, &error);
-        memset(text, 'x', sizeof text);    /* whoever still looked at the request would be seen */
-        if (status == QK_OK)
-            assert_memory_equal(receipt.text, "note ", 5);
-        else
-            check_empty(&receipt);
-        atomic_fetch_add(status == QK_OK ? &crowd->answered : &crowd->given_up, 1);
-        qk_message_clear(&receipt.base);
+        (void)snprintf(text, sizeof text, "nap %u", i);
+        status = note_board_post_client(crowd->host, "hall", &note, &receipt, timeout_of(i),
+                                        &error);
+        end_call(crowd, status, text, sizeof text, &receipt);
     }
     return NULL;
 }
 
-static void callers_give_up_at_any_point(void **state)
+static void threads_give_up_at_any_point(void **state)
 {
     struct crowd crowd = {.host = fixture_start(2, &board_type)};
     pthread_t    threads[CALLERS];
 
     (void)state;
-    atomic_store(&posts, 0);
     for (int i = 0; i < CALLERS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, call_often, &crowd), 0);
     for (int i = 0; i < CALLERS; i++)
@@ -762,6 +774,52 @@ static void callers_give_up_at_any_point(void **state)
     assert_int_equal(crowd.answered + crowd.given_up, CALLERS * CALLS);
     assert_true(crowd.answered >= CALLERS * CALLS / 2);
     fixture_finish(crowd.host);
+}
+
+static qk_status call_often_from_a_turn(qk_turn *turn, void *self, const void *request, void *reply)
+{
+    struct crowd *crowd = *(struct crowd *const *)request;
+    qk_actor     *board = fixture_actor(crowd->host, NOTE_BOARD_TYPE, "hall");
+
+    (void)self;
+    (void)reply;
+    for (uint32_t i = 0; i < CALLS; i++) {
+        char           text[32];
+        Trial__Note    note = make_note(text);
+        Trial__Receipt receipt;
+        qk_status      status;
+
+        (void)snprintf(text, sizeof text, "nap %u", i);
+        status = note_board_post_to(turn, board, &note, &receipt, timeout_of(i));
+        end_call(crowd, status, text, sizeof text, &receipt);
+    }
+    qk_actor_release(board);
+    return QK_OK;
+}
+
+static void turns_give_up_at_any_point(void **state)
+{
+    static const struct qk_method methods[] = {
+        {"call_often", call_often_from_a_turn, sizeof(void *), 0}};
+    static const struct qk_type caller_type = {
+        .size = sizeof caller_type, .name = "caller", .methods = methods, .method_count = 1};
+    struct crowd  crowd = {.host = fixture_start(2, &board_type)};
+    struct crowd *pointer = &crowd;
+
+    (void)state;
+    assert_int_equal(qk_host_register(crowd.host, &caller_type, NULL), QK_OK);
+    for (int i = 0; i < CALLERS; i++) {
+        char      key[8];
+        qk_actor *caller;
+
+        (void)snprintf(key, sizeof key, "%d", i);
+        caller = fixture_actor(crowd.host, "caller", key);
+        assert_int_equal(qk_client_tell(crowd.host, caller, 0, &pointer, sizeof pointer), QK_OK);
+        qk_actor_release(caller);
+    }
+    fixture_finish(crowd.host);    /* lets them end */
+    assert_int_equal(crowd.answered + crowd.given_up, CALLERS * CALLS);
+    assert_true(crowd.answered >= CALLERS * CALLS / 2);
 }
 
 int main(void)
@@ -788,7 +846,8 @@ int main(void)
         cmocka_unit_test(told_bytes_that_are_no_message_are_a_dead_letter),
         cmocka_unit_test(a_dead_letter_is_replayed_from_its_bytes),
         cmocka_unit_test(a_call_that_is_tried_again_lends_its_request_again),
-        cmocka_unit_test(callers_give_up_at_any_point),
+        cmocka_unit_test(threads_give_up_at_any_point),
+        cmocka_unit_test(turns_give_up_at_any_point),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

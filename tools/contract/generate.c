@@ -149,10 +149,12 @@ static size_t add_word(struct qk__text *out, const char *template, const struct 
     const struct {
         const char *name, *text;
     } known[] = {
-        {"$file", words->file},       {"$guard", words->guard},     {"$full_name", words->full_name},
-        {"$service", words->service}, {"$SERVICE", words->SERVICE}, {"$name", words->name},
-        {"$method", words->method},   {"$METHOD", words->METHOD},   {"$Request", words->Request},
-        {"$request", words->request}, {"$reply", words->reply},     {"$Reply", words->Reply},
+        {"$file", words->file},           {"$guard", words->guard},
+        {"$full_name", words->full_name}, {"$name", words->name},
+        {"$service", words->service},     {"$SERVICE", words->SERVICE},
+        {"$method", words->method},       {"$METHOD", words->METHOD},
+        {"$request", words->request},     {"$Request", words->Request},
+        {"$reply", words->reply},         {"$Reply", words->Reply},
     };
 
     for (size_t i = 0; i < QK__COUNT_OF(known); i++) {
@@ -332,8 +334,8 @@ static const char names_end[] = "    $SERVICE_METHOD_COUNT\n"
 static const char implement_begin[] =
     "\n"
     "/*\n"
-    " * For the one that implements it. $SERVICE_METHODS() makes TABLE of functions with these types,\n"
-    " * whose names begin with PREFIX, and all of which have to be there:\n"
+    " * For the one that implements it. $SERVICE_METHODS() makes TABLE of functions that have these\n"
+    " * types and names that begin with PREFIX; each of them has to be there:\n"
     " *\n"
     " *     $SERVICE_METHODS(methods, struct something, on_);\n"
     " *\n"
@@ -367,11 +369,11 @@ static const char table_end[] = "    }\n"
 static const char proxies_begin[] =
     "\n"
     "/*\n"
-    " * For those that call it; what can go wrong stands at qk_call() and qk_client_call(). The reply\n"
+    " * For those that call it; what can go wrong stands at qk_call() and qk_client_call(). A reply\n"
     " * is the caller's, to be freed by qk_message_clear(). From a turn:\n"
     " *\n"
     " *     $service_NAME()                the actor of that key; waits for the reply\n"
-    " *     $service_NAME_to()             the same, of one that was got before: without a look-up\n"
+    " *     $service_NAME_to()             the same, of one that was got before: no look-up\n"
     " *     $service_NAME_tell()           goes on, and never hears how it went\n"
     " *\n"
     " * From a thread that is none of the host's:\n"

@@ -59,8 +59,8 @@ const struct declared *contract_find(const struct declared_list *list, const cha
 /* ---- protoc: contract_protoc.c ---- */
 
 /*
- * Runs protoc for the set of a .proto and of all that it imports; it tells on standard error what it
- * doesn't like. No folders: that of the file. QK_UNAVAILABLE: there is no protoc.
+ * Runs protoc for the set of a .proto and of all that it imports; it tells on standard error what
+ * it doesn't like. No folders: that of the file. QK_UNAVAILABLE: there is no protoc.
  */
 qk_status contract_run_protoc(const char *path, const struct text_list *folders,
                               uint8_t **out_bytes, size_t *out_size, struct qk_error *error);
@@ -69,7 +69,7 @@ qk_status contract_run_protoc(const char *path, const struct text_list *folders,
 
 enum breaks {
     BREAKS_NOTHING,
-    BREAKS_SOURCE,    /* programs have to be changed to compile, but old ones still understand new ones */
+    BREAKS_SOURCE,    /* old and new programs understand each other, but code has to be changed */
     BREAKS_WIRE,      /* old and new programs misunderstand each other */
 };
 

@@ -3,9 +3,9 @@
  * contract_compare.c - what breaks when one set of descriptors takes the place of another. See
  * contract.h.
  *
- * Fields and values go by their number, since that is all that the wire has of them; everything else
- * goes by its full name. A message or enum that a field or method has exchanged for one of another
- * name is looked into: if it reads the same, only source is broken.
+ * Fields and values go by their number, since that is all that the wire has of them; everything
+ * else goes by its full name. A message or enum that a field or method has exchanged for one of
+ * another name is looked into: if it reads the same, only source is broken.
  *
  * Readers take numbers packed or not, so that is no change. The rules are those of protobuf's guide
  * "Updating A Message Type", on the strict side: a repeated field does not become a single one.
@@ -162,6 +162,11 @@ static const char *type_name(const field_t *field)
                : "an unknown type";
 }
 
+static bool is_message(const field_t *field)
+{
+    return field->type == TYPE(MESSAGE) || field->type == TYPE(GROUP);
+}
+
 /* Types of one class are written alike; 0: like no other. */
 static int wire_class(const field_t *field)
 {
@@ -236,7 +241,7 @@ static bool is_same_field(struct comparison *comparison, struct pairs *pairs, co
         return false;
     if (old->type != new->type)
         return wire_class(old) != 0 && wire_class(old) == wire_class(new);
-    if (old->type == TYPE(MESSAGE))
+    if (is_message(old))
         return add_pair(comparison, pairs, old->type_name, new->type_name);
     return old->type != TYPE(ENUM) || strcmp(old->type_name, new->type_name) == 0 ||
            is_same_enum(comparison, old->type_name, new->type_name);
@@ -282,7 +287,8 @@ static enum breaks compare_types(struct comparison *comparison, const field_t *o
     if (old->type != new->type)
         return wire_class(old) != 0 && wire_class(old) == wire_class(new) ? BREAKS_SOURCE
                                                                            : BREAKS_WIRE;
-    if (strcmp(type_name(old), type_name(new)) == 0)
+    if ((!is_message(old) && old->type != TYPE(ENUM)) ||
+        strcmp(old->type_name, new->type_name) == 0)
         return BREAKS_NOTHING;
     if (old->type == TYPE(ENUM))
         return is_same_enum(comparison, old->type_name, new->type_name) ? BREAKS_SOURCE
@@ -304,7 +310,7 @@ static const char *text_of(const char *text)
     return text != NULL ? text : "";
 }
 
-/* The name of the oneof that a field is in; of none, and of what protoc makes of `optional`: NULL. */
+/* The name of the oneof that a field is in; NULL: none, or what protoc makes of `optional`. */
 static const char *oneof_of(const message_t *message, const field_t *field)
 {
     return field->has_oneof_index && !field->proto3_optional
@@ -312,9 +318,14 @@ static const char *oneof_of(const message_t *message, const field_t *field)
                : NULL;
 }
 
+static bool is_oneof(const char *a, const char *b)
+{
+    return a != NULL && b != NULL && strcmp(a, b) == 0;
+}
+
 /*
- * Whether a field shares its oneof with the same ones, of those that are in both versions: only then
- * does setting it clear the same ones as before.
+ * Whether a field shares its oneof with the same ones, of those that are in both versions: only
+ * then does setting it clear the same ones as before.
  */
 static bool has_same_neighbours(const message_t *old, const field_t *old_field,
                                 const message_t *new, const field_t *new_field)
@@ -324,12 +335,10 @@ static bool has_same_neighbours(const message_t *old, const field_t *old_field,
     for (size_t i = 0; i < old->n_field; i++) {
         const field_t *other = old->field[i];
         const field_t *new_other = field_of(new, other->number);
-        const char    *theirs = oneof_of(old, other);
-        const char    *now = new_other != NULL ? oneof_of(new, new_other) : NULL;
-        const bool     was_shared = old_oneof != NULL && theirs != NULL && strcmp(old_oneof, theirs) == 0;
-        const bool     is_shared = new_oneof != NULL && now != NULL && strcmp(new_oneof, now) == 0;
 
-        if (new_other != NULL && other != old_field && was_shared != is_shared)
+        if (new_other != NULL && other != old_field &&
+            is_oneof(old_oneof, oneof_of(old, other)) !=
+                is_oneof(new_oneof, oneof_of(new, new_other)))
             return false;
     }
     return true;
@@ -355,9 +364,9 @@ static void compare_field(struct comparison *comparison, const char *scope, cons
     const enum breaks types = compare_types(comparison, old_field, new_field);
 
     if (types == BREAKS_WIRE) {
-        add(comparison, BREAKS_WIRE, scope, old_field->name, "number %" PRId32 " was %s %s, is %s %s",
-            old_field->number, type_name(old_field), old_field->name, type_name(new_field),
-            new_field->name);
+        add(comparison, BREAKS_WIRE, scope, old_field->name,
+            "number %" PRId32 " was %s %s, is %s %s", old_field->number, type_name(old_field),
+            old_field->name, type_name(new_field), new_field->name);
         return;
     }
     add(comparison, types, scope, old_field->name, "was %s, is %s: the same on the wire",
@@ -398,8 +407,8 @@ static void report_new_field(struct comparison *comparison, const char *scope, c
                              const message_t *old)
 {
     if (reserves_field(old, field->number))
-        add(comparison, BREAKS_WIRE, scope, field->name, "has number %" PRId32 ", which was reserved",
-            field->number);
+        add(comparison, BREAKS_WIRE, scope, field->name,
+            "has number %" PRId32 ", which was reserved", field->number);
     if (field->label == LABEL(REQUIRED))
         add(comparison, BREAKS_WIRE, scope, field->name,
             "is new and required: what old programs send lacks it");

@@ -3,7 +3,8 @@
  * contract_set.c - a set of descriptors, and what is declared in it, by full name. See contract.h.
  *
  * A set may come from anywhere, so whatever can be missing is looked for here, once: every file,
- * message, field, enum, value, service and method has its name, and what the rest reads has no NULL.
+ * message, field, enum, value, service and method has its name, and what the rest reads has no
+ * NULL.
  */
 #include "contract.h"
 
@@ -137,7 +138,8 @@ static qk_status add_messages(struct contract_set *set, const struct place *plac
         if (status == QK_OK)
             status = add_enums(set, &inside, message->enum_type, message->n_enum_type, error);
         if (status == QK_OK)
-            status = add_messages(set, &inside, message->nested_type, message->n_nested_type, error);
+            status = add_messages(set, &inside, message->nested_type, message->n_nested_type,
+                                  error);
     }
     return status;
 }

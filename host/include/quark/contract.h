@@ -6,21 +6,21 @@
  *
  * A message is a struct with pointers, and never serialised between actors of one host that call:
  *
- *     a call           the callee reads the caller's request where it lies, and the reply is moved to
- *                      the caller
+ *     a call           the callee reads the caller's request where it lies, and the reply is moved
+ *                      to the caller
  *     a tell, or an    the message is packed when it is sent, and unpacked for the turn, since its
  *     async call       sender goes on
  *
- * The caller's request is borrowed until the call returns. A caller whose deadline passes, or who is
- * cancelled, while its message is still in the mailbox returns at once, and the message is never
- * run. Once the turn has begun the callee is cancelled, so that its waits end, and the caller
- * returns when that turn does: a callee that computes on past the deadline holds its caller, in
- * place and by mailbox alike.
+ * The caller's request is borrowed until the call returns. A caller whose deadline passes, or who
+ * is cancelled, while its message is still in the mailbox returns at once, and the message is
+ * never run. Once the turn has begun the callee is cancelled, so that its waits end, and the
+ * caller returns when that turn does: a callee that computes on past the deadline holds its
+ * caller, in place and by mailbox alike.
  *
  * Replies. A call makes the caller's reply an empty message first, and after a failure it is empty
  * still. After a success it owns what it points to, until qk_message_clear(). A handler finds its
- * reply empty, never NULL, and fills it with memory of malloc() (strdup(), calloc()); what a handler
- * that fails has filled in is freed for it. Requests are read only, and the sender's.
+ * reply empty, never NULL, and fills it with memory of malloc() (strdup(), calloc()); what a
+ * handler that fails has filled in is freed for it. Requests are read only, and the sender's.
  */
 #ifndef QUARK_CONTRACT_H
 #define QUARK_CONTRACT_H
@@ -58,12 +58,12 @@ QK_API void qk_message_clear(struct ProtobufCMessage *message);
 /*
  * Of a type with a contract:
  *
- *   qk_call(), qk_client_call(), qk_client_call_async()   take message structs, &frame and &analysis
+ *   qk_call(), qk_client_call(), qk_client_call_async()   take message structs
  *   qk_tell(), qk_client_tell(), stream events, timers    take a packed message, which may be empty
  *
- * A payload that does not unpack fails its call with QK_INVALID_ARGUMENT, and is a dead letter when
- * it was told. These two pack a message and tell it; errors as of qk_tell(), and QK_INVALID_ARGUMENT
- * for a message of another type.
+ * A payload that does not unpack fails its call with QK_INVALID_ARGUMENT, and is a dead letter
+ * when it was told. These two pack a message and tell it; errors as of qk_tell(), and
+ * QK_INVALID_ARGUMENT for a message of another type.
  */
 QK_API qk_status qk_tell_message(qk_turn *turn, qk_actor *to, uint32_t method,
                                  const struct ProtobufCMessage *request);
