@@ -265,6 +265,7 @@ static void init_call(struct qk__envelope *envelope, size_t reply_bytes, qk_turn
     qk__wait_init(&envelope->done);
     envelope->status = QK_UNKNOWN;
     envelope->parent = NULL;
+    atomic_init(&envelope->group, NULL);
     qk__envelope_error(envelope)->text[0] = '\0';
     qk_actor_retain(envelope->to);
     hold_callers(envelope, caller);

@@ -25,6 +25,7 @@
 #include <pthread.h>
 
 struct qk__actors;
+struct qk__group;    /* fan_out.c */
 
 enum qk__envelope_kind { QK__TELL, QK__CALL, QK__ASYNC };
 
@@ -47,6 +48,7 @@ struct qk__envelope {
     struct qk__wait        done;
     qk_status              status;
     struct qk__envelope   *parent; /* the message in whose turn this call was made; held */
+    struct qk__group *_Atomic group; /* of calls that are waited for together; NULL: none */
 };
 
 /* Of a call whose caller does not wait; client.c. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* send.c - into a mailbox, with backpressure; and out of a turn, with the outcome. */
 #include "host/actor/client.h"
+#include "host/actor/fan_out.h"
 #include "host/actor/protect.h"
 #include "host/actor/push.h"
 #include "host/actor/undelivered.h"
@@ -115,10 +116,12 @@ void qk__complete(struct qk__envelope *envelope, qk_status status, const struct 
         envelope->status = status;
         if (status != QK_OK)
             *qk__envelope_error(envelope) = *error;
-        if (envelope->kind == QK__CALL)
+        if (envelope->kind != QK__CALL)
+            qk__async_complete(envelope);
+        else if (atomic_load_explicit(&envelope->group, memory_order_relaxed) == NULL)
             qk__wait_signal(&envelope->done);
         else
-            qk__async_complete(envelope);
+            qk__group_complete(envelope);
     }
     qk__envelope_release(envelope);
 }

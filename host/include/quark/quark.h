@@ -10,6 +10,7 @@
 #define QUARK_QUARK_H
 
 #include "quark/actor.h"
+#include "quark/call.h"
 #include "quark/contract.h"
 #include "quark/dead_letter.h"
 #include "quark/host.h"

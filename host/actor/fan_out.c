@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fan_out.c - several calls of a turn at once, and one wait for them.
+ *
+ * The group lies on the caller's stack, so nothing is allocated but the messages. A caller that
+ * leaves before all have ended must leave nothing behind that points there. So each message has a
+ * pointer to the group that exactly one takes out: who completes the message, or the caller who
+ * leaves. For those that were taken by others the caller waits until they have let go of the group,
+ * which is a few instructions away.
+ *
+ *     envelope->group --complete: takes it--> counts down, signals, lets go
+ *          '----------leave: takes it-------> the outcome goes to nobody
+ *
+ * Memory order. The outcome is written before `done` of its message is signalled, which comes before
+ * the count and the wait of the group; all are acquire-release. Letting go is a release that pairs
+ * with the acquire in leave(), so that the stack is the caller's again.
+ */
+#include "host/actor/fan_out.h"
+
+#include "host/actor/call.h"
+#include "host/actor/chain.h"
+
+#include "quark/call.h"
+
+#include <sched.h>
+
+struct qk__group {
+    enum qk_until    until;
+    struct qk__wait  wait;
+    _Atomic uint32_t left_to_end;
+    _Atomic uint32_t let_go;     /* who took their pointer and are done with the group */
+    _Atomic bool     is_told;    /* the wait is signalled once */
+};
+
+/* ---- Who ends a call ---- */
+
+static bool decides(const struct qk__group *group, qk_status status)
+{
+    switch (group->until) {
+    case QK_UNTIL_ONE_FAILS: return status != QK_OK;
+    case QK_UNTIL_ONE_SUCCEEDS: return status == QK_OK;
+    case QK_UNTIL_ALL_END: break;
+    }
+    return false;
+}
+
+static void count_down(struct qk__group *group, qk_status status)
+{
+    const bool is_last =
+        atomic_fetch_sub_explicit(&group->left_to_end, 1, memory_order_acq_rel) == 1;
+
+    if ((is_last || decides(group, status)) &&
+        !atomic_exchange_explicit(&group->is_told, true, memory_order_acq_rel))
+        qk__wait_signal(&group->wait);
+}
+
+static struct qk__group *take_group(struct qk__envelope *envelope)
+{
+    return atomic_exchange_explicit(&envelope->group, NULL, memory_order_acq_rel);
+}
+
+void qk__group_complete(struct qk__envelope *envelope)
+{
+    struct qk__group *group = take_group(envelope);
+
+    qk__wait_signal(&envelope->done);
+    if (group == NULL)
+        return;
+    count_down(group, envelope->status);
+    atomic_fetch_add_explicit(&group->let_go, 1, memory_order_release);
+}
+
+/* ---- Starting ---- */
+
+static bool is_over(const struct qk__group *group)
+{
+    return atomic_load_explicit(&group->is_told, memory_order_acquire);
+}
+
+/* It ends here, without a message. */
+static void end_now(struct qk__group *group, struct qk_call_item *call, qk_status status,
+                    const struct qk_error *error)
+{
+    call->outcome.status = status;
+    if (status != QK_OK)
+        call->outcome = *error;
+    count_down(group, status);
+}
+
+static qk_status send(qk_turn *turn, struct qk__group *group, struct qk_call_item *call,
+                      const struct qk__message *message, uint64_t deadline_ns)
+{
+    const uint64_t       stands_for = qk__profile_takes(turn);
+    struct qk__envelope *envelope = qk__call_envelope(turn, message, deadline_ns);
+    qk_status            status;
+
+    if (envelope == NULL)
+        return QK_NO_MEMORY;
+    if (stands_for > 0)
+        qk__profile_sent(turn, envelope, stands_for);
+    atomic_store_explicit(&envelope->group, group, memory_order_relaxed);
+    status = qk__send(turn, envelope, deadline_ns, false, &turn->error);
+    if (status == QK_OK) {
+        call->pending = envelope;
+        return QK_OK;
+    }
+    qk__envelope_release(envelope);
+    qk__envelope_release(envelope);
+    return status;
+}
+
+/*
+ * All go by mailbox, so that none holds up the next, but the last one: when it runs in place, the
+ * others are under way.
+ */
+static void start(qk_turn *turn, struct qk__group *group, struct qk_call_item *call, bool is_last,
+                  uint64_t deadline_ns, uint64_t timeout_ns)
+{
+    const struct qk__message message = qk__call_message(call->to, call->method, call->request);
+    qk_status                status = qk__call_check(turn, &message, call->reply);
+
+    if (status == QK_OK && is_last && group->until == QK_UNTIL_ALL_END &&
+        qk__call_in_place(turn, &message, call->reply, timeout_ns, &status)) {
+        end_now(group, call, status, &turn->error);
+        return;
+    }
+    if (status == QK_OK)
+        status = qk__call_may_wait(turn, call->to);
+    if (status == QK_OK)
+        status = send(turn, group, call, &message, deadline_ns);
+    if (status != QK_OK)
+        end_now(group, call, status, &turn->error);
+}
+
+static void start_all(qk_turn *turn, struct qk__group *group, struct qk_call_item *calls,
+                      size_t count, uint64_t deadline_ns, uint64_t timeout_ns)
+{
+    for (size_t i = 0; i < count; i++) {
+        calls[i].pending = NULL;
+        calls[i].outcome.status = QK_OK;
+        calls[i].outcome.text[0] = '\0';
+        if (is_over(group))
+            qk_error_set(&calls[i].outcome, QK_CANCELLED,
+                         "not called: what was waited for had happened before");
+        else
+            start(turn, group, &calls[i], i + 1 == count, deadline_ns, timeout_ns);
+    }
+}
+
+/* ---- Leaving ---- */
+
+/* Nobody but the caller knows of the group when this returns, and what has not ended is cancelled. */
+static void leave(struct qk__group *group, struct qk_call_item *calls, size_t count)
+{
+    uint32_t taken_by_others = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct qk__envelope *envelope = calls[i].pending;
+
+        if (envelope != NULL && take_group(envelope) == NULL)
+            taken_by_others++;
+        else if (envelope != NULL)
+            qk__cancel_now(&envelope->cancel);
+    }
+    while (atomic_load_explicit(&group->let_go, memory_order_acquire) != taken_by_others)
+        sched_yield();
+}
+
+/* `waited`: how the wait ended. */
+static void collect(struct qk_call_item *call, qk_status waited)
+{
+    struct qk__envelope *envelope = call->pending;
+
+    if (envelope == NULL)
+        return;
+    if (qk__wait_is_signalled(&envelope->done))
+        call->outcome.status = qk__call_take_reply(envelope, call->reply, &call->outcome);
+    else
+        qk__call_give_up(envelope, waited != QK_OK ? waited : QK_CANCELLED, &call->outcome);
+    qk__envelope_release(envelope);
+    call->pending = NULL;
+}
+
+/* A cancelled one is the last to be told of: most likely another is why. */
+static qk_status conclude(qk_turn *turn, enum qk_until until, struct qk_call_item *calls,
+                          size_t count, qk_status waited)
+{
+    const struct qk_call_item *failed = NULL;
+    bool                       has_succeeded = false;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct qk_error *outcome = &calls[i].outcome;
+
+        collect(&calls[i], waited);
+        if (outcome->status == QK_OK)
+            has_succeeded = true;
+        else if (failed == NULL || (failed->outcome.status == QK_CANCELLED &&
+                                    outcome->status != QK_CANCELLED))
+            failed = &calls[i];
+    }
+    if (failed == NULL || (until == QK_UNTIL_ONE_SUCCEEDS && has_succeeded))
+        return QK_OK;
+    return qk__turn_fail(turn, &failed->outcome);
+}
+
+/* ---- The calls ---- */
+
+qk_status qk_call_until(qk_turn *turn, enum qk_until until, struct qk_call_item *calls,
+                        size_t count, uint64_t timeout_ns)
+{
+    const uint64_t deadline_ns = qk__call_deadline_ns(
+        turn, timeout_ns > 0 ? timeout_ns : turn->actors->call_timeout_ns);
+    struct qk__group group = {.until = until};
+    qk_status        waited;
+
+    if (count == 0)
+        return QK_OK;
+    if (calls == NULL || count > UINT32_MAX || until < QK_UNTIL_ALL_END ||
+        until > QK_UNTIL_ONE_SUCCEEDS)
+        return qk_fail(turn, QK_INVALID_ARGUMENT, "%s/%s: several calls: %s",
+                       qk_actor_type(turn->actor), turn->actor->key,
+                       calls == NULL ? "the list is NULL" : "too many, or no such enum qk_until");
+    qk__wait_init(&group.wait);
+    atomic_init(&group.left_to_end, (uint32_t)count);
+
+    start_all(turn, &group, calls, count, deadline_ns, timeout_ns);
+    waited = qk__wait_until(&group.wait, deadline_ns);
+    leave(&group, calls, count);
+    return conclude(turn, until, calls, count, waited);
+}
+
+qk_status qk_call_all(qk_turn *turn, struct qk_call_item *calls, size_t count, uint64_t timeout_ns)
+{
+    return qk_call_until(turn, QK_UNTIL_ALL_END, calls, count, timeout_ns);
+}
