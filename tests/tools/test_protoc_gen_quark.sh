@@ -107,4 +107,19 @@ says err 'on_fetch.* used but never defined'
 sed 's/const Shop__Order \*request/const Shop__Order *request, int more/' use.c >other.c
 ! compile other.c || wrong 'a handler of another type compiles'
 says err 'conflicting types for .on_fetch'
+
+# A project of somebody else, with CMake and the plug-in on the PATH.
+mkdir project
+cp -r plain.proto sub_folder use.c project
+cat >project/CMakeLists.txt <<END
+cmake_minimum_required(VERSION 3.25)
+project(somebody LANGUAGES C)
+include($QUARK_SOURCE_DIR/tools/cmake/QuarkContract.cmake)
+add_library(till OBJECT use.c)
+target_include_directories(till PRIVATE $(printf '"%s" ' "${folders[@]}"))
+quark_contract(till plain.proto sub_folder/names.proto google/protobuf/empty.proto)
+END
+PATH=$QUARK_BUILD_DIR/bin:$PATH cmake -S project -B project/build -DCMAKE_C_COMPILER="$compiler" >out 2>err ||
+    wrong 'a project of somebody else is not configured'
+cmake --build project/build >out 2>err || wrong 'a project of somebody else does not build'
 finish
