@@ -100,6 +100,13 @@ void qk__contract_clear_reply(const struct qk__type *type, uint32_t method, void
     qk_message_clear(message);
 }
 
+void qk__contract_no_reply(const qk_actor *to, uint32_t method, void *reply)
+{
+    if (to != NULL && (to->type->traits & QK__TRAIT_CONTRACT) && reply != NULL &&
+        method < to->type->declared.method_count)
+        qk__contract_begin_reply(to->type, method, reply);
+}
+
 static struct qk__envelope *borrow(struct qk__actors *actors, const struct qk__message *message,
                                    qk_turn *caller)
 {

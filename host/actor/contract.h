@@ -33,6 +33,9 @@ qk_status qk__contract_check_request(const struct qk__message *message, struct q
 void qk__contract_begin_reply(const struct qk__type *type, uint32_t method, void *reply);
 void qk__contract_clear_reply(const struct qk__type *type, uint32_t method, void *reply);
 
+/* Of a call that is not made: its reply, if it is a message, is an empty one all the same. */
+void qk__contract_no_reply(const qk_actor *to, uint32_t method, void *reply);
+
 /*
  * The envelope of a call whose request, checked, is a struct: borrowed for QK__CALL, else packed.
  * NULL: no memory.

@@ -19,6 +19,7 @@
 
 #include "host/actor/call.h"
 #include "host/actor/chain.h"
+#include "host/actor/contract.h"
 
 #include "quark/call.h"
 
@@ -139,11 +140,13 @@ static void start_all(qk_turn *turn, struct qk__group *group, struct qk_call_ite
         calls[i].pending = NULL;
         calls[i].outcome.status = QK_OK;
         calls[i].outcome.text[0] = '\0';
-        if (is_over(group))
+        if (is_over(group)) {
+            qk__contract_no_reply(calls[i].to, calls[i].method, calls[i].reply);
             qk_error_set(&calls[i].outcome, QK_CANCELLED,
                          "not called: what was waited for had happened before");
-        else
+        } else {
             start(turn, group, &calls[i], i + 1 == count, deadline_ns, timeout_ns);
+        }
     }
 }
 

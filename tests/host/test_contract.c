@@ -351,6 +351,96 @@ static void a_thread_gives_up_as_a_turn_does(void **state)
     fixture_finish(host);
 }
 
+/* ---- Several calls at once ---- */
+
+/* Two calls, and what comes of them. */
+struct pair {
+    enum qk_until       until;
+    const Trial__Note  *notes[2];
+    Trial__Receipt      receipts[2];
+    struct qk_call_item calls[2];
+};
+
+static qk_status call_both(qk_turn *turn, void *self, const void *request, void *reply)
+{
+    static const char *const keys[] = {"here", "there"};
+    struct pair             *pair = *(struct pair *const *)request;
+
+    (void)self;
+    (void)reply;
+    memset(pair->receipts, 0xff, sizeof pair->receipts);
+    for (int i = 0; i < 2; i++)
+        pair->calls[i] = (struct qk_call_item){
+            .to = fixture_actor(qk_turn_host(turn), NOTE_BOARD_TYPE, keys[i]),
+            .method = NOTE_BOARD_POST,
+            .request = pair->notes[i],
+            .reply = &pair->receipts[i],
+        };
+    (void)qk_call_until(turn, pair->until, pair->calls, 2, 0);
+    for (int i = 0; i < 2; i++)
+        qk_actor_release(pair->calls[i].to);
+    return QK_OK;
+}
+
+static void run_pair(struct pair *pair)
+{
+    static const struct qk_method methods[] = {{"call_both", call_both, sizeof(void *), 0}};
+    static const struct qk_type   caller_type = {
+          .size = sizeof caller_type, .name = "caller", .methods = methods, .method_count = 1};
+    struct qk__virtual_clock clock;
+    qk_host                 *host = start(&clock);
+    qk_actor                *caller;
+
+    assert_int_equal(qk_host_register(host, &caller_type, NULL), QK_OK);
+    caller = fixture_actor(host, "caller", "c");
+    assert_int_equal(qk_client_call(host, caller, 0, &pair, NULL, 0, NULL), QK_OK);
+    qk_actor_release(caller);
+    fixture_finish(host);
+}
+
+static void all_of_several_calls_have_their_replies(void **state)
+{
+    const Trial__Note one = make_note("one"), two = make_note("two");
+    struct pair       pair = {.until = QK_UNTIL_ALL_END, .notes = {&one, &two}};
+
+    (void)state;
+    run_pair(&pair);
+    check_receipt(&pair.receipts[0], 1, "one");
+    check_receipt(&pair.receipts[1], 1, "two");
+    qk_message_clear(&pair.receipts[0].base);
+    qk_message_clear(&pair.receipts[1].base);
+}
+
+static void one_of_several_that_is_not_waited_for_is_taken_back(void **state)
+{
+    const Trial__Note sleep = make_note("sleep"), quick = make_note("quick");
+    struct pair       pair = {.until = QK_UNTIL_ONE_SUCCEEDS, .notes = {&sleep, &quick}};
+
+    (void)state;
+    run_pair(&pair);    /* in which no time passes */
+    assert_int_equal(sleep_status, QK_CANCELLED);
+    assert_int_equal(pair.calls[0].outcome.status, QK_CANCELLED);
+    check_empty(&pair.receipts[0]);
+    check_receipt(&pair.receipts[1], 1, "quick");
+    qk_message_clear(&pair.receipts[1].base);
+}
+
+static void one_of_several_that_is_not_made_has_an_empty_reply(void **state)
+{
+    const Trial__Receipt wrong = TRIAL__RECEIPT__INIT;
+    const Trial__Note    never = make_note("never");
+    struct pair          pair = {.until = QK_UNTIL_ONE_FAILS,
+                                 .notes = {(const Trial__Note *)(const void *)&wrong, &never}};
+
+    (void)state;
+    run_pair(&pair);
+    assert_int_equal(posts, 0);
+    assert_int_equal(pair.calls[0].outcome.status, QK_INVALID_ARGUMENT);
+    assert_int_equal(pair.calls[1].outcome.status, QK_CANCELLED);
+    check_empty(&pair.receipts[0]);
+    check_empty(&pair.receipts[1]);
+}
+
 /* ---- Tells, and calls without waiting ---- */
 
 static void a_tell_packs_its_message(void **state)
@@ -809,7 +899,7 @@ static void turns_give_up_at_any_point(void **state)
     (void)state;
     assert_int_equal(qk_host_register(crowd.host, &caller_type, NULL), QK_OK);
     for (int i = 0; i < CALLERS; i++) {
-        char      key[8];
+        char      key[12];
         qk_actor *caller;
 
         (void)snprintf(key, sizeof key, "%d", i);
@@ -834,6 +924,9 @@ int main(void)
         cmocka_unit_test(a_message_that_is_still_queued_is_withdrawn),
         cmocka_unit_test(a_turn_that_has_begun_is_cancelled_and_waited_for),
         cmocka_unit_test(a_thread_gives_up_as_a_turn_does),
+        cmocka_unit_test(all_of_several_calls_have_their_replies),
+        cmocka_unit_test(one_of_several_that_is_not_waited_for_is_taken_back),
+        cmocka_unit_test(one_of_several_that_is_not_made_has_an_empty_reply),
         cmocka_unit_test(a_tell_packs_its_message),
         cmocka_unit_test(a_told_method_has_a_reply_to_fill),
         cmocka_unit_test(an_async_reply_is_moved_to_the_caller),
