@@ -98,6 +98,7 @@ void qk__host_on_type(qk_host *host, void (*fn)(void *arg, const struct qk_type 
 
 struct qk__type_stats {
     uint64_t active, activations, deactivations, messages, failures, expired, cycles;
+    uint64_t faults, restarts, stops, escalations, shed;    /* actor/supervise.h, actor/shed.h */
     uint64_t mailbox_depth;
     uint64_t handled, refused, dead;    /* how messages ended: actor/undelivered.h */
     uint64_t timers, timer_ticks, timer_skipped;    /* armed now; ticks that came, that did not */

@@ -17,6 +17,7 @@ qk_status qk__actors_create(qk_host *host, struct qk__actors **out_actors)
     actors->clock = qk__host_clock(host);
     actors->call_timeout_ns = opts->call_timeout_ns;
     actors->idle_timeout_ns = opts->idle_timeout_ns;
+    actors->shed.limit_bytes = opts->memory_limit_bytes;
     actors->worker_count = qk__scheduler_worker_count(actors->scheduler);
     actors->retries = qk__alloc_zero(sizeof *actors->retries);
     if (actors->retries == NULL ||

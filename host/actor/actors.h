@@ -19,6 +19,7 @@
 #include "host/actor/family.h"
 #include "host/actor/mailbox.h"
 #include "host/actor/profile.h"
+#include "host/actor/shed.h"
 #include "host/actor/timers.h"
 #include "host/actor/watchdog.h"
 
@@ -48,6 +49,7 @@ enum {
     QK__TRAIT_REENTRANT = 1u << 4,
     QK__TRAIT_FILTERED = 1u << 5,     /* the host has call filters */
     QK__TRAIT_CONTRACT = 1u << 6,     /* its messages are protobuf structs with pointers */
+    QK__TRAIT_AGED = 1u << 12,        /* the host has a memory limit: its turns note when */
 };
 
 /* timers.c; shared by the workers: arming and ticking cost more than these. */
@@ -78,6 +80,7 @@ struct qk__type {
     struct qk__profile_type  profile;
     struct qk__supervise_books supervise;
     _Atomic uint64_t         stalls;           /* watchdog.h */
+    _Atomic uint64_t         shed;             /* activations that went for others: shed.h */
     struct qk__histogram     first_call[QK_WAS_PREWARMED + 1];
 };
 
@@ -171,6 +174,7 @@ enum {
     QK__CONTROL_LEAVING = 1u << 31,    /* it goes when its activation's `left_to_do` is 0: stays set */
     QK__CONTROL_TICK = 1u << 3,     /* a timer of the actor is due: timers.c */
     QK__CONTROL_FAMILY = 1u << 8,   /* its family has an order for it: supervise.c */
+    QK__CONTROL_SHED = 1u << 9,     /* the host holds too much memory: shed.c */
 };
 
 struct qk__ticket;    /* an announced pre-warm: prewarm.c */
@@ -190,6 +194,7 @@ struct qk_actor {
     uint32_t                   run_refs;      /* of `refs`: given back when the consumer ends */
     struct qk__ticket *_Atomic ticket;
     struct qk__kin *_Atomic    kin;           /* family.h; NULL: neither parent nor child */
+    _Atomic uint32_t           used;          /* last, by shed.h's count; kept if the host has a limit */
     _Atomic uint64_t           warm_until_ns;
     struct qk__hash128         hash;
     qk_actor                  *next;          /* in its bucket */
@@ -419,6 +424,7 @@ struct qk__actors {
     struct qk__profile      profile;
     struct qk__families     families;
     struct qk__watchdog    *watchdog;
+    struct qk__shed         shed;
     _Atomic bool            is_started, is_draining;    /* whether calls from outside are taken */
     _Atomic bool            is_cut_off;    /* the drain took too long: messages fail, unrun */
     _Atomic bool            is_closed;     /* nothing is activated any more */

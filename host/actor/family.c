@@ -264,12 +264,12 @@ qk_actor *qk_turn_parent(qk_turn *turn)
 
 /* ---- Orders ---- */
 
-/* Locked. Who finds the timer gone leaves the signal to its firing. */
-static void end_pause(qk__scheduler *scheduler, struct qk__pause *pause)
+/* Locked. */
+static void end_pause(struct qk__pause *pause)
 {
-    if (!pause->awaits_older && !qk__timer_cancel(scheduler, &pause->timer))
+    if (pause->is_signalled)
         return;
-    pause->awaits_older = false;
+    pause->is_signalled = true;
     qk__wait_signal(&pause->over);
 }
 
@@ -281,7 +281,7 @@ static void give(struct qk__kin *kin, const struct qk__order *order)
     else if (order->kind == kin->order.kind)
         kin->order.activates |= order->activates;
     if (kin->pause != NULL && order->kind > QK__ORDER_RESTART)
-        end_pause(kin->actor->type->actors->scheduler, kin->pause);
+        end_pause(kin->pause);
     qk__actor_post(kin->actor, QK__CONTROL_FAMILY);
 }
 
@@ -388,13 +388,6 @@ uint32_t qk__family_restarts(const qk_actor *actor, uint64_t window_ns)
     return taken;
 }
 
-static void pause_is_over(struct qk__timer *timer)
-{
-    struct qk__pause *pause = QK__CONTAINER_OF(timer, struct qk__pause, timer);
-
-    qk__wait_signal(&pause->over); /* its stack may be gone now */
-}
-
 /* Locked. */
 static bool may_pause(const qk_actor *actor)
 {
@@ -422,29 +415,26 @@ static void wake_group(struct qk__families *families, uint32_t group)
     {
         struct qk__pause *pause = QK__CONTAINER_OF(it, struct qk__pause, link);
 
-        if (pause->group == group && pause->awaits_older) {
-            pause->awaits_older = false;
-            qk__wait_signal(&pause->over);
-        }
+        if (pause->group == group && pause->awaits_older)
+            end_pause(pause);
     }
 }
 
-/* Locked, and again when it returns. Each wait is signalled once: see end_pause(). */
-static void wait_for_time(struct qk__families *families, struct qk__pause *pause)
+/*
+ * Locked, and again when it returns. Signals are given under the lock to those that are in the list,
+ * so behind it nobody signals a wait that its time has ended.
+ */
+static qk_status wait_until(struct qk__families *families, struct qk__pause *pause,
+                            uint64_t due_ns)
 {
+    qk_status status;
+
+    qk__wait_init(&pause->over);
+    pause->is_signalled = false;
     unlock(families);
-    (void)qk__wait_until(&pause->over, QK__TIME_NEVER);
+    status = qk__wait_until(&pause->over, due_ns);
     pthread_mutex_lock(&families->lock);
-}
-
-/* Locked, as above. */
-static void wait_for_older(struct qk__families *families, const struct qk__kin *kin)
-{
-    while (has_older_in_pause(kin) && may_pause(kin->actor)) {
-        qk__wait_init(&kin->pause->over);
-        kin->pause->awaits_older = true;
-        wait_for_time(families, kin->pause);
-    }
+    return status;
 }
 
 void qk__family_pause(qk_actor *actor, const struct qk__order *restart)
@@ -453,16 +443,18 @@ void qk__family_pause(qk_actor *actor, const struct qk__order *restart)
     struct qk__kin      *kin = kin_of(actor);
     struct qk__pause     pause = {.group = restart->group};
     struct qk__families *families = lock(actor);
+    uint64_t             due_ns;
 
     if (may_pause(actor)) {
-        qk__wait_init(&pause.over);
-        qk__timer_init(&pause.timer, pause_is_over);
         qk__list_push_back(&families->pauses, &pause.link);
         kin->pause = &pause;
-        qk__timer_start(actors->scheduler, &pause.timer,
-                        qk__time_after_ns(qk__actors_now_ns(actors), restart->delay_ns));
-        wait_for_time(families, &pause);
-        wait_for_older(families, kin);
+        due_ns = qk__time_after_ns(qk__actors_now_ns(actors), restart->delay_ns);
+        (void)wait_until(families, &pause, due_ns);
+        pause.awaits_older = true; /* but not for ever */
+        due_ns = qk__time_after_ns(qk__actors_now_ns(actors), restart->delay_ns);
+        while (may_pause(actor) && has_older_in_pause(kin) &&
+               wait_until(families, &pause, due_ns) == QK_OK)
+            ;
         qk__list_remove(&pause.link);
         kin->pause = NULL;
         wake_group(families, pause.group);
@@ -477,36 +469,61 @@ void qk__families_drain(struct qk__actors *actors)
     pthread_mutex_lock(&families->lock);
     QK__LIST_FOR_EACH(it, &families->pauses)
     {
-        struct qk__pause *pause = QK__CONTAINER_OF(it, struct qk__pause, link);
-
-        end_pause(actors->scheduler, pause);
+        end_pause(QK__CONTAINER_OF(it, struct qk__pause, link));
     }
     pthread_mutex_unlock(&families->lock);
 }
 
 /* ---- Ends ---- */
 
+/* It takes too long: it will stop, but is no child any more. */
+static void give_up_child(struct qk__families *families, struct qk__kin *child)
+{
+    qk_actor *actor = child->actor, *parent = unlink_child(child);
+
+    child->awaited = NULL;
+    unlock(families);
+    qk__log(qk__host_log(actor->type->actors->host), QK__LOG_WARN, "actor",
+            "%s/%s ends before its child %s/%s, whose turn takes too long", qk_actor_type(parent),
+            parent->key, qk_actor_type(actor), actor->key);
+    qk_actor_release(parent);
+    qk_actor_release(actor);
+    pthread_mutex_lock(&families->lock);
+}
+
+/*
+ * Locked, and again when it returns. The signal is given under the lock, so the wait may lie here
+ * although it has a deadline. And it has one, since a child may be waiting for a reply of its parent,
+ * or a worker without memory for a stack have to wait where it is.
+ */
+static void stop_child(struct qk__families *families, struct qk__kin *child)
+{
+    const struct qk__order   drain = {.kind = QK__ORDER_DRAIN};
+    const struct qk__actors *actors = child->actor->type->actors;
+    struct qk__wait          ended;
+
+    qk__wait_init(&ended);
+    child->awaited = &ended;
+    give(child, &drain);
+    unlock(families);
+    (void)qk__wait_until(
+        &ended, qk__time_after_ns(qk__actors_now_ns(actors), actors->call_timeout_ns));
+    pthread_mutex_lock(&families->lock);
+    if (!qk__wait_is_signalled(&ended))
+        give_up_child(families, child);
+}
+
 void qk__family_stop_children(qk_actor *actor)
 {
-    const struct qk__order drain = {.kind = QK__ORDER_DRAIN};
-    struct qk__kin        *parent = kin_of(actor);
-    struct qk__families   *families;
+    struct qk__kin      *parent = kin_of(actor);
+    struct qk__families *families;
 
     if (parent == NULL)
         return;
     families = lock(actor);
     parent->stops_children = true;
-    while (!qk__list_is_empty(&parent->children)) {
-        struct qk__kin *youngest = kin_at(parent->children.prev);
-        struct qk__wait ended;
-
-        qk__wait_init(&ended);
-        youngest->awaited = &ended;
-        give(youngest, &drain);
-        unlock(families);
-        (void)qk__wait_until(&ended, QK__TIME_NEVER);
-        (void)lock(actor);
-    }
+    while (!qk__list_is_empty(&parent->children))
+        stop_child(families, kin_at(parent->children.prev));
     parent->stops_children = false;
     unlock(families);
 }
@@ -515,22 +532,20 @@ void qk__family_leave(qk_actor *actor)
 {
     struct qk__kin      *kin = kin_of(actor);
     struct qk__families *families;
-    struct qk__wait     *awaited;
     qk_actor            *parent;
 
     if (kin == NULL)
         return;
     families = lock(actor);
     parent = kin->parent;
-    awaited = kin->awaited;
-    kin->awaited = NULL;
     if (kin->order.kind > QK__ORDER_RESTART)
         kin->order = (struct qk__order){.kind = QK__ORDER_NONE};
     if (parent != NULL)
         (void)unlink_child(kin);
+    if (kin->awaited != NULL)
+        qk__wait_signal(kin->awaited);
+    kin->awaited = NULL;
     unlock(families);
-    if (awaited != NULL)
-        qk__wait_signal(awaited);
     if (parent == NULL)
         return;
     qk_actor_release(parent);

@@ -41,11 +41,11 @@ struct qk__order {
 
 /* Between the end of an activation and its restart; on the consumer's stack. */
 struct qk__pause {
-    struct qk__timer timer;
-    struct qk__wait  over;
-    struct qk__list  link;
-    uint32_t         group;
-    bool             awaits_older; /* its time is over, but not that of one of the group */
+    struct qk__wait over;
+    struct qk__list link;
+    uint32_t        group;
+    bool            is_signalled; /* `over` is */
+    bool            awaits_older; /* its time is over, but not that of one of the group */
 };
 
 struct qk__kin {
@@ -104,7 +104,10 @@ bool qk__family_is_awaited(const qk_actor *parent, const qk_actor *actor);
 
 struct qk__order qk__family_take_order(qk_actor *actor);
 
-/* Stops the children, youngest first, each when the one before has ended. Waits. */
+/*
+ * Stops the children, youngest first, each when the one before has ended. Waits; for each no longer
+ * than a call would, and then goes on without it.
+ */
 void qk__family_stop_children(qk_actor *actor);
 
 /* It is nobody's child any more; a parent that waits for its end goes on. */

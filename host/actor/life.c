@@ -42,6 +42,8 @@ static void drop(qk_actor *actor)
     close_rooms(actor->activation);
     qk__free(actor->activation);
     actor->activation = NULL;
+    if (actor->type->traits & QK__TRAIT_AGED)
+        qk__shed_shrunk(actor);
     (void)atomic_fetch_and_explicit(&actor->control, ~(uint32_t)QK__CONTROL_LEAVING,
                                     memory_order_relaxed);
     set_life(actor, QK__LIFE_ABSENT);
@@ -89,6 +91,8 @@ static qk_status begin(qk_actor *actor, enum qk__life by_way_of, struct qk__enve
         return qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for its %zu bytes",
                             qk_actor_type(actor), actor->key, actor->type->declared.self_bytes);
     actor->activation = activation;
+    if (actor->type->traits & QK__TRAIT_AGED)
+        qk__shed_grown(actor);
     set_life(actor, by_way_of);
     qk__turn_init(&turn, actor, qk__worker_scope());
     turn.envelope = cause;

@@ -112,6 +112,8 @@ static bool run_control(qk_actor *actor)
         qk__prewarm_control(actor);
     if ((flags & QK__CONTROL_TIMER) && actor->activation != NULL)
         qk__idle_control(actor);
+    if ((flags & QK__CONTROL_SHED) && actor->activation != NULL)
+        qk__shed_control(actor);
     if (flags & QK__CONTROL_FAMILY)
         qk__supervise_control(actor);
     if ((flags & QK__CONTROL_CLOSE) && actor->activation != NULL)

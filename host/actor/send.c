@@ -195,7 +195,7 @@ static inline bool is_plain(const qk_turn *turn, const struct qk__message *messa
     if (to == NULL)
         return false;
     type = to->type;
-    if (type->actors != turn->actors || (type->traits & ~QK__TRAIT_STATES) != 0 ||
+    if (type->actors != turn->actors || (type->traits & ~(QK__TRAIT_STATES | QK__TRAIT_AGED)) != 0 ||
         message->method >= type->declared.method_count || message->size_bytes > SMALL_BYTES ||
         qk__actor_life(to) != QK__LIFE_ACTIVE)
         return false;

@@ -30,7 +30,13 @@ static qk_status explain(qk_turn *turn, qk_status status)
 
 static inline qk_status settle(qk_turn *turn, qk_status status)
 {
-    if (__builtin_expect((turn->actor->type->traits & QK__TRAIT_STATES) == 0, 1))
+    const uint32_t traits = turn->actor->type->traits;
+
+    if (__builtin_expect((traits & (QK__TRAIT_STATES | QK__TRAIT_AGED)) == 0, 1))
+        return status;
+    if (traits & QK__TRAIT_AGED)
+        qk__shed_note_use(turn->actor);
+    if ((traits & QK__TRAIT_STATES) == 0)
         return status;
     if (status == QK_OK)
         return qk__actor_state_commit(turn);

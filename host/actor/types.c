@@ -176,6 +176,8 @@ static struct qk__type *make_type(struct qk__actors *actors, const struct qk_typ
     type->traits = declared->state_count > 0 ? QK__TRAIT_STATES : 0;
     if (declared->protection != NULL)
         type->traits |= QK__TRAIT_PROTECTED;
+    if (actors->shed.limit_bytes > 0)
+        type->traits |= QK__TRAIT_AGED;
     if (declared->contract != NULL)
         type->traits |= QK__TRAIT_CONTRACT;
     type->hash = qk__hash128(declared->name, strlen(declared->name));
@@ -301,6 +303,12 @@ void qk__host_type_stats(const qk_host *host, const struct qk_type *declared,
         out_stats->expired += atomic_load_explicit(&type->counts[i].expired, memory_order_relaxed);
         out_stats->cycles += atomic_load_explicit(&type->counts[i].cycles, memory_order_relaxed);
     }
+    out_stats->faults = atomic_load_explicit(&type->supervise.faults, memory_order_relaxed);
+    out_stats->restarts = atomic_load_explicit(&type->supervise.restarts, memory_order_relaxed);
+    out_stats->stops = atomic_load_explicit(&type->supervise.stops, memory_order_relaxed);
+    out_stats->escalations =
+        atomic_load_explicit(&type->supervise.escalations, memory_order_relaxed);
+    out_stats->shed = atomic_load_explicit(&type->shed, memory_order_relaxed);
     out_stats->handled = qk__type_handled(type);
     out_stats->refused = atomic_load_explicit(&type->refused, memory_order_relaxed);
     out_stats->dead = atomic_load_explicit(&type->dead, memory_order_relaxed);

@@ -64,6 +64,7 @@ static qk_status read_host(struct serve_config *config, qk__yaml_node *map, stru
     TRY(status, qk__yaml_uint(map, "workers", 0, MAX_WORKERS, &workers, error));
     TRY(status, qk__yaml_bool(map, "pinning", &pinning, error));
     TRY(status, qk__yaml_duration_ns(map, "idle_timeout", &config->host.idle_timeout_ns, error));
+    TRY(status, qk__yaml_bytes(map, "memory_limit", &config->host.memory_limit_bytes, error));
     TRY(status, qk__yaml_duration_ns(map, "call_timeout", &config->host.call_timeout_ns, error));
     TRY(status, qk__yaml_duration_ns(map, "drain_timeout", &config->drain_timeout_ns, error));
     TRY(status, read_path(config, map, "state_folder", &config->host.state_folder, error));

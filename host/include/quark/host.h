@@ -47,6 +47,12 @@ struct qk_host_opts {
     bool        no_profile;           /* turns are counted, but none is timed: see profiling.md */
     /* A handler that holds its worker so long is named in the log; 0: 250 ms; UINT64_MAX: never */
     uint64_t    stall_ns;
+    /*
+     * Memory for activations: their self, and what the host keeps beside it (not state in a store,
+     * nor models). Beyond it actors at rest are deactivated, those unused for longest first; 0: no
+     * limit. Soft: an actor that is called is activated all the same.
+     */
+    uint64_t    memory_limit_bytes;
     /* Append only. Zero always means today's behaviour. */
 };
 
