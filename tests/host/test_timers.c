@@ -118,9 +118,15 @@ static const struct qk_method methods[] = {
     [GREET] = {"greet", greet, 0, 0},
 };
 
+static const struct qk_supervision soon_again = {
+    .size = sizeof(struct qk_supervision),
+    .backoff_ns = 5 * MS,
+};
+
 static const struct qk_type clerk_type = {
     .size = sizeof(struct qk_type),
     .name = "clerk",
+    .supervision = &soon_again,
     .self_bytes = sizeof(struct clerk),
     .activate = wake,
     .deactivate = rest,
@@ -455,6 +461,46 @@ static void a_timer_ends_with_its_activation(void **state)
     close_office(&office);
 }
 
+static qk_status adopt_bob(qk_turn *turn)
+{
+    qk_actor *bob;
+    qk_status status = qk_actor_get(qk_turn_host(turn), "clerk", "bob", &bob);
+
+    if (status == QK_OK)
+        status = qk_child_adopt(turn, bob);
+    qk_actor_release(bob);
+    return status;
+}
+
+static qk_status break_down(qk_turn *turn)
+{
+    return qk_fail(turn, QK_INTERNAL, "on purpose");
+}
+
+static void a_restart_ends_all_timers(void **state)
+{
+    const struct order adopt = {adopt_bob};
+    struct office      office;
+    qk_actor          *boss;
+    (void)state;
+
+    open_office(&office);
+    boss = fixture_actor(office.host, "clerk", "boss");
+    assert_int_equal(qk_client_call(office.host, boss, OBEY, &adopt, NULL, 0, NULL), QK_OK);
+    seen.opts.after_ns = seen.opts.period_ns = 10 * MS;
+    assert_int_equal(order(&office, arm), QK_OK);
+    wait_ms(&office, 10);
+    assert_int_equal(seen.ticks, 1);
+    assert_int_equal(order(&office, break_down), QK_INTERNAL);
+    wait_ms(&office, 50);
+    assert_int_equal(seen.deactivations, 1);
+    assert_int_equal(seen.activations, 3);    /* bob, the boss, bob again */
+    assert_int_equal(seen.ticks, 1);
+    assert_int_equal(stats_of(&office).timers, 0);
+    qk_actor_release(boss);
+    close_office(&office);
+}
+
 static void a_pre_warmed_actor_ticks_from_its_first_message(void **state)
 {
     struct office      office;
@@ -653,6 +699,7 @@ int main(void)
         cmocka_unit_test(an_actor_may_have_many),
         cmocka_unit_test(timers_do_not_keep_an_actor_unless_they_are_to),
         cmocka_unit_test(a_timer_ends_with_its_activation),
+        cmocka_unit_test(a_restart_ends_all_timers),
         cmocka_unit_test(a_pre_warmed_actor_ticks_from_its_first_message),
         cmocka_unit_test(what_does_not_fit_is_refused_by_name),
         cmocka_unit_test(a_stopping_host_ticks_no_more),
