@@ -13,12 +13,14 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LOOK_EVERY      32u      /* pieces of work between looks at clock, timers and inbox */
 #define HAND_OVERS_MAX  32u      /* in a row, before the queue has its turn */
+#define TIMER_SLACK_NS  1000ul
 #define TIMERS_AT_ONCE  64u
 #define STOLEN_AT_ONCE  64u      /* at most; a thief walks the list inside the victim's section */
 #define SENTINEL_NS     (2u * 1000u * 1000u)
@@ -765,6 +767,8 @@ void *qk__worker_main(void *arg)
 
     if (scheduler->is_pinned)
         (void)qk__topology_bind_thread(scheduler->topology, scheduler->pus[worker->home.index].os_index);
+    /* The system may wake a thread up to 50 us late, to save power. Timers are not to wait for that. */
+    (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
     current_worker = worker;
     qk__coroutine_of_thread(&worker->root);
     worker->time_ns = worker->awake_since_ns = qk__clock_now_ns(scheduler->clock);

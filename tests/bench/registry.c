@@ -13,6 +13,7 @@ extern const struct qk_bench_case qk_bench_infer_cpu;
 extern const struct qk_bench_case qk_bench_launch;
 extern const struct qk_bench_case qk_bench_pingpong;
 extern const struct qk_bench_case qk_bench_prewarm;
+extern const struct qk_bench_case qk_bench_profile;
 extern const struct qk_bench_case qk_bench_ring;
 extern const struct qk_bench_case qk_bench_skynet;
 extern const struct qk_bench_case qk_bench_timers;
@@ -20,7 +21,7 @@ extern const struct qk_bench_case qk_bench_timers;
 static const struct qk_bench_case *const cases[] = {
     &qk_bench_pingpong, &qk_bench_ask,    &qk_bench_fanin,  &qk_bench_ring,
     &qk_bench_big,      &qk_bench_create, &qk_bench_skynet, &qk_bench_timers,
-    &qk_bench_activate, &qk_bench_launch, &qk_bench_prewarm, &qk_bench_infer_cpu,
+    &qk_bench_activate, &qk_bench_profile, &qk_bench_launch, &qk_bench_prewarm, &qk_bench_infer_cpu,
 };
 
 size_t qk_bench_case_count(void)

@@ -200,6 +200,71 @@ static void a_timer_ticks_once_when_its_time_has_come(void **state)
     close_office(&office);
 }
 
+static void ticks_are_turns_but_no_messages_that_somebody_sent(void **state)
+{
+    struct office           office;
+    struct qk__message_books books;
+    (void)state;
+
+    open_office(&office);
+    seen.opts.after_ns = seen.opts.period_ns = MS;
+    assert_int_equal(order(&office, arm), QK_OK);
+    wait_ms(&office, 20);
+    assert_int_equal(order(&office, cancel), QK_OK);
+    assert_int_equal(stats_of(&office).timer_ticks, 20);
+    qk__host_message_books(office.host, &books);
+    assert_int_equal(books.handled, 2);
+    assert_int_equal(books.refused + books.dead, 0);
+    close_office(&office);
+}
+
+/* Its guards are for what others send: a tick is neither refused nor tried again. */
+static qk_status break_always(qk_turn *turn, void *self, const void *request, void *reply)
+{
+    (void)self;
+    (void)request;
+    (void)reply;
+    seen.ticks++;
+    return qk_fail(turn, QK_UNAVAILABLE, "on purpose");
+}
+
+static const struct qk_method guarded_methods[] = {
+    {"obey", obey, sizeof(struct order), 0},
+    {"tick", break_always, 0, 0},
+};
+
+static const struct qk_protection guards = {
+    .size = sizeof(struct qk_protection),
+    .guards = QK_GUARD_RETRY,
+};
+
+static const struct qk_type guarded_type = {
+    .size = sizeof(struct qk_type),
+    .name = "clerk",
+    .self_bytes = sizeof(struct clerk),
+    .methods = guarded_methods,
+    .method_count = 2,
+    .protection = &guards,
+};
+
+static void a_tick_that_fails_is_not_tried_again(void **state)
+{
+    struct office office;
+    (void)state;
+
+    memset(&seen, 0, sizeof seen);
+    qk_timer_opts_init(&seen.opts);
+    seen.opts.method = 1;
+    seen.opts.after_ns = MS;
+    office.host = fixture_manual(&office.clock, &guarded_type);
+    office.clerk = fixture_actor(office.host, "clerk", "bob");
+    assert_int_equal(order(&office, arm), QK_OK);
+    for (int i = 0; i < 100; i++)
+        fixture_advance(office.host, &office.clock, 100 * MS);
+    assert_int_equal(seen.ticks, 1);
+    close_office(&office);
+}
+
 static void a_tick_brings_a_copy_of_what_was_given(void **state)
 {
     struct office office;
@@ -687,6 +752,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_timer_ticks_once_when_its_time_has_come),
+        cmocka_unit_test(ticks_are_turns_but_no_messages_that_somebody_sent),
+        cmocka_unit_test(a_tick_that_fails_is_not_tried_again),
         cmocka_unit_test(a_tick_brings_a_copy_of_what_was_given),
         cmocka_unit_test(a_period_counts_from_the_beginning_and_does_not_drift),
         cmocka_unit_test(ticks_are_skipped_while_one_runs),
