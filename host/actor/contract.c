@@ -225,6 +225,8 @@ bool qk__contract_open(struct qk__envelope *envelope, struct qk__opened *out_ope
         qk__contract_begin_reply(envelope->to->type, envelope->method, out_opened->reply);
         return true;
     }
+    if (is_borrowed)
+        qk__count_one(&qk__type_counts_here(envelope->to->type, qk__worker_scope())->expired);
     qk__undelivered(envelope, is_borrowed ? QK_DEAD_EXPIRED : QK_DEAD_UNREADABLE, &error);
     return false;
 }

@@ -12,10 +12,10 @@
 #include "host/contract/message.h"
 
 struct invocation {
-    qk__invoked_fn           done;
-    void                    *arg;
-    const struct qk__type   *type;
-    uint32_t                 method;
+    qk__invoked_fn             done;
+    void                      *arg;
+    const struct qk__type     *type;
+    uint32_t                   method;
     _Alignas(16) unsigned char reply[];
 };
 
@@ -122,7 +122,8 @@ static qk_status invoke(qk_actor *to, const struct qk__invocation *call, qk__inv
 {
     struct qk__message message = {to, 0, call->request, call->request_bytes};
     struct qk__actors *actors = to->type->actors;
-    qk_status status = find_method(&to->type->declared, call->method, &message.method, error);
+    qk_status          status =
+        find_method(&to->type->declared, call->method, &message.method, error);
 
     /* The size is that of the method's struct, except of a contract's, whose methods take any. */
     if (status == QK_OK)

@@ -7,32 +7,15 @@
  */
 #include "generate.h"
 
-#include "names.h"
+#include "template.h"
 
 #include "base/memory.h"
 
-#include <ctype.h>
 #include <stdbool.h>
-#include <stdio.h>
 
-typedef Google__Protobuf__FileDescriptorProto        file_t;
-typedef Google__Protobuf__ServiceDescriptorProto     service_t;
-typedef Google__Protobuf__MethodDescriptorProto      method_t;
-typedef Google__Protobuf__SourceCodeInfo__Location   location_t;
+typedef Google__Protobuf__SourceCodeInfo__Location location_t;
 
-#define EMPTY               ".google.protobuf.Empty"
-#define PROTOBUF_C_OPTIONS  1019u    /* their field in FileOptions: protobuf-c/protobuf-c.proto */
-#define LINE_CHARACTERS     100u
-
-/* What the words of a template stand for. */
-struct words {
-    const char *file, *full_name, *name;    /* of the .proto, the service, the method */
-    char        guard[C_NAME_BYTES];
-    char        service[C_NAME_BYTES], SERVICE[C_NAME_BYTES];
-    char        method[C_NAME_BYTES], METHOD[C_NAME_BYTES];
-    char        request[C_NAME_BYTES], Request[C_NAME_BYTES];
-    char        reply[C_NAME_BYTES], Reply[C_NAME_BYTES];
-};
+#define EMPTY ".google.protobuf.Empty"
 
 /* Who answers nothing need not be waited for. */
 static bool may_be_told(const method_t *method)
@@ -50,227 +33,11 @@ void stem_of(const file_t *file, struct qk__text *out)
     qk__text_add_bytes(out, file->name, ends ? length - ending_length : length);
 }
 
-/* ---- What can't be made ---- */
-
-static const char *const taken[] = {"actor", "contract", "method_count", "methods", "type"};
-static const char *const endings[] = {"_async", "_client", "_client_tell", "_tell", "_to"};
-
-static bool is_ended(const char *name, const char *stem, const char *ending)
-{
-    const size_t length = strlen(stem);
-
-    return strncmp(name, stem, length) == 0 && strcmp(name + length, ending) == 0;
-}
-
-/* Whether a name that the code of the one has is also one of the other. */
-static bool collide(const char *one, const char *other)
-{
-    if (strcmp(one, other) == 0)
-        return true;
-    for (size_t i = 0; i < QK__COUNT_OF(endings); i++) {
-        if (is_ended(one, other, endings[i]))
-            return true;
-    }
-    return false;
-}
-
-static qk_status check_name(const file_t *file, const service_t *service, size_t index,
-                            struct qk_error *error)
-{
-    const method_t *method = service->method[index];
-    char            name[C_NAME_BYTES], other[C_NAME_BYTES];
-
-    name_of_function(method->name, name);
-    for (size_t i = 0; i < QK__COUNT_OF(taken); i++) {
-        if (strcmp(name, taken[i]) == 0)
-            return qk_error_set(error, QK_INVALID_ARGUMENT,
-                                "%s: %s.%s: the generated code has another use for that name",
-                                file->name, service->name, method->name);
-    }
-    for (size_t i = 0; i < service->n_method; i++) {
-        name_of_function(service->method[i]->name, other);
-        if (i != index && collide(name, other))
-            return qk_error_set(error, QK_INVALID_ARGUMENT,
-                                "%s: %s.%s: its name in C, %s, is also one of %s", file->name,
-                                service->name, method->name, name, service->method[i]->name);
-    }
-    return QK_OK;
-}
-
-static qk_status check_service(const file_t *file, const service_t *service, struct qk_error *error)
-{
-    qk_status status = QK_OK;
-
-    if (service->n_method == 0)
-        return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: service %s has no methods", file->name,
-                            service->name);
-    for (size_t i = 0; i < service->n_method && status == QK_OK; i++) {
-        const method_t *method = service->method[i];
-
-        if (method->client_streaming || method->server_streaming)
-            return qk_error_set(error, QK_UNIMPLEMENTED,
-                                "%s: %s.%s: a method that streams can't be an actor's", file->name,
-                                service->name, method->name);
-        status = check_name(file, service, i, error);
-    }
-    return status;
-}
-
-/* With those options protoc-c may call things otherwise than names.h knows. */
-static bool has_protobuf_c_options(const file_t *file)
-{
-    const ProtobufCMessage *options = file->options != NULL ? &file->options->base : NULL;
-
-    for (unsigned i = 0; options != NULL && i < options->n_unknown_fields; i++) {
-        if (options->unknown_fields[i].tag == PROTOBUF_C_OPTIONS)
-            return true;
-    }
-    return false;
-}
-
-qk_status check_file(const file_t *file, struct qk_error *error)
-{
-    qk_status status = QK_OK;
-
-    if (file->n_service > 0 && has_protobuf_c_options(file))
-        return qk_error_set(error, QK_UNIMPLEMENTED,
-                            "%s: a file with services can't have the option (pb_c_file)",
-                            file->name);
-    for (size_t i = 0; i < file->n_service && status == QK_OK; i++)
-        status = check_service(file, file->service[i], error);
-    return status;
-}
-
-/* ---- Templates ---- */
-
-/* Adds the word that `template` names, and says how long that name is; 0: it names none. */
-static size_t add_word(struct qk__text *out, const char *template, const struct words *words)
-{
-    const struct {
-        const char *name, *text;
-    } known[] = {
-        {"$file", words->file},           {"$guard", words->guard},
-        {"$full_name", words->full_name}, {"$name", words->name},
-        {"$service", words->service},     {"$SERVICE", words->SERVICE},
-        {"$method", words->method},       {"$METHOD", words->METHOD},
-        {"$request", words->request},     {"$Request", words->Request},
-        {"$reply", words->reply},         {"$Reply", words->Reply},
-    };
-
-    for (size_t i = 0; i < QK__COUNT_OF(known); i++) {
-        const size_t length = strlen(known[i].name);
-
-        if (strncmp(template, known[i].name, length) == 0) {
-            qk__text_add(out, known[i].text);
-            return length;
-        }
-    }
-    return 0;
-}
-
-/* Where a line that is too long is broken: after the last comma that fits; 0: nowhere. */
-static size_t find_cut(const char *line, size_t length, size_t room)
-{
-    size_t cut = 0;
-
-    if (length <= room)
-        return 0;
-    for (size_t i = 0; i + 1 < room; i++)
-        cut = line[i] == ',' && line[i + 1] == ' ' ? i + 1 : cut;
-    return cut;
-}
-
-/* A line of code. Where one of a macro is broken, a backslash goes before the break. */
-static void add_line(struct qk__text *out, const char *line, size_t length)
-{
-    const bool   is_macro = length > 2 && memcmp(line + length - 2, " \\", 2) == 0;
-    const size_t indent = strspn(line, " ") + 4;
-    size_t       room = LINE_CHARACTERS - (is_macro ? 2 : 0), cut;
-
-    while ((cut = find_cut(line, length, room)) > 0) {
-        qk__text_add_bytes(out, line, cut);
-        qk__text_addf(out, "%s\n%*s", is_macro ? " \\" : "", (int)indent, "");
-        line += cut + 1;
-        length -= cut + 1;
-        room = LINE_CHARACTERS - indent - (is_macro ? 2 : 0);
-    }
-    qk__text_add_bytes(out, line, length);
-    qk__text_add(out, "\n");
-}
-
-static void expand(struct qk__text *out, const char *template, const struct words *words)
-{
-    struct qk__text text;
-
-    qk__text_init(&text);
-    while (*template != '\0') {
-        const size_t length = *template == '$' ? add_word(&text, template, words) : 0;
-
-        if (length == 0)
-            qk__text_add_bytes(&text, template, 1);
-        template += length > 0 ? length : 1;
-    }
-    if (text.status != QK_OK)
-        out->status = text.status;
-    for (const char *line = text.bytes; line != NULL && *line != '\0';) {
-        const char *end = strchr(line, '\n');
-
-        add_line(out, line, (size_t)(end - line));
-        line = end + 1;
-    }
-    qk__text_fini(&text);
-}
-
-/* ---- What words stand for ---- */
-
-/* The guard of "a/b.proto" is A_B_QUARK_H. */
-static void set_guard(const file_t *file, struct words *words)
-{
-    struct qk__text stem;
-
-    qk__text_init(&stem);
-    stem_of(file, &stem);
-    (void)snprintf(words->guard, sizeof words->guard, "%.*s_QUARK_H", C_NAME_BYTES - 16,
-                   stem.bytes != NULL ? stem.bytes : "");
-    for (char *letter = words->guard; *letter != '\0'; letter++)
-        *letter = isalnum((unsigned char)*letter) ? (char)toupper((unsigned char)*letter) : '_';
-    qk__text_fini(&stem);
-}
-
-static void set_file(const file_t *file, struct words *words)
-{
-    *words = (struct words){.file = file->name, .full_name = "", .name = ""};
-    set_guard(file, words);
-}
-
-/* `full_name` is made for it: with the package. */
-static void set_service(const file_t *file, const service_t *service, struct qk__text *full_name,
-                        struct words *words)
-{
-    if (file->package != NULL && file->package[0] != '\0')
-        qk__text_addf(full_name, "%s.", file->package);
-    qk__text_add(full_name, service->name);
-    words->full_name = full_name->bytes != NULL ? full_name->bytes : "";
-    name_of_function(service->name, words->service);
-    name_of_constant(service->name, words->SERVICE);
-}
-
-static void set_method(const method_t *method, struct words *words)
-{
-    words->name = method->name;
-    name_of_function(method->name, words->method);
-    name_of_constant(method->name, words->METHOD);
-    name_of_function(method->input_type, words->request);
-    name_of_type(method->input_type, words->Request);
-    name_of_function(method->output_type, words->reply);
-    name_of_type(method->output_type, words->Reply);
-}
-
 static void expand_each(struct qk__text *out, const char *template, const service_t *service,
                         struct words *words)
 {
     for (size_t i = 0; i < service->n_method; i++) {
-        set_method(service->method[i], words);
+        words_set_method(words, service->method[i]);
         expand(out, template, words);
     }
 }
@@ -434,7 +201,7 @@ static void add_prototypes(const file_t *file, size_t index, struct qk__text *ou
         const int32_t path[] = {6, (int32_t)index, 2, (int32_t)i};
         const char   *comment = comment_of(file, path, QK__COUNT_OF(path));
 
-        set_method(service->method[i], words);
+        words_set_method(words, service->method[i]);
         expand(out, comment != NULL ? "\n/*\n * $name:\n" : "\n/* $name */\n", words);
         add_comment(out, comment);
         qk__text_add(out, comment != NULL ? " */\n" : "");
@@ -448,7 +215,7 @@ void generate_header(const file_t *file, struct qk__text *out)
 {
     struct words words;
 
-    set_file(file, &words);
+    words_set_file(&words, file);
     expand(out, header_begin, &words);
     qk__text_add(out, "#include \"");
     stem_of(file, out);
@@ -457,7 +224,7 @@ void generate_header(const file_t *file, struct qk__text *out)
         struct qk__text full_name;
 
         qk__text_init(&full_name);
-        set_service(file, file->service[i], &full_name, &words);
+        words_set_service(&words, file, file->service[i], &full_name);
         qk__text_add(out, "\n");
         add_service_head(file, i, out, &words);
         add_handlers(file->service[i], out, &words);
@@ -533,7 +300,7 @@ static void add_definitions(const service_t *service, struct qk__text *out, stru
     expand_each(out, contract_each, service, words);
     expand(out, contract_end, words);
     for (size_t i = 0; i < service->n_method; i++) {
-        set_method(service->method[i], words);
+        words_set_method(words, service->method[i]);
         expand(out, calls, words);
         if (may_be_told(service->method[i]))
             expand(out, tells, words);
@@ -544,7 +311,7 @@ void generate_source(const file_t *file, struct qk__text *out)
 {
     struct words words;
 
-    set_file(file, &words);
+    words_set_file(&words, file);
     expand(out, "/* Made by protoc-gen-quark from $file: edit that instead. */\n", &words);
     qk__text_add(out, "#include \"");
     stem_of(file, out);
@@ -553,7 +320,7 @@ void generate_source(const file_t *file, struct qk__text *out)
         struct qk__text full_name;
 
         qk__text_init(&full_name);
-        set_service(file, file->service[i], &full_name, &words);
+        words_set_service(&words, file, file->service[i], &full_name);
         add_definitions(file->service[i], out, &words);
         qk__text_fini(&full_name);
     }

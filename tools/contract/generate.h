@@ -7,13 +7,17 @@
 
 #include "google/protobuf/descriptor.pb-c.h"
 
-/* Whether C can be made of it; `error` names the file, service and method. */
-qk_status check_file(const Google__Protobuf__FileDescriptorProto *file, struct qk_error *error);
+typedef Google__Protobuf__FileDescriptorProto    file_t;
+typedef Google__Protobuf__ServiceDescriptorProto service_t;
+typedef Google__Protobuf__MethodDescriptorProto  method_t;
+
+/* Whether C can be made of it; `error` names the file, service and method. In check.c. */
+qk_status check_file(const file_t *file, struct qk_error *error);
 
 /* "vision" of "vision.proto", into `out`. */
-void stem_of(const Google__Protobuf__FileDescriptorProto *file, struct qk__text *out);
+void stem_of(const file_t *file, struct qk__text *out);
 
-void generate_header(const Google__Protobuf__FileDescriptorProto *file, struct qk__text *out);
-void generate_source(const Google__Protobuf__FileDescriptorProto *file, struct qk__text *out);
+void generate_header(const file_t *file, struct qk__text *out);
+void generate_source(const file_t *file, struct qk__text *out);
 
 #endif

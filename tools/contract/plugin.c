@@ -19,7 +19,7 @@
 
 typedef Google__Protobuf__Compiler__CodeGeneratorRequest        request_t;
 typedef Google__Protobuf__Compiler__CodeGeneratorResponse       response_t;
-typedef Google__Protobuf__Compiler__CodeGeneratorResponse__File file_t;
+typedef Google__Protobuf__Compiler__CodeGeneratorResponse__File made_t;    /* one that was made */
 
 static int fail(const char *why)
 {
@@ -69,8 +69,7 @@ static bool write_response(const response_t *response)
 
 /* ---- Files ---- */
 
-static const Google__Protobuf__FileDescriptorProto *find_file(const request_t *request,
-                                                              const char      *name)
+static const file_t *find_file(const request_t *request, const char *name)
 {
     for (size_t i = 0; i < request->n_proto_file; i++) {
         if (strcmp(request->proto_file[i]->name, name) == 0)
@@ -80,25 +79,23 @@ static const Google__Protobuf__FileDescriptorProto *find_file(const request_t *r
 }
 
 /* One of the two files made of a .proto. */
-static qk_status add_file(response_t *response, const Google__Protobuf__FileDescriptorProto *proto,
-                          const char *ending,
-                          void (*generate)(const Google__Protobuf__FileDescriptorProto *file,
-                                           struct qk__text                             *out))
+static qk_status add_file(response_t *response, const file_t *proto, const char *ending,
+                          void (*generate)(const file_t *proto, struct qk__text *out))
 {
     struct qk__text name, content;
-    file_t         *file = qk__alloc(sizeof *file);
+    made_t         *made = qk__alloc(sizeof *made);
 
-    if (file == NULL)
+    if (made == NULL)
         return QK_NO_MEMORY;
-    google__protobuf__compiler__code_generator_response__file__init(file);
+    google__protobuf__compiler__code_generator_response__file__init(made);
     qk__text_init(&name);
     qk__text_init(&content);
     stem_of(proto, &name);
     qk__text_add(&name, ending);
     generate(proto, &content);
-    response->file[response->n_file++] = file;    /* which then owns what was written so far */
-    if (qk__text_take(&name, &file->name, NULL) == QK_OK &&
-        qk__text_take(&content, &file->content, NULL) == QK_OK)
+    response->file[response->n_file++] = made;    /* the response's from here on */
+    if (qk__text_take(&name, &made->name, NULL) == QK_OK &&
+        qk__text_take(&content, &made->content, NULL) == QK_OK)
         return QK_OK;
     qk__text_fini(&name);
     qk__text_fini(&content);
@@ -115,9 +112,8 @@ static qk_status generate_all(const request_t *request, response_t *response,
     if (response->file == NULL)
         return qk_error_set(error, QK_NO_MEMORY, "out of memory");
     for (size_t i = 0; i < request->n_file_to_generate; i++) {
-        const Google__Protobuf__FileDescriptorProto *proto =
-            find_file(request, request->file_to_generate[i]);
-        qk_status status;
+        const file_t *proto = find_file(request, request->file_to_generate[i]);
+        qk_status     status;
 
         if (proto == NULL)
             return qk_error_set(error, QK_INVALID_ARGUMENT, "%s: protoc sent no descriptor of it",

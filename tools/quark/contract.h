@@ -12,14 +12,14 @@
 
 #include <sys/types.h>
 
-typedef Google__Protobuf__FileDescriptorSet      file_set_t;
-typedef Google__Protobuf__FileDescriptorProto    file_t;
-typedef Google__Protobuf__DescriptorProto        message_t;
-typedef Google__Protobuf__FieldDescriptorProto   field_t;
-typedef Google__Protobuf__EnumDescriptorProto    enum_t;
+typedef Google__Protobuf__FileDescriptorSet        file_set_t;
+typedef Google__Protobuf__FileDescriptorProto      file_t;
+typedef Google__Protobuf__DescriptorProto          message_t;
+typedef Google__Protobuf__FieldDescriptorProto     field_t;
+typedef Google__Protobuf__EnumDescriptorProto      enum_t;
 typedef Google__Protobuf__EnumValueDescriptorProto value_t;
-typedef Google__Protobuf__ServiceDescriptorProto service_t;
-typedef Google__Protobuf__MethodDescriptorProto  method_t;
+typedef Google__Protobuf__ServiceDescriptorProto   service_t;
+typedef Google__Protobuf__MethodDescriptorProto    method_t;
 
 /* ---- A set: contract_set.c ---- */
 

@@ -18,7 +18,7 @@ enum qk_dead_reason {
     QK_DEAD_OVERLOAD,   /* dropped from a full mailbox */
     QK_DEAD_EXPIRED,    /* its deadline passed before its turn came */
     QK_DEAD_STOPPED,    /* the host stopped before its turn came */
-    QK_DEAD_UNREADABLE, /* its payload is no message of its method; see contract.h */
+    QK_DEAD_UNREADABLE, /* its payload did not unpack, for the reason given; see contract.h */
 };
 QK_API const char *qk_dead_reason_name(enum qk_dead_reason reason); /* "failed"; static */
 
