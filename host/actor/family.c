@@ -513,7 +513,7 @@ static void stop_child(struct qk__families *families, struct qk__kin *child)
         give_up_child(families, child);
 }
 
-void qk__family_stop_children(qk_actor *actor)
+void qk__family_begin_end(qk_actor *actor)
 {
     struct qk__kin      *parent = kin_of(actor);
     struct qk__families *families;
@@ -522,6 +522,17 @@ void qk__family_stop_children(qk_actor *actor)
         return;
     families = lock(actor);
     parent->stops_children = true;
+    unlock(families);
+}
+
+void qk__family_stop_children(qk_actor *actor)
+{
+    struct qk__kin      *parent = kin_of(actor);
+    struct qk__families *families;
+
+    if (parent == NULL)
+        return;
+    families = lock(actor);
     while (!qk__list_is_empty(&parent->children))
         stop_child(families, kin_at(parent->children.prev));
     parent->stops_children = false;

@@ -58,7 +58,7 @@ struct qk__kin {
     struct qk__order  order;
     struct qk__wait  *awaited; /* signalled when it has ended: its parent waits for it */
     struct qk__pause *pause;
-    bool              stops_children; /* it waits for them */
+    bool              stops_children; /* it waits for them, or will when its hook has run */
 };
 
 struct qk__families {
@@ -97,12 +97,15 @@ bool qk__family_take_restart(qk_actor *parent, qk_actor *actor, uint64_t window_
                              uint32_t *out_nth);
 uint32_t qk__family_restarts(const qk_actor *actor, uint64_t window_ns);
 
-/* Whether `actor` is below `parent`, which waits for its children to end. Thread: any. */
+/* Whether `actor` is below `parent`, which ends and waits for its children. Thread: any. */
 bool qk__family_is_awaited(const qk_actor *parent, const qk_actor *actor);
 
 /* ---- The consumer ---- */
 
 struct qk__order qk__family_take_order(qk_actor *actor);
+
+/* From here on calls from below are refused, as the actor is about to wait for who makes them. */
+void qk__family_begin_end(qk_actor *actor);
 
 /*
  * Stops the children, youngest first, each when the one before has ended. Waits; for each no longer

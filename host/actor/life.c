@@ -173,6 +173,8 @@ void qk__life_end(qk_actor *actor)
     qk_turn               turn;
 
     set_life(actor, QK__LIFE_DEACTIVATING);
+    if (ends_family(ending))
+        qk__family_begin_end(actor);
     qk__idle_stop(activation);
     qk__timers_close(activation);
     qk__prewarm_end(actor, QK__PREWARM_CANCELLED);

@@ -184,6 +184,7 @@ static void metrics_are_in_the_text_format_with_help_and_type(void **state)
                                         "quark_actor_messages_total{type=\"Greeter\"} 1\n"));
     assert_non_null(
         strstr(answer.body, "quark_first_calls_total{type=\"Greeter\",warmth=\"cold\"} 1\n"));
+    assert_non_null(strstr(answer.body, "quark_actor_restarts_total{type=\"Greeter\"} 0\n"));
     assert_non_null(strstr(answer.body, "quark_health 0\n"));
     assert_null(strstr(answer.body, "ada"));    /* a key is never a label */
     fixture_finish(host);

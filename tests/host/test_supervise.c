@@ -20,6 +20,12 @@ struct order {
     qk_actor *arg;
 };
 
+/* Of each actor. */
+struct memory {
+    uint32_t saved;      /* messages handled, as a named state */
+    uint32_t handled;    /* by this activation */
+};
+
 static struct {
     char        log[1024];
     const char *fails_to_activate; /* a key */
@@ -28,6 +34,7 @@ static struct {
     const char *adopts; /* what "mid" adopts when it is activated: a key of "leaf" */
     int         handled[64];
     uint32_t    handled_count;
+    struct memory memory; /* of who handled last */
     char        decided_of[256]; /* what the callback was asked */
     enum qk_directive says;
 } seen;
@@ -86,14 +93,19 @@ static qk_status obey(qk_turn *turn, void *self, const void *request, void *repl
     return order->fn(turn, order->arg);
 }
 
-/* Counts the messages of this activation, and writes down what each brought. */
+/* Counts the messages, and writes down what each brought. */
 static qk_status handle(qk_turn *turn, void *self, const void *request, void *reply)
 {
-    (void)turn;
+    struct memory *memory = self;
+
     (void)reply;
-    ++*(uint32_t *)self;
-    seen.handled[seen.handled_count++] = *(const int *)request;
-    return QK_OK;
+    memory->saved++;
+    memory->handled++;
+    seen.memory = *memory;
+    if (seen.handled_count < QK__COUNT_OF(seen.handled))
+        seen.handled[seen.handled_count] = *(const int *)request;
+    seen.handled_count++;
+    return qk_state_save(turn, "saved");
 }
 
 static enum qk_directive decide(void *arg, const struct qk_child_failure *failure)
@@ -145,6 +157,12 @@ static qk_status be_cancelled(qk_turn *turn, qk_actor *arg)
     return QK_CANCELLED;
 }
 
+static qk_status sleep_for_an_hour(qk_turn *turn, qk_actor *arg)
+{
+    (void)arg;
+    return qk_sleep(turn, 3600 * S);
+}
+
 static qk_status find_nothing(qk_turn *turn, qk_actor *arg)
 {
     (void)turn;
@@ -164,17 +182,23 @@ static const struct qk_method methods[] = {
     {"handle", handle, sizeof(int), 0},
 };
 
+static const struct qk_named_state states[] = {
+    {"saved", offsetof(struct memory, saved), sizeof(uint32_t)},
+};
+
 static struct qk_supervision top_policy, mid_policy;
 
 #define TYPE(symbol, its_name, policy)                                                             \
     static const struct qk_type symbol = {                                                         \
         .size = sizeof symbol,                                                                     \
         .name = its_name,                                                                          \
-        .self_bytes = 64,                                                                          \
+        .self_bytes = sizeof(struct memory),                                                       \
         .activate = activated,                                                                     \
         .deactivate = deactivated,                                                                 \
         .methods = methods,                                                                        \
         .method_count = 2,                                                                         \
+        .states = states,                                                                          \
+        .state_count = 1,                                                                          \
         .supervision = policy,                                                                     \
         .idle_timeout_ns = 1000 * S,                                                               \
     }
@@ -461,6 +485,25 @@ static void a_call_to_a_parent_that_waits_for_the_caller_to_end_is_refused(void 
     end_family(&family);
 }
 
+static void a_parent_goes_on_without_a_child_whose_turn_does_not_end(void **state)
+{
+    struct family      family = make_family((struct qk_supervision){0});
+    const struct order stuck = {sleep_for_an_hour, NULL};
+    (void)state;
+
+    assert_int_equal(qk_client_tell(family.host, family.b, 0, &stuck, sizeof stuck), QK_OK);
+    fixture_run(family.host);
+    must(family.host, family.parent, end, NULL);
+    assert_seen("-mid/p:on_demand -leaf/c:stopped ");
+    after(family.host, 30 * S); /* the host's call_timeout */
+    assert_seen("-leaf/a:stopped ");
+    must(family.host, family.parent, list_all, NULL);
+    assert_seen("+mid/p ");
+    after(family.host, 3600 * S);
+    assert_non_null(strstr(seen.log, "-leaf/b:stopped"));
+    end_family(&family);
+}
+
 /* ---- Directives and strategies ---- */
 
 static const char *outcome(enum qk_directive says, enum qk_strategy strategy)
@@ -605,6 +648,64 @@ static void what_is_queued_waits_for_a_restart_in_order(void **state)
     assert_int_equal(seen.handled_count, 40);
     for (int i = 0; i < 40; i++)
         assert_int_equal(seen.handled[i], i);
+    end_family(&family);
+}
+
+static qk_status tick_each_second(qk_turn *turn, qk_actor *arg)
+{
+    struct qk_timer_opts opts;
+    const int            tick = -1;
+    (void)arg;
+
+    qk_timer_opts_init(&opts);
+    opts.method = 1;
+    opts.after_ns = opts.period_ns = S;
+    opts.request = &tick;
+    opts.request_bytes = sizeof tick;
+    return qk_timer_start(turn, &opts, NULL);
+}
+
+static void a_restart_zeroes_the_memory_reads_the_states_and_ends_the_timers(void **state)
+{
+    struct family family = make_family((struct qk_supervision){.backoff_ns = S / 10});
+    const int     one = 1;
+    (void)state;
+
+    must(family.host, family.a, tick_each_second, NULL);
+    after(family.host, S);
+    after(family.host, S);
+    assert_int_equal(seen.memory.handled, 2);
+    crash_of(family.host, family.a);
+    after(family.host, 10 * S);
+    assert_int_equal(seen.handled_count, 2); /* no tick any more */
+    assert_int_equal(qk_client_tell(family.host, family.a, 1, &one, sizeof one), QK_OK);
+    fixture_run(family.host);
+    assert_int_equal(seen.memory.handled, 1);
+    assert_int_equal(seen.memory.saved, 3);
+    end_family(&family);
+}
+
+static qk_status call_a_child_that_fails(qk_turn *turn, qk_actor *child)
+{
+    const struct order order = {crash, NULL}, nothing_more = {nothing, NULL};
+
+    assert_int_equal(qk_call(turn, child, 0, &order, NULL, 0), QK_INTERNAL);
+    note("", "parent", "goes on", "");
+    /* It restarts in a second, and the call waits for that. */
+    return qk_call(turn, child, 0, &nothing_more, NULL, 5 * S);
+}
+
+static void a_child_that_fails_in_place_is_restarted_behind_its_callers_back(void **state)
+{
+    struct family      family = make_family((struct qk_supervision){0});
+    const struct order order = {call_a_child_that_fails, family.a};
+    (void)state;
+
+    assert_int_equal(qk_client_tell(family.host, family.parent, 0, &order, sizeof order), QK_OK);
+    fixture_run(family.host);
+    assert_seen("parent/goes on -leaf/a:restart ");
+    after(family.host, S);
+    assert_seen("+leaf/a ");
     end_family(&family);
 }
 
@@ -848,6 +949,25 @@ static void an_escalation_goes_up_until_somebody_settles_it(void **state)
     fixture_finish(host);
 }
 
+static void an_escalation_to_a_parent_that_sleeps_stops_its_children_and_lets_it_sleep(void **state)
+{
+    struct family family = make_family((struct qk_supervision){.decide = decide});
+    (void)state;
+
+    seen.says = QK_ESCALATE;
+    for (int i = 0; i < 8; i++) { /* all but a and its like go to sleep */
+        after(family.host, 250 * S);
+        must(family.host, family.a, nothing, NULL);
+    }
+    seen.log[0] = '\0';
+    crash_of(family.host, family.a);
+    after(family.host, 10 * S);
+    assert_seen("-leaf/a:stopped ");
+    must(family.host, family.parent, list_all, NULL);
+    assert_seen("+mid/p ");
+    end_family(&family);
+}
+
 static void a_root_is_restarted_three_times_and_then_stopped(void **state)
 {
     struct family family = make_family((struct qk_supervision){.decide = decide});
@@ -996,6 +1116,7 @@ int main(void)
         cmocka_unit_test(who_sleeps_is_still_a_child_and_a_parent),
         cmocka_unit_test(a_shutdown_ends_everybody_for_itself),
         cmocka_unit_test(a_call_to_a_parent_that_waits_for_the_caller_to_end_is_refused),
+        cmocka_unit_test(a_parent_goes_on_without_a_child_whose_turn_does_not_end),
         cmocka_unit_test(a_restart_is_of_those_that_the_strategy_says),
         cmocka_unit_test(a_stop_is_of_those_that_the_strategy_says),
         cmocka_unit_test(who_is_resumed_goes_on_whatever_the_strategy),
@@ -1005,6 +1126,8 @@ int main(void)
         cmocka_unit_test(a_number_that_is_no_status_is_an_unknown_failure),
         cmocka_unit_test(who_has_no_parent_only_fails_its_call),
         cmocka_unit_test(what_is_queued_waits_for_a_restart_in_order),
+        cmocka_unit_test(a_restart_zeroes_the_memory_reads_the_states_and_ends_the_timers),
+        cmocka_unit_test(a_child_that_fails_in_place_is_restarted_behind_its_callers_back),
         cmocka_unit_test(the_backoff_doubles_and_the_fourth_failure_in_a_minute_is_escalated),
         cmocka_unit_test(restarts_that_are_far_apart_are_never_too_many),
         cmocka_unit_test(the_backoff_has_a_limit),
@@ -1018,6 +1141,7 @@ int main(void)
         cmocka_unit_test(what_waits_for_a_restart_that_is_given_up_fails),
         cmocka_unit_test(an_activation_that_misses_its_deadline_is_no_failure),
         cmocka_unit_test(an_escalation_goes_up_until_somebody_settles_it),
+        cmocka_unit_test(an_escalation_to_a_parent_that_sleeps_stops_its_children_and_lets_it_sleep),
         cmocka_unit_test(a_root_is_restarted_three_times_and_then_stopped),
         cmocka_unit_test(families_in_trouble_lose_no_message_and_end_with_the_host),
         cmocka_unit_test(a_declaration_that_makes_no_sense_is_refused),
