@@ -9,6 +9,10 @@ expect 0 serve --port 0 --once --module "$trial"
 says out '^trial: fini$'
 expect 1 serve --port 0 --once --module "$trial" --set modules.trial.exit_code=1
 
+# An actor with a contract: the program brings the messages' library too.
+expect 0 serve --port 0 --module "$QUARK_BUILD_DIR/tests/contract_module.so"
+says out '^contract: note 1 is hello$'
+
 cp "$trial" near.so
 expect 0 serve --port 0 --once --module ./near.so
 printf 'modules:\n  trial:\n    path: ./near.so\n' >q.yaml
