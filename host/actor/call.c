@@ -37,7 +37,7 @@ struct qk__envelope *qk__call_envelope(qk_turn *turn, const struct qk__message *
         return NULL;
     }
     envelope->deadline_ns = deadline_ns;
-    qk__envelope_retain(envelope);    /* the mailbox's; the first is the caller's */
+    atomic_store_explicit(&envelope->refs, 2, memory_order_relaxed);    /* ours, the mailbox's */
     return envelope;
 }
 
@@ -54,6 +54,7 @@ qk_status qk__call_give_up(struct qk__envelope *envelope, qk_status status, stru
 {
     const qk_actor *to = envelope->to;
 
+    qk__envelope_hold_chain(envelope);
     qk__cancel_now(&envelope->cancel);
     if (to->type->traits & QK__TRAIT_CONTRACT)
         qk__contract_take_back(envelope);

@@ -242,17 +242,53 @@ static uint16_t count_callers(const qk_turn *caller)
  * The turns of this stack, from the caller to the one that a message began, and the message itself:
  * the chain.
  */
-static void hold_callers(struct qk__envelope *envelope, qk_turn *caller)
+static void name_callers(struct qk__envelope *envelope, const qk_turn *caller)
 {
     qk_actor **callers = qk__envelope_callers(envelope);
 
     for (; caller != NULL; caller = caller->caller) {
-        qk_actor_retain(caller->actor);
         *callers++ = caller->actor;
-        if (caller->envelope != NULL && caller->envelope->kind != QK__TELL) {
-            qk__envelope_retain(caller->envelope);
+        if (caller->envelope != NULL && caller->envelope->kind != QK__TELL)
             envelope->parent = caller->envelope;
-        }
+    }
+}
+
+static void hold(struct qk__envelope *envelope)
+{
+    qk_actor **callers = qk__envelope_callers(envelope);
+
+    for (uint16_t i = 0; i < envelope->caller_count; i++)
+        qk_actor_retain(callers[i]);
+    qk_actor_retain(envelope->to);
+    if (envelope->parent != NULL)
+        qk__envelope_retain(envelope->parent);
+}
+
+/* All but the parent. */
+static void let_go(struct qk__envelope *envelope)
+{
+    qk_actor **callers = qk__envelope_callers(envelope);
+
+    for (uint16_t i = 0; i < envelope->caller_count; i++)
+        qk_actor_release(callers[i]);
+    qk_actor_release(envelope->to);
+}
+
+/*
+ * Several may come here for one envelope: the turn that made the call, and turns below it. Each
+ * takes references before it says so; that they can is because whoever does not see `holds` yet
+ * knows that the caller has not left: it says so before it leaves.
+ */
+void qk__envelope_hold_chain(struct qk__envelope *envelope)
+{
+    for (; envelope != NULL; envelope = envelope->parent) {
+        if (atomic_load_explicit(&envelope->holds, memory_order_acquire))
+            continue;
+        hold(envelope);
+        if (!atomic_exchange_explicit(&envelope->holds, true, memory_order_acq_rel))
+            continue;
+        let_go(envelope);    /* another was first */
+        qk__envelope_release(envelope->parent);
     }
 }
 
@@ -267,8 +303,11 @@ static void init_call(struct qk__envelope *envelope, size_t reply_bytes, qk_turn
     envelope->parent = NULL;
     atomic_init(&envelope->group, NULL);
     qk__envelope_error(envelope)->text[0] = '\0';
-    qk_actor_retain(envelope->to);
-    hold_callers(envelope, caller);
+    atomic_init(&envelope->holds, caller == NULL);
+    if (caller == NULL)
+        qk_actor_retain(envelope->to);
+    else
+        name_callers(envelope, caller);
 }
 
 struct qk__envelope *qk__envelope_create(struct qk__actors *actors, enum qk__envelope_kind kind,
@@ -308,15 +347,6 @@ void qk__envelope_retain(struct qk__envelope *envelope)
     atomic_fetch_add_explicit(&envelope->refs, 1, memory_order_relaxed);
 }
 
-static void release_chain(struct qk__envelope *envelope)
-{
-    qk_actor **callers = qk__envelope_callers(envelope);
-
-    for (uint16_t i = 0; i < envelope->caller_count; i++)
-        qk_actor_release(callers[i]);
-    qk_actor_release(envelope->to);
-}
-
 /* A loop, not a recursion: a chain of calls can be long. */
 void qk__envelope_release(struct qk__envelope *envelope)
 {
@@ -326,9 +356,11 @@ void qk__envelope_release(struct qk__envelope *envelope)
     }
     while (envelope != NULL &&
            atomic_fetch_sub_explicit(&envelope->refs, 1, memory_order_acq_rel) == 1) {
-        struct qk__envelope *parent = envelope->parent;
+        const bool           holds = atomic_load_explicit(&envelope->holds, memory_order_relaxed);
+        struct qk__envelope *parent = holds ? envelope->parent : NULL;
 
-        release_chain(envelope);
+        if (holds)
+            let_go(envelope);
         qk__envelope_free(envelope);
         envelope = parent;
     }

@@ -10,6 +10,10 @@
  * write to. A call is counted: one reference is the mailbox's and then the turn's, one the caller's,
  * one each of calls made in that turn (their chain). A tell has one owner at a time and no count.
  *
+ * The chain of a call made by a turn costs nothing as long as that turn waits: it holds all actors
+ * of the chain itself, in the turns on its stack, and so do those above. Only when it gives up
+ * before the callee has ended, the envelope has to hold what it names: qk__envelope_hold_chain().
+ *
  * Envelopes come from pools of the workers, one list for each size in steps of 64 bytes, and go
  * home when freed elsewhere. So a steady flow of messages allocates nothing. Larger ones are the
  * heap's.
@@ -47,7 +51,8 @@ struct qk__envelope {
     struct qk__cancel      cancel;           /* set when the caller gives up */
     struct qk__wait        done;
     qk_status              status;
-    struct qk__envelope   *parent; /* the message in whose turn this call was made; held */
+    _Atomic bool           holds;  /* the chain: `to`, callers and parent; see below */
+    struct qk__envelope   *parent; /* the message in whose turn this call was made */
     struct qk__group *_Atomic group; /* of calls that are waited for together; NULL: none */
 };
 
@@ -134,6 +139,12 @@ struct qk__envelope *qk__envelope_create(struct qk__actors *actors, enum qk__env
                                          size_t request_bytes, qk_turn *caller);
 void                 qk__envelope_retain(struct qk__envelope *envelope);    /* a call */
 void                 qk__envelope_release(struct qk__envelope *envelope);
+
+/*
+ * Before a turn stops waiting for a call that is still under way: this envelope and all above it in
+ * the chain hold from now on what they name. Thread: the turn's.
+ */
+void qk__envelope_hold_chain(struct qk__envelope *envelope);
 void                 qk__envelope_free(struct qk__envelope *envelope);    /* a tell */
 
 qk_actor       **qk__envelope_callers(struct qk__envelope *envelope);    /* innermost first; held */
