@@ -54,13 +54,16 @@ const char           *qk__activation_key(const qk__activation *activation);
 void                 *qk__activation_self(const qk__activation *activation);
 qk_actor             *qk__activation_actor(const qk__activation *activation);
 
-/* A room's own pointer, NULL at first. Only the activation's turn touches it. */
+/*
+ * A room's own pointer, NULL at first: where it is (NULL: out of memory), and what it is. Only the
+ * activation's turn touches it.
+ */
 void **qk__activation_slot(qk__activation *activation, enum qk__slot slot);
-void **qk__turn_slot(qk_turn *turn, enum qk__slot slot);
+void  *qk__activation_room(const qk__activation *activation, enum qk__slot slot);
 
 /*
  * Device memory that this activation accounts for (its model's bytes), for the books of
- * pre-warming.
+ * pre-warming: of an actor that was never pre-warmed nobody asks.
  */
 void qk__activation_set_device_bytes(qk__activation *activation, uint64_t bytes);
 

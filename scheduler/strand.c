@@ -13,10 +13,10 @@
 
 void qk__strand_init(struct qk__strand *strand, uint32_t owner)
 {
-    strand->work.run = NULL;
+    strand->work = (struct qk__work){NULL, NULL};
     strand->first = strand->last = NULL;
     qk__mpsc_init(&strand->remote);
-    strand->outer = strand->post_next = NULL;
+    strand->post_next = NULL;
     atomic_init(&strand->owner, (uint16_t)owner);
     atomic_init(&strand->posts_taken, 0);
     atomic_init(&strand->state, QK__STRAND_IDLE);
@@ -75,7 +75,7 @@ void qk__strand_post(qk__scheduler *scheduler, struct qk__strand *strand)
  */
 static void answer_post(struct qk__strand *strand)
 {
-    (void)atomic_exchange_explicit(&strand->is_posted, false, memory_order_acq_rel);
+    qk__strand_unpost(strand);
     atomic_store_explicit(&strand->posts_taken,
                           (uint16_t)(atomic_load_explicit(&strand->posts_taken,
                                                           memory_order_relaxed) + 1),

@@ -36,10 +36,12 @@
 enum qk__strand_state { QK__STRAND_IDLE, QK__STRAND_QUEUED, QK__STRAND_RUNNING };
 
 struct qk__strand {
-    struct qk__work       work;           /* in its owner's run queue while QUEUED; no `run` */
+    union {
+        struct qk__work    work;          /* in its owner's run queue while QUEUED; no `run` */
+        struct qk__strand *outer;         /* while RUNNING: what its coroutine runs around it */
+    };
     struct qk__mpsc_node *first, *last;   /* the owner's elements */
     struct qk__mpsc       remote;
-    struct qk__strand    *outer;          /* the strand that the same coroutine runs around this one */
     struct qk__strand    *post_next;      /* in an inbox */
     _Atomic uint16_t      owner;          /* a worker's index */
     _Atomic uint16_t      posts_taken;    /* posts that the consumer has not answered for yet */
@@ -165,18 +167,20 @@ static inline struct qk__mpsc_node *qk__strand_pop(struct qk__strand *strand)
 }
 
 /*
- * Ends the consumer's role; false: something has come. When it ended, the consumer answers for
- * `*out_posts` references: of posts accepted since the last time.
+ * Ends the consumer's role; false: something has come, or `*duties` is not 0 any more: who sets that
+ * posts the strand behind it. When the role ended, the consumer answers for `*out_posts` references:
+ * of posts accepted since the last time.
  */
 static inline bool qk__strand_try_idle(struct qk__home *home, struct qk__strand *strand,
-                                       uint32_t *out_posts)
+                                       const _Atomic uint32_t *duties, uint32_t *out_posts)
 {
     bool is_idle;
 
     if (strand->first != NULL)
         return false;
     qk__section_enter(&home->section);
-    is_idle = qk__mpsc_is_idle(&strand->remote) || qk__mpsc_try_idle(&strand->remote);
+    is_idle = atomic_load_explicit(duties, memory_order_acquire) == 0 &&
+              (qk__mpsc_is_idle(&strand->remote) || qk__mpsc_try_idle(&strand->remote));
     if (is_idle) {
         *out_posts = atomic_load_explicit(&strand->posts_taken, memory_order_relaxed);
         if (__builtin_expect(*out_posts != 0, 0))
@@ -199,13 +203,27 @@ static inline void qk__strand_requeue(struct qk__home *home, struct qk__strand *
 /* ---- Other workers, other threads ---- */
 
 /*
+ * Asks for the owner's attention although nothing was pushed; answers as push_remote. Whoever has got
+ * true there and pulled the strand instead of posting it, answers the post with qk__strand_unpost().
+ */
+static inline bool qk__strand_want_post(struct qk__strand *strand)
+{
+    return !atomic_exchange_explicit(&strand->is_posted, true, memory_order_acq_rel);
+}
+
+/* An exchange: who found it posted already counts on this one to see what he wrote before. */
+static inline void qk__strand_unpost(struct qk__strand *strand)
+{
+    (void)atomic_exchange_explicit(&strand->is_posted, false, memory_order_acq_rel);
+}
+
+/*
  * Adds an element to the remote queue. True: the owner doesn't look, and this caller, alone, must
  * pull or post the strand. Thread: any.
  */
 static inline bool qk__strand_push_remote(struct qk__strand *strand, struct qk__mpsc_node *node)
 {
-    return qk__mpsc_push(&strand->remote, node) &&
-           !atomic_exchange_explicit(&strand->is_posted, true, memory_order_acq_rel);
+    return qk__mpsc_push(&strand->remote, node) && qk__strand_want_post(strand);
 }
 
 /*

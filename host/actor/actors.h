@@ -17,6 +17,7 @@
 #include "base/map.h"
 #include "host/actor/envelope.h"
 #include "host/actor/family.h"
+#include "host/actor/idle.h"
 #include "host/actor/mailbox.h"
 #include "host/actor/profile.h"
 #include "host/actor/shed.h"
@@ -67,10 +68,11 @@ struct qk__type {
     uint32_t                 traits;
     struct qk_type declared; /* a copy, so that one of an older caller is as long as ours */
     struct qk__actors       *actors;
-    struct qk__hash128       hash;        /* of the name */
+    uint64_t                 hash;        /* of the name */
     struct qk__type *_Atomic next;        /* in order of registration */
     uint32_t                 mailbox_capacity;
     uint64_t                 idle_timeout_ns;
+    struct qk__idle          idle;
     struct qk__type_counts  *counts;      /* one for each worker */
     _Atomic uint64_t         active, activations, deactivations;
     _Atomic uint64_t         refused, dead;    /* undelivered.h */
@@ -125,8 +127,8 @@ qk__profile_row_here(const struct qk__type *type, const struct qk__scope *scope,
 
 struct qk__identity_shard {
     pthread_mutex_t lock;
-    qk_actor      **buckets;
-    size_t          bucket_count, count;
+    uintptr_t      *slots;        /* an actor and a part of its hash: identity.c */
+    size_t          slot_count, count;
 };
 
 struct qk__identities {
@@ -166,7 +168,7 @@ enum qk__life {
     QK__LIFE_DEACTIVATING,
 };
 
-/* What the consumer is asked to see to before the next message; flags in qk_actor.control. */
+/* What the consumer is asked to see to before the next message; flags in its mailbox. */
 enum {
     QK__CONTROL_PREWARM = 1u << 0,
     QK__CONTROL_TIMER = 1u << 1,    /* the activation's timer found it idle or expired */
@@ -177,7 +179,7 @@ enum {
     QK__CONTROL_SHED = 1u << 9,     /* the host holds too much memory: shed.c */
 };
 
-struct qk__ticket;    /* an announced pre-warm: prewarm.c */
+struct qk__warmth;    /* what prewarm.c knows of an actor */
 
 /*
  * refs: handles of users, callers in chains, and one more while the actor is active or, not active,
@@ -186,18 +188,14 @@ struct qk__ticket;    /* an announced pre-warm: prewarm.c */
  */
 struct qk_actor {
     struct qk__mailbox         mailbox;
+    _Atomic uint32_t           refs;
+    uint16_t                   run_refs;      /* of `refs`: given back when the consumer ends */
+    _Atomic uint8_t            life;
     struct qk__type           *type;
     qk__activation            *activation;    /* the consumer's */
-    _Atomic uint32_t           life;
-    _Atomic uint32_t           control;
-    _Atomic uint32_t           refs;
-    uint32_t                   run_refs;      /* of `refs`: given back when the consumer ends */
-    struct qk__ticket *_Atomic ticket;
+    struct qk__warmth *_Atomic warmth;        /* made by the first pre-warm; NULL: there was none */
     struct qk__kin *_Atomic    kin;           /* family.h; NULL: neither parent nor child */
     _Atomic uint32_t           used;          /* last, by shed.h's count; kept if the host has a limit */
-    _Atomic uint64_t           warm_until_ns;
-    struct qk__hash128         hash;
-    qk_actor                  *next;          /* in its bucket */
     char                       key[];
 };
 
@@ -209,17 +207,15 @@ static inline enum qk__life qk__actor_life(const qk_actor *actor)
 /* ---- Activations and turns: life.c, turn.c ---- */
 
 struct qk__activation {
-    qk_actor        *actor;
-    void            *slots[QK__SLOT_COUNT];
-    uint64_t         began_ns, ready_ns;
-    uint64_t         device_bytes;
-    uint32_t         left_to_do;         /* messages before it goes, when it is leaving */
-    enum qk_ending   ending;             /* why it is leaving */
-    _Atomic uint64_t turns;              /* ended */
-    struct qk__timer timer;              /* idle.c */
-    uint64_t         timer_turns, timer_idle_since_ns;
-    _Atomic bool     timer_is_over;
-    struct qk__timers *_Atomic timers;   /* of the actor's own; NULL until it arms one */
+    qk_actor               *actor;
+    void                  **rooms;          /* by enum qk__slot; NULL: none has anything to keep */
+    struct qk__list         idle_link;
+    uint32_t                idle_seen;      /* idle.c: uses at the last look */
+    uint8_t                 idle_looks;     /* since when they have not grown */
+    uint8_t                 ending;         /* enum qk_ending: why it is leaving */
+    uint32_t                left_to_do;     /* messages before it goes, when it is leaving */
+    _Atomic uint64_t        turns;          /* ended */
+    struct qk__timers *_Atomic timers;      /* timers.c; NULL: it has none */
     _Alignas(16) unsigned char self[];
 };
 
@@ -241,7 +237,6 @@ struct qk_turn {
     uint32_t             tells;          /* sent in this turn: see qk_tell() */
     enum qk_warmth       warmth;
     struct qk__sample   *sample;         /* profile.h; NULL: it is none */
-    void                *slots[QK__SLOT_COUNT];
     struct qk_error      error;
 };
 
@@ -273,8 +268,6 @@ static inline void qk__turn_init(qk_turn *turn, qk_actor *actor, struct qk__scop
     turn->tells = 0;
     turn->warmth = QK_WAS_ACTIVE;
     turn->sample = NULL;
-    for (size_t i = 0; i < QK__SLOT_COUNT; i++)
-        turn->slots[i] = NULL;
     turn->error.status = QK_OK;
     turn->error.text[0] = '\0';
 }
@@ -357,21 +350,16 @@ qk_status qk__actor_push(struct qk__home *home, qk_actor *actor, struct qk__mpsc
 bool qk__actor_claim(struct qk__scope *scope, qk_actor *actor);
 void qk__actor_give_up(struct qk__scope *scope, qk_actor *actor);
 
-/* ---- Idle and pre-warm: idle.c, prewarm.c ---- */
+/* ---- Pre-warm: prewarm.c ---- */
 
 /*
- * Thread of all: the consumer. start: when the timer is new or over. try_stop: false while it is
- * firing; stop waits that out. control: for QK__CONTROL_TIMER.
+ * Thread of these: the consumer. control: for QK__CONTROL_PREWARM; expire: for QK__CONTROL_TIMER of
+ * a warm one. end: nothing when none is announced.
  */
-void     qk__idle_start(qk__activation *activation, uint64_t due_ns);
-bool     qk__idle_try_stop(qk__activation *activation);
-void     qk__idle_stop(qk__activation *activation);
-void     qk__idle_control(qk_actor *actor);
-uint64_t qk__idle_next_ns(const qk__activation *activation, uint64_t now_ns);
-
-/* Thread: the consumer. control: for QK__CONTROL_PREWARM. end: nothing when none is announced. */
 void qk__prewarm_control(qk_actor *actor);
+void qk__prewarm_expire(qk_actor *actor);
 void qk__prewarm_end(qk_actor *actor, enum qk__prewarm_outcome outcome);
+void qk__prewarm_free(qk_actor *actor);    /* with the actor */
 
 /* ---- Sending: send.c ---- */
 

@@ -10,7 +10,26 @@
 
 #include "base/memory.h"
 
-#define BUCKETS_AT_FIRST 16u
+#define SLOTS_AT_FIRST 16u
+#define AHEAD          8u    /* slots of a table that grows are fetched before they are needed */
+
+/*
+ * Open addressing with linear probing. A slot holds a pointer and, in the 16 bits that pointers of
+ * user space leave free, as many bits of the hash: so a lookup touches an actor only when it is the
+ * one, with a chance of error of one in 65,536. Slots follow the hash's lowest bits, shards its
+ * highest, tags those in between.
+ */
+#define TAG_SHIFT 48u
+
+static uintptr_t tag_of(uint64_t hash)
+{
+    return (uintptr_t)(hash >> 40 & 0xffffu) << TAG_SHIFT;
+}
+
+static qk_actor *actor_in(uintptr_t slot)
+{
+    return (qk_actor *)(slot & (((uintptr_t)1 << TAG_SHIFT) - 1));
+}
 
 void qk__identities_init(struct qk__identities *identities)
 {
@@ -21,6 +40,7 @@ void qk__identities_init(struct qk__identities *identities)
 static void free_actor(qk_actor *actor)
 {
     qk__kin_free(atomic_load_explicit(&actor->kin, memory_order_relaxed));
+    qk__prewarm_free(actor);
     qk__free(actor);
 }
 
@@ -29,67 +49,77 @@ void qk__identities_fini(struct qk__identities *identities)
     for (size_t i = 0; i < QK__IDENTITY_SHARDS; i++) {
         struct qk__identity_shard *shard = &identities->shards[i];
 
-        for (size_t at = 0; at < shard->bucket_count; at++) {
-            for (qk_actor *actor = shard->buckets[at], *next; actor != NULL; actor = next) {
-                next = actor->next;
-                free_actor(actor);
-            }
-        }
-        qk__free(shard->buckets);
+        for (size_t at = 0; at < shard->slot_count; at++)
+            if (shard->slots[at] != 0)
+                free_actor(actor_in(shard->slots[at]));
+        qk__free(shard->slots);
         pthread_mutex_destroy(&shard->lock);
     }
 }
 
-static struct qk__hash128 hash_of(const struct qk__type *type, const char *key, size_t length)
+/* Kept nowhere: it is wanted again only when a table grows, and that touches the key's line anyway. */
+static uint64_t hash_of(const struct qk__type *type, const char *key, size_t length)
 {
-    struct qk__hash128 hash = qk__hash128(key, length);
-
-    hash.lo ^= type->hash.lo << 1 | type->hash.lo >> 63;
-    hash.hi ^= type->hash.hi << 1 | type->hash.hi >> 63;
-    return hash;
+    return qk__hash64(key, length) ^ (type->hash << 1 | type->hash >> 63);
 }
 
-static struct qk__identity_shard *shard_of(struct qk__actors *actors, struct qk__hash128 hash)
+static uint64_t hash_of_actor(const qk_actor *actor)
 {
-    return &actors->identities.shards[hash.hi % QK__IDENTITY_SHARDS];
+    return hash_of(actor->type, actor->key, strlen(actor->key));
 }
 
-/* Locked. A table that can't grow works on with longer chains. */
+static struct qk__identity_shard *shard_of(struct qk__actors *actors, uint64_t hash)
+{
+    return &actors->identities.shards[hash >> 58];
+}
+
+static void put(uintptr_t *slots, size_t slot_count, uintptr_t slot, uint64_t hash)
+{
+    size_t at = hash & (slot_count - 1);
+
+    while (slots[at] != 0)
+        at = (at + 1) & (slot_count - 1);
+    slots[at] = slot;
+}
+
+/* Locked. Keeps a quarter of the slots free. */
 static qk_status make_room(struct qk__identity_shard *shard)
 {
-    const size_t wanted = shard->bucket_count > 0 ? shard->bucket_count * 2 : BUCKETS_AT_FIRST;
-    qk_actor   **buckets;
+    const size_t wanted = shard->slot_count > 0 ? shard->slot_count * 2 : SLOTS_AT_FIRST;
+    uintptr_t   *slots;
 
-    if (shard->count < shard->bucket_count)
+    if ((shard->count + 1) * 4 <= shard->slot_count * 3)
         return QK_OK;
-    buckets = qk__alloc_array(wanted, sizeof(qk_actor *));
-    if (buckets == NULL)
-        return shard->bucket_count > 0 ? QK_OK : QK_NO_MEMORY;
-    for (size_t at = 0; at < shard->bucket_count; at++) {
-        for (qk_actor *actor = shard->buckets[at], *next; actor != NULL; actor = next) {
-            qk_actor **bucket = &buckets[actor->hash.lo & (wanted - 1)];
-
-            next = actor->next;
-            actor->next = *bucket;
-            *bucket = actor;
-        }
+    slots = qk__alloc_array(wanted, sizeof *slots);
+    if (slots == NULL)    /* a full table would search for ever */
+        return shard->count + 1 < shard->slot_count ? QK_OK : QK_NO_MEMORY;
+    for (size_t at = 0; at < shard->slot_count; at++) {
+        if (at + AHEAD < shard->slot_count && shard->slots[at + AHEAD] != 0)
+            __builtin_prefetch(actor_in(shard->slots[at + AHEAD])->key);
+        if (shard->slots[at] != 0)
+            put(slots, wanted, shard->slots[at], hash_of_actor(actor_in(shard->slots[at])));
     }
-    qk__free(shard->buckets);
-    shard->buckets = buckets;
-    shard->bucket_count = wanted;
+    qk__free(shard->slots);
+    shard->slots = slots;
+    shard->slot_count = wanted;
     return QK_OK;
 }
 
 static qk_actor *find(const struct qk__identity_shard *shard, const struct qk__type *type,
-                      const char *key, struct qk__hash128 hash)
+                      const char *key, uint64_t hash)
 {
-    qk_actor *actor =
-        shard->bucket_count > 0 ? shard->buckets[hash.lo & (shard->bucket_count - 1)] : NULL;
+    const uintptr_t tag = tag_of(hash);
+    const size_t    mask = shard->slot_count - 1;
 
-    while (actor != NULL && (actor->hash.lo != hash.lo || actor->hash.hi != hash.hi ||
-                             actor->type != type || strcmp(actor->key, key) != 0))
-        actor = actor->next;
-    return actor;
+    if (shard->slot_count == 0)
+        return NULL;
+    for (size_t at = hash & mask; shard->slots[at] != 0; at = (at + 1) & mask) {
+        qk_actor *actor = actor_in(shard->slots[at]);
+
+        if ((shard->slots[at] >> TAG_SHIFT) == (tag >> TAG_SHIFT) && actor->type == type && strcmp(actor->key, key) == 0)
+            return actor;
+    }
+    return NULL;
 }
 
 /* An actor begins where it is first heard of, and moves from there: to who calls it, or to a thief. */
@@ -102,8 +132,7 @@ static uint32_t first_owner(qk__scheduler *scheduler)
                : qk__scheduler_spread(scheduler);
 }
 
-static qk_actor *make_actor(struct qk__type *type, const char *key, size_t length,
-                            struct qk__hash128 hash)
+static qk_actor *make_actor(struct qk__type *type, const char *key, size_t length)
 {
     qk_actor *actor = qk__alloc_zero(sizeof *actor + length + 1);
 
@@ -111,7 +140,6 @@ static qk_actor *make_actor(struct qk__type *type, const char *key, size_t lengt
         return NULL;
     qk__mailbox_init(&actor->mailbox, type->mailbox_capacity, first_owner(type->actors->scheduler));
     actor->type = type;
-    actor->hash = hash;
     atomic_init(&actor->life, QK__LIFE_ABSENT);
     memcpy(actor->key, key, length + 1);
     return actor;
@@ -119,20 +147,17 @@ static qk_actor *make_actor(struct qk__type *type, const char *key, size_t lengt
 
 /* Locked. */
 static qk_status find_or_make(struct qk__identity_shard *shard, struct qk__type *type,
-                              const char *key, size_t length, struct qk__hash128 hash,
-                              qk_actor **out_actor)
+                              const char *key, size_t length, uint64_t hash, qk_actor **out_actor)
 {
-    qk_actor **bucket, *actor = find(shard, type, key, hash);
+    qk_actor *actor = find(shard, type, key, hash);
 
     if (actor == NULL) {
         if (make_room(shard) != QK_OK)
             return QK_NO_MEMORY;
-        actor = make_actor(type, key, length, hash);
+        actor = make_actor(type, key, length);
         if (actor == NULL)
             return QK_NO_MEMORY;
-        bucket = &shard->buckets[hash.lo & (shard->bucket_count - 1)];
-        actor->next = *bucket;
-        *bucket = actor;
+        put(shard->slots, shard->slot_count, (uintptr_t)actor | tag_of(hash), hash);
         shard->count++;
     }
     qk_actor_retain(actor);
@@ -144,7 +169,7 @@ qk_status qk_actor_get(qk_host *host, const char *type_name, const char *key, qk
 {
     struct qk__type           *type;
     struct qk__identity_shard *shard;
-    struct qk__hash128         hash;
+    uint64_t                   hash;
     size_t                     length;
     qk_status                  status;
 
@@ -170,13 +195,25 @@ void qk_actor_retain(qk_actor *actor)
     atomic_fetch_add_explicit(&actor->refs, 1, memory_order_relaxed);
 }
 
-static void unlink_actor(struct qk__identity_shard *shard, qk_actor *actor)
+/*
+ * Locked. Those behind it that could not have its slot move up, so that no search ends at the gap.
+ */
+static void unlink_actor(struct qk__identity_shard *shard, const qk_actor *actor)
 {
-    qk_actor **link = &shard->buckets[actor->hash.lo & (shard->bucket_count - 1)];
+    const size_t mask = shard->slot_count - 1;
+    size_t       gap = hash_of_actor(actor) & mask;
 
-    while (*link != actor)
-        link = &(*link)->next;
-    *link = actor->next;
+    while (actor_in(shard->slots[gap]) != actor)
+        gap = (gap + 1) & mask;
+    for (size_t at = (gap + 1) & mask; shard->slots[at] != 0; at = (at + 1) & mask) {
+        const size_t wanted = hash_of_actor(actor_in(shard->slots[at])) & mask;
+
+        if (((at - wanted) & mask) >= ((at - gap) & mask)) {
+            shard->slots[gap] = shard->slots[at];
+            gap = at;
+        }
+    }
+    shard->slots[gap] = 0;
     shard->count--;
 }
 
@@ -195,7 +232,7 @@ void qk_actor_release(qk_actor *actor)
                                                   memory_order_release, memory_order_relaxed))
             return;
     }
-    shard = shard_of(actor->type->actors, actor->hash);
+    shard = shard_of(actor->type->actors, hash_of_actor(actor));
     pthread_mutex_lock(&shard->lock);
     is_last = atomic_fetch_sub_explicit(&actor->refs, 1, memory_order_acq_rel) == 1;
     if (is_last)
@@ -222,9 +259,9 @@ void qk__identities_each(struct qk__identities *identities,
         struct qk__identity_shard *shard = &identities->shards[i];
 
         pthread_mutex_lock(&shard->lock);
-        for (size_t at = 0; at < shard->bucket_count; at++)
-            for (qk_actor *actor = shard->buckets[at]; actor != NULL; actor = actor->next)
-                each(arg, actor);
+        for (size_t at = 0; at < shard->slot_count; at++)
+            if (shard->slots[at] != 0)
+                each(arg, actor_in(shard->slots[at]));
         pthread_mutex_unlock(&shard->lock);
     }
 }

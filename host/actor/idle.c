@@ -1,127 +1,170 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * idle.c - the one timer of an activation: when does it go because nobody calls?
+ * idle.c - see idle.h.
  *
- * No message touches the timer. It looks four times in an idle time whether turns have ended since,
- * so an actor goes between one and one and a quarter idle times after its last turn. Of an unused
- * pre-warm it is the expiry.
+ * A sweep looks at every active actor of its type four times in an idle time, and asks those to go
+ * that had no turn at four looks in a row: so an actor goes between one and one and a quarter idle
+ * times after its last turn. No message touches anything of this but the count of turns.
  *
- *     armed ---due---> firing ---looks again later---> armed
- *       ^                +---idle or expired: posts control---> over
- *       |                                                        |
- *       +------------------------ qk__idle_control() ------------+---> or deactivated
- *
- * The timer fires on some worker while the consumer runs on another. So `timer_is_over` is the last
- * that a firing touches; the consumer frees the activation, or arms the timer anew, only after it
- * has cancelled the timer or seen that flag.
+ * A sweep is done in steps, since a million actors are a tenth of a second: after each step the
+ * marker keeps the place in the list, and the timer is due again at once.
  */
-#include "host/actor/actors.h"
+#include "host/actor/idle.h"
 
 #include "base/memory.h"
+#include "host/actor/actors.h"
+#include "host/actor/timers.h"
 
-#include <sched.h>
+#define LOOKS   4u
+#define AT_ONCE 256u    /* activations of a step */
 
-#define LOOKS 4u
+enum { ASKED = UINT8_MAX };
 
-uint64_t qk__idle_next_ns(const qk__activation *activation, uint64_t now_ns)
+static void fire(struct qk__timer *timer);
+
+void qk__idle_init(struct qk__idle *idle, struct qk__type *type)
 {
-    return qk__time_after_ns(now_ns, activation->actor->type->idle_timeout_ns / LOOKS);
+    idle->type = type;
+    qk__timer_init(&idle->timer, fire);
+    atomic_init(&idle->is_sweeping, false);
+    for (size_t i = 0; i < QK__IDLE_LISTS; i++) {
+        pthread_mutex_init(&idle->lists[i].lock, NULL);
+        qk__list_init(&idle->lists[i].activations);
+    }
+    qk__list_init(&idle->marker);
 }
 
-/*
- * Ticks that don't keep the actor alive are taken off. Such a tick is counted as idle when it
- * begins and as a turn when it ends, so meanwhile the difference is one less, which is no use. Who
- * sees the two in the other order takes one tick for a use, and looks again later.
- */
-static uint64_t uses_of(const qk__activation *activation)
+void qk__idle_fini(struct qk__idle *idle)
 {
-    const uint64_t turns = atomic_load_explicit(&activation->turns, memory_order_relaxed);
-
-    return turns - qk__timers_idle_ticks(activation);
+    for (size_t i = 0; i < QK__IDLE_LISTS; i++)
+        pthread_mutex_destroy(&idle->lists[i].lock);
 }
 
-static bool is_used_since(qk__activation *activation)
+static struct qk__idle_list *list_of(const qk_actor *actor)
 {
-    const uint64_t uses = uses_of(activation);
-    const bool     is_used = (int64_t)(uses - activation->timer_turns) > 0;
-
-    if (is_used)
-        activation->timer_turns = uses;
-    return is_used;
+    return &actor->type->idle.lists[(uintptr_t)actor / sizeof(qk_actor) % QK__IDLE_LISTS];
 }
 
-/* When to look again; 0: it is time to ask the consumer. */
-static uint64_t look(qk__activation *activation, uint64_t now_ns)
+static void begin_sweep(struct qk__idle *idle, uint64_t now_ns)
 {
-    const qk_actor *actor = activation->actor;
-    const uint64_t  warm_until_ns =
-        atomic_load_explicit(&actor->warm_until_ns, memory_order_acquire);
+    idle->list_at = 0;
+    idle->next_ns = qk__time_after_ns(now_ns, idle->type->idle_timeout_ns / LOOKS);
+    qk__timer_start(idle->type->actors->scheduler, &idle->timer, idle->next_ns);
+}
 
-    if (qk__actor_life(actor) == QK__LIFE_WARM)
-        return now_ns < warm_until_ns ? warm_until_ns : 0;
-    if (is_used_since(activation))
-        activation->timer_idle_since_ns = now_ns;
-    if (now_ns - activation->timer_idle_since_ns >= actor->type->idle_timeout_ns)
-        return 0;
-    return qk__idle_next_ns(activation, now_ns);
+void qk__idle_add(qk__activation *activation)
+{
+    qk_actor             *actor = activation->actor;
+    struct qk__idle      *idle = &actor->type->idle;
+    struct qk__idle_list *list = list_of(actor);
+
+    activation->idle_seen = 0;
+    activation->idle_looks = 0;
+    pthread_mutex_lock(&list->lock);
+    qk__list_push_back(&list->activations, &activation->idle_link);
+    pthread_mutex_unlock(&list->lock);
+    if (!atomic_load_explicit(&idle->is_sweeping, memory_order_relaxed) &&
+        !atomic_exchange_explicit(&idle->is_sweeping, true, memory_order_acq_rel))
+        begin_sweep(idle, qk__actors_now_ns(actor->type->actors));
+}
+
+void qk__idle_remove(qk__activation *activation)
+{
+    struct qk__idle_list *list = list_of(activation->actor);
+
+    pthread_mutex_lock(&list->lock);
+    qk__list_remove(&activation->idle_link);
+    pthread_mutex_unlock(&list->lock);
+}
+
+/* Turns that count as use: those of timers that do not keep the actor alive don't. */
+static uint32_t uses_of(const qk__activation *activation)
+{
+    return (uint32_t)(atomic_load_explicit(&activation->turns, memory_order_relaxed) -
+                      qk__timers_idle_ticks(activation));
+}
+
+/* Locked. */
+static void look_at(qk__activation *activation)
+{
+    const uint32_t uses = uses_of(activation);
+
+    if (uses != activation->idle_seen) {
+        activation->idle_seen = uses;
+        activation->idle_looks = 0;
+    } else if (activation->idle_looks != ASKED && ++activation->idle_looks >= LOOKS) {
+        activation->idle_looks = ASKED;
+        qk__actor_post(activation->actor, QK__CONTROL_TIMER);
+    }
+}
+
+/* At most `limit` of a list, from the marker on; true: to its end. Gives how many are left of it. */
+static bool look_at_some(struct qk__idle *idle, struct qk__idle_list *list, uint32_t *inout_limit)
+{
+    struct qk__list *at;
+    bool             is_done;
+
+    pthread_mutex_lock(&list->lock);
+    at = qk__list_is_empty(&idle->marker) ? list->activations.next : idle->marker.next;
+    qk__list_remove(&idle->marker);
+    for (; at != &list->activations && *inout_limit > 0; at = at->next, --*inout_limit)
+        look_at(QK__CONTAINER_OF(at, qk__activation, idle_link));
+    is_done = at == &list->activations;
+    if (!is_done)
+        qk__list_push_back(at, &idle->marker);    /* before `at` */
+    pthread_mutex_unlock(&list->lock);
+    return is_done;
+}
+
+static bool is_empty(struct qk__idle *idle)
+{
+    bool is_empty = true;
+
+    for (size_t i = 0; i < QK__IDLE_LISTS && is_empty; i++) {
+        pthread_mutex_lock(&idle->lists[i].lock);
+        is_empty = qk__list_is_empty(&idle->lists[i].activations);
+        pthread_mutex_unlock(&idle->lists[i].lock);
+    }
+    return is_empty;
+}
+
+/* Nobody is active: sweeping ends, unless somebody comes just now and has not seen that it does. */
+static bool may_end(struct qk__idle *idle)
+{
+    if (!is_empty(idle))
+        return false;
+    atomic_store_explicit(&idle->is_sweeping, false, memory_order_seq_cst);
+    return is_empty(idle) ||
+           atomic_exchange_explicit(&idle->is_sweeping, true, memory_order_acq_rel);
 }
 
 static void fire(struct qk__timer *timer)
 {
-    qk__activation    *activation = QK__CONTAINER_OF(timer, qk__activation, timer);
-    qk_actor          *actor = activation->actor;
-    struct qk__actors *actors = actor->type->actors;
-    const uint64_t     next_ns = look(activation, qk__actors_now_ns(actors));
+    struct qk__idle   *idle = QK__CONTAINER_OF(timer, struct qk__idle, timer);
+    struct qk__actors *actors = idle->type->actors;
+    uint32_t           limit = AT_ONCE;
 
-    if (next_ns > 0) {
-        qk__timer_start(actors->scheduler, timer, next_ns);
-        return;
-    }
-    qk_actor_retain(actor);
-    atomic_store_explicit(&activation->timer_is_over, true, memory_order_release);
-    qk__actor_post(actor, QK__CONTROL_TIMER);
-    qk_actor_release(actor);
-}
-
-void qk__idle_start(qk__activation *activation, uint64_t due_ns)
-{
-    struct qk__actors *actors = activation->actor->type->actors;
-
-    activation->timer_turns = uses_of(activation);
-    activation->timer_idle_since_ns = qk__actors_now_ns(actors);
-    atomic_store_explicit(&activation->timer_is_over, false, memory_order_relaxed);
-    qk__timer_init(&activation->timer, fire);
-    qk__timer_start(actors->scheduler, &activation->timer, due_ns);
-}
-
-bool qk__idle_try_stop(qk__activation *activation)
-{
-    return atomic_load_explicit(&activation->timer_is_over, memory_order_acquire) ||
-           qk__timer_cancel(activation->actor->type->actors->scheduler, &activation->timer);
-}
-
-void qk__idle_stop(qk__activation *activation)
-{
-    while (!qk__idle_try_stop(activation))
-        sched_yield();
+    while (idle->list_at < QK__IDLE_LISTS &&
+           look_at_some(idle, &idle->lists[idle->list_at], &limit))
+        idle->list_at++;
+    if (idle->list_at < QK__IDLE_LISTS)
+        qk__timer_start(actors->scheduler, timer, 0);    /* the next step, after other work */
+    else if (!may_end(idle))
+        begin_sweep(idle, idle->next_ns);
 }
 
 void qk__idle_control(qk_actor *actor)
 {
-    qk__activation *activation = actor->activation;
-    const uint64_t  now_ns = qk__actors_now_ns(actor->type->actors);
-    const bool      is_warm = qk__actor_life(actor) == QK__LIFE_WARM;
-    uint64_t        next_ns;
+    qk__activation       *activation = actor->activation;
+    struct qk__idle_list *list = list_of(actor);
 
-    /* Posted for an earlier activation, or before the first message armed the timer anew. */
-    if (!atomic_load_explicit(&activation->timer_is_over, memory_order_acquire))
+    if (qk__actor_life(actor) != QK__LIFE_ACTIVE)
         return;
-    next_ns = qk__mailbox_depth(&actor->mailbox) > 0 ? now_ns : look(activation, now_ns);
-    if (next_ns > 0) {
-        qk__idle_start(activation, is_warm ? next_ns : qk__idle_next_ns(activation, now_ns));
-        return;
+    pthread_mutex_lock(&list->lock);
+    if (activation->idle_looks == ASKED) {    /* else it was posted for an earlier activation */
+        if (qk__mailbox_depth(&actor->mailbox) == 0 && uses_of(activation) == activation->idle_seen)
+            qk__life_leave(actor, 0, QK_ENDING_IDLE);
+        activation->idle_looks = 0;
     }
-    if (is_warm)
-        qk__prewarm_end(actor, QK__PREWARM_EXPIRED);
-    qk__life_leave(actor, 0, QK_ENDING_IDLE);
+    pthread_mutex_unlock(&list->lock);
 }

@@ -40,26 +40,28 @@ static void drop(qk_actor *actor)
 {
     qk__timers_free(actor->activation);
     close_rooms(actor->activation);
+    qk__free(actor->activation->rooms);
     qk__free(actor->activation);
     actor->activation = NULL;
     if (actor->type->traits & QK__TRAIT_AGED)
         qk__shed_shrunk(actor);
-    (void)atomic_fetch_and_explicit(&actor->control, ~(uint32_t)QK__CONTROL_LEAVING,
+    (void)atomic_fetch_and_explicit(&actor->mailbox.control, ~(uint32_t)QK__CONTROL_LEAVING,
                                     memory_order_relaxed);
     set_life(actor, QK__LIFE_ABSENT);
 }
 
 bool qk__life_is_leaving(const qk_actor *actor)
 {
-    return (atomic_load_explicit(&actor->control, memory_order_relaxed) & QK__CONTROL_LEAVING) != 0;
+    return (atomic_load_explicit(&actor->mailbox.control, memory_order_relaxed) & QK__CONTROL_LEAVING) != 0;
 }
 
 void qk__life_leave(qk_actor *actor, uint32_t left_to_do, enum qk_ending ending)
 {
     actor->activation->left_to_do = left_to_do;
     if (actor->activation->ending < ending)
-        actor->activation->ending = ending;
-    (void)atomic_fetch_or_explicit(&actor->control, QK__CONTROL_LEAVING, memory_order_relaxed);
+        actor->activation->ending = (uint8_t)ending;
+    (void)atomic_fetch_or_explicit(&actor->mailbox.control, QK__CONTROL_LEAVING,
+                                   memory_order_relaxed);
 }
 
 static qk__activation *make_activation(qk_actor *actor)
@@ -70,8 +72,7 @@ static qk__activation *make_activation(qk_actor *actor)
     if (activation == NULL)
         return NULL;
     activation->actor = actor;
-    activation->began_ns = qk__actors_now_ns(actor->type->actors);
-    atomic_init(&activation->timer_is_over, true);
+    qk__list_init(&activation->idle_link);
     return activation;
 }
 
@@ -107,7 +108,6 @@ static qk_status begin(qk_actor *actor, enum qk__life by_way_of, struct qk__enve
         actor->run_refs--;    /* the activation's from now on */
     else
         qk_actor_retain(actor);
-    activation->ready_ns = qk__actors_now_ns(actors);
     atomic_fetch_add_explicit(&actor->type->active, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&actor->type->activations, 1, memory_order_relaxed);
     return QK_OK;
@@ -129,13 +129,7 @@ static void become_active(qk_actor *actor)
     qk__activation *activation = actor->activation;
 
     set_life(actor, QK__LIFE_ACTIVE);
-    /*
-     * A timer of a pre-warm that is firing now finds the actor active, and comes back by way of
-     * control.
-     */
-    if (qk__idle_try_stop(activation))
-        qk__idle_start(activation,
-                       qk__idle_next_ns(activation, qk__actors_now_ns(actor->type->actors)));
+    qk__idle_add(activation);
     qk__timers_first_message(actor);
 }
 
@@ -175,7 +169,7 @@ void qk__life_end(qk_actor *actor)
     set_life(actor, QK__LIFE_DEACTIVATING);
     if (ends_family(ending))
         qk__family_begin_end(actor);
-    qk__idle_stop(activation);
+    qk__idle_remove(activation);
     qk__timers_close(activation);
     qk__prewarm_end(actor, QK__PREWARM_CANCELLED);
     if (type->deactivate != NULL) {

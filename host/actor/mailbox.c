@@ -41,7 +41,7 @@ void qk__mailbox_init(struct qk__mailbox *mailbox, uint32_t capacity, uint32_t o
     atomic_init(&mailbox->reserved, 0);
     atomic_init(&mailbox->popped, 0);
     atomic_init(&mailbox->waiting, 0);
-    atomic_init(&mailbox->is_nudged, false);
+    atomic_init(&mailbox->control, 0);
 }
 
 bool qk__mailbox_reserve(struct qk__mailbox *mailbox)
@@ -125,25 +125,10 @@ void qk__mailbox_wake_senders(struct qk__full_lot *lot, const struct qk__mailbox
     pthread_mutex_unlock(&row->lock);
 }
 
-bool qk__mailbox_nudge(struct qk__mailbox *mailbox)
-{
-    if (atomic_exchange_explicit(&mailbox->is_nudged, true, memory_order_acq_rel))
-        return false;
-    return qk__strand_push_remote(&mailbox->strand, &mailbox->nudge);
-}
-
 struct qk__mpsc_node *qk__mailbox_pop_remote(struct qk__mailbox *mailbox)
 {
     struct qk__mpsc_node *node = qk__mpsc_pop(&mailbox->strand.remote);
 
-    if (node == &mailbox->nudge) {
-        /*
-         * Before the caller looks at the control flags: a flag set later comes with a nudge of its
-         * own.
-         */
-        atomic_exchange_explicit(&mailbox->is_nudged, false, memory_order_acq_rel);
-        return NULL;
-    }
     if (node != NULL)
         atomic_store_explicit(&mailbox->popped,
                               atomic_load_explicit(&mailbox->popped, memory_order_relaxed) + 1,

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mailbox.h - what is queued for one actor: messages in order of arrival, and a nudge that makes
- * the consumer look at control.
+ * mailbox.h - what is queued for one actor: messages in order of arrival.
  *
- * A strand (scheduler/strand.h) with a bound. Control flags are looked at before each message, so
- * control overtakes messages; the nudge only makes an idle actor look.
+ * A strand (scheduler/strand.h) with a bound. Control is no message: its flags (actors.h) are looked
+ * at before each message, and so overtake them all.
  *
  * Bounded by counting. Messages from the owning worker are counted by plain stores, inside its
  * section; for one from elsewhere the sender reserves a place before it pushes. The two counts are
@@ -30,8 +29,7 @@ struct qk__mailbox {
     _Atomic uint32_t     reserved;    /* places ever taken for remote ones; less `popped`: how many */
     _Atomic uint32_t     popped;      /* the consumer's */
     _Atomic uint32_t     waiting;     /* senders in the lot */
-    _Atomic bool         is_nudged;
-    struct qk__mpsc_node nudge;
+    _Atomic uint32_t     control;     /* flags: actors.h */
 };
 
 #define QK__FULL_LOT_ROWS 64u
@@ -84,9 +82,6 @@ bool qk__mailbox_reserve(struct qk__mailbox *mailbox);
 qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *mailbox,
                                  uint64_t deadline_ns);
 
-/* As qk__strand_push_remote(). Thread: any. */
-bool qk__mailbox_nudge(struct qk__mailbox *mailbox);
-
 /* Lets senders that wait go on. */
 void qk__mailbox_wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mailbox);
 
@@ -101,10 +96,7 @@ static inline bool qk__mailbox_is_half_empty(const struct qk__mailbox *mailbox)
 
 struct qk__mpsc_node *qk__mailbox_pop_remote(struct qk__mailbox *mailbox);
 
-/*
- * The next message; NULL when there is none to be had right now. The nudge is seen to inside.
- * Thread: the consumer.
- */
+/* The next message; NULL when there is none to be had right now. Thread: the consumer. */
 static inline struct qk__mpsc_node *qk__mailbox_pop(struct qk__full_lot *lot,
                                                     struct qk__mailbox  *mailbox)
 {
@@ -135,7 +127,7 @@ static inline bool qk__mailbox_try_idle(struct qk__home *home, struct qk__full_l
         return false;
     if (__builtin_expect(home->section.needs_fence, 0))
         qk__mailbox_wake_all(lot, mailbox);
-    return qk__strand_try_idle(home, &mailbox->strand, out_posts);
+    return qk__strand_try_idle(home, &mailbox->strand, &mailbox->control, out_posts);
 }
 
 #endif

@@ -10,17 +10,69 @@
 
 #include "base/memory.h"
 
-struct qk__ticket {
+#include <sched.h>
+
+struct ticket {
     uint64_t announced_ns;
     uint64_t ready_ns;     /* 0: not yet */
     char     trigger[];
 };
 
-static struct qk__ticket *make_ticket(const char *trigger, uint64_t now_ns)
+/*
+ * Of an actor that was pre-warmed at least once; lives as long as the actor. The expiry fires on some
+ * worker while the consumer runs on another: `expiry_is_over` is the last that a firing touches, and
+ * the consumer arms the timer anew only after it has cancelled it or seen that flag.
+ *
+ *     armed ---due---> firing ---put off meanwhile---> armed
+ *       ^                +---posts control---> over ---qk__prewarm_expire()---> armed, or the end
+ */
+struct qk__warmth {
+    qk_actor                *actor;
+    struct ticket *_Atomic   ticket;
+    _Atomic uint64_t         until_ns;
+    uint64_t                 device_bytes;
+    struct qk__timer         expiry;
+    _Atomic bool             expiry_is_over;
+};
+
+static struct qk__warmth *warmth_of(const qk_actor *actor)
+{
+    return atomic_load_explicit(&actor->warmth, memory_order_acquire);
+}
+
+static struct ticket *ticket_of(const qk_actor *actor)
+{
+    const struct qk__warmth *warmth = warmth_of(actor);
+
+    return warmth != NULL ? atomic_load_explicit(&warmth->ticket, memory_order_acquire) : NULL;
+}
+
+static void expiry_fired(struct qk__timer *timer);
+
+static struct qk__warmth *need_warmth(qk_actor *actor)
+{
+    struct qk__warmth *warmth = warmth_of(actor), *nobody = NULL;
+
+    if (warmth != NULL)
+        return warmth;
+    warmth = qk__alloc_zero(sizeof *warmth);
+    if (warmth == NULL)
+        return NULL;
+    warmth->actor = actor;
+    qk__timer_init(&warmth->expiry, expiry_fired);
+    atomic_init(&warmth->expiry_is_over, true);
+    if (atomic_compare_exchange_strong_explicit(&actor->warmth, &nobody, warmth,
+                                                memory_order_acq_rel, memory_order_acquire))
+        return warmth;
+    qk__free(warmth);    /* another was first */
+    return nobody;
+}
+
+static struct ticket *make_ticket(const char *trigger, uint64_t now_ns)
 {
     const char        *text = trigger != NULL ? trigger : "";
     const size_t       bytes = strlen(text) + 1;
-    struct qk__ticket *ticket = qk__alloc(sizeof *ticket + bytes);
+    struct ticket *ticket = qk__alloc(sizeof *ticket + bytes);
 
     if (ticket == NULL)
         return NULL;
@@ -30,12 +82,12 @@ static struct qk__ticket *make_ticket(const char *trigger, uint64_t now_ns)
     return ticket;
 }
 
-static void put_off(qk_actor *actor, uint64_t until_ns)
+static void put_off(struct qk__warmth *warmth, uint64_t until_ns)
 {
-    uint64_t before = atomic_load_explicit(&actor->warm_until_ns, memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(&warmth->until_ns, memory_order_relaxed);
 
     while (before < until_ns &&
-           !atomic_compare_exchange_weak_explicit(&actor->warm_until_ns, &before, until_ns,
+           !atomic_compare_exchange_weak_explicit(&warmth->until_ns, &before, until_ns,
                                                   memory_order_acq_rel, memory_order_relaxed))
         ;
 }
@@ -43,23 +95,25 @@ static void put_off(qk_actor *actor, uint64_t until_ns)
 /* Announces; the actor is held by the caller. */
 static qk_status announce(qk_actor *actor, const struct qk__prewarm *prewarm)
 {
-    struct qk__ticket *nobody = NULL, *ticket;
+    struct qk__warmth *warmth = need_warmth(actor);
+    struct ticket     *nobody = NULL, *ticket;
 
-    if (qk__actor_life(actor) != QK__LIFE_ABSENT ||
-        atomic_load_explicit(&actor->ticket, memory_order_acquire) != NULL) {
-        put_off(actor, prewarm->expires_ns);
+    if (warmth == NULL)
+        return QK_NO_MEMORY;
+    if (qk__actor_life(actor) != QK__LIFE_ABSENT || ticket_of(actor) != NULL) {
+        put_off(warmth, prewarm->expires_ns);
         return QK_ALREADY_EXISTS;
     }
     ticket = make_ticket(prewarm->trigger, qk__actors_now_ns(actor->type->actors));
     if (ticket == NULL)
         return QK_NO_MEMORY;
-    if (!atomic_compare_exchange_strong_explicit(&actor->ticket, &nobody, ticket,
+    if (!atomic_compare_exchange_strong_explicit(&warmth->ticket, &nobody, ticket,
                                                  memory_order_acq_rel, memory_order_relaxed)) {
         qk__free(ticket);
-        put_off(actor, prewarm->expires_ns);
+        put_off(warmth, prewarm->expires_ns);
         return QK_ALREADY_EXISTS;
     }
-    put_off(actor, prewarm->expires_ns);
+    put_off(warmth, prewarm->expires_ns);
     atomic_fetch_add_explicit(&actor->type->prewarm.started, 1, memory_order_relaxed);
     qk__actor_post(actor, QK__CONTROL_PREWARM);
     return QK_OK;
@@ -88,11 +142,64 @@ static void log_failure(const qk_actor *actor, const struct qk_error *error)
             "pre-warm of %s/%s failed: %s", qk_actor_type(actor), actor->key, error->text);
 }
 
+/* ---- Expiry ---- */
+
+static void start_expiry(struct qk__warmth *warmth)
+{
+    atomic_store_explicit(&warmth->expiry_is_over, false, memory_order_relaxed);
+    qk__timer_start(warmth->actor->type->actors->scheduler, &warmth->expiry,
+                    atomic_load_explicit(&warmth->until_ns, memory_order_acquire));
+}
+
+static void expiry_fired(struct qk__timer *timer)
+{
+    struct qk__warmth *warmth = QK__CONTAINER_OF(timer, struct qk__warmth, expiry);
+    qk_actor          *actor = warmth->actor;
+    struct qk__actors *actors = actor->type->actors;
+    const uint64_t     until_ns = atomic_load_explicit(&warmth->until_ns, memory_order_acquire);
+
+    if (qk__actor_life(actor) == QK__LIFE_WARM && qk__actors_now_ns(actors) < until_ns) {
+        qk__timer_start(actors->scheduler, timer, until_ns);
+        return;
+    }
+    qk_actor_retain(actor);
+    atomic_store_explicit(&warmth->expiry_is_over, true, memory_order_release);
+    qk__actor_post(actor, QK__CONTROL_TIMER);
+    qk_actor_release(actor);
+}
+
+static void stop_expiry(struct qk__warmth *warmth)
+{
+    while (!atomic_load_explicit(&warmth->expiry_is_over, memory_order_acquire) &&
+           !qk__timer_cancel(warmth->actor->type->actors->scheduler, &warmth->expiry))
+        sched_yield();
+    atomic_store_explicit(&warmth->expiry_is_over, true, memory_order_relaxed);
+}
+
+void qk__prewarm_expire(qk_actor *actor)
+{
+    struct qk__warmth *warmth = warmth_of(actor);
+
+    if (!atomic_load_explicit(&warmth->expiry_is_over, memory_order_acquire))
+        return;    /* posted for an earlier one */
+    if (qk__mailbox_depth(&actor->mailbox) > 0)
+        return;    /* the message that ends it is there */
+    if (qk__actors_now_ns(actor->type->actors) <
+        atomic_load_explicit(&warmth->until_ns, memory_order_acquire)) {
+        start_expiry(warmth);
+        return;
+    }
+    qk__prewarm_end(actor, QK__PREWARM_EXPIRED);
+    qk__life_leave(actor, 0, QK_ENDING_IDLE);
+}
+
+/* ---- The consumer's part ---- */
+
 void qk__prewarm_control(qk_actor *actor)
 {
     struct qk__actors         *actors = actor->type->actors;
     const struct qk__observer *observer = &actors->observer;
-    struct qk__ticket         *ticket = atomic_load_explicit(&actor->ticket, memory_order_acquire);
+    struct ticket             *ticket = ticket_of(actor);
     struct qk_error            error;
 
     if (ticket == NULL)
@@ -106,12 +213,24 @@ void qk__prewarm_control(qk_actor *actor)
         qk__prewarm_end(actor, QK__PREWARM_CANCELLED);
         return;
     }
-    ticket->ready_ns = actor->activation->ready_ns;
-    qk__idle_start(actor->activation,
-                   atomic_load_explicit(&actor->warm_until_ns, memory_order_acquire));
+    ticket->ready_ns = qk__actors_now_ns(actors);
+    start_expiry(warmth_of(actor));
     if (observer->prewarm_ready != NULL)
         observer->prewarm_ready(observer->arg, qk_actor_type(actor), actor->key,
                                 ticket->ready_ns - ticket->announced_ns);
+}
+
+void qk__prewarm_free(qk_actor *actor)
+{
+    qk__free(atomic_load_explicit(&actor->warmth, memory_order_relaxed));
+}
+
+void qk__activation_set_device_bytes(qk__activation *activation, uint64_t bytes)
+{
+    struct qk__warmth *warmth = warmth_of(activation->actor);
+
+    if (warmth != NULL)
+        warmth->device_bytes = bytes;
 }
 
 /* ---- The books ---- */
@@ -142,20 +261,23 @@ static void enter(qk_actor *actor, enum qk__prewarm_outcome outcome, uint64_t he
 void qk__prewarm_end(qk_actor *actor, enum qk__prewarm_outcome outcome)
 {
     const struct qk__observer *observer = &actor->type->actors->observer;
-    struct qk__ticket         *ticket = atomic_load_explicit(&actor->ticket, memory_order_acquire);
-    const uint64_t device_bytes = actor->activation != NULL ? actor->activation->device_bytes : 0;
-    uint64_t                   held_ns;
+    struct qk__warmth         *warmth = warmth_of(actor);
+    struct ticket             *ticket = ticket_of(actor);
+    uint64_t                   held_ns, device_bytes;
 
     if (ticket == NULL)
         return;
+    stop_expiry(warmth);
+    device_bytes = actor->activation != NULL ? warmth->device_bytes : 0;
     held_ns = ticket->ready_ns > 0 ? qk__actors_now_ns(actor->type->actors) - ticket->ready_ns : 0;
     enter(actor, outcome, held_ns, device_bytes);
     if (observer->prewarm_ended != NULL)
         observer->prewarm_ended(observer->arg, qk_actor_type(actor), actor->key, ticket->trigger,
                                 outcome, held_ns, device_bytes);
     /* Until here the next pre-warm was refused, so its expiry starts from nothing. */
-    atomic_store_explicit(&actor->warm_until_ns, 0, memory_order_release);
-    atomic_store_explicit(&actor->ticket, NULL, memory_order_release);
+    warmth->device_bytes = 0;
+    atomic_store_explicit(&warmth->until_ns, 0, memory_order_release);
+    atomic_store_explicit(&warmth->ticket, NULL, memory_order_release);
     qk__free(ticket);
 }
 

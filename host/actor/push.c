@@ -8,7 +8,7 @@ static void summon(struct qk__home *home, qk_actor *actor)
     struct qk__strand *strand = &actor->mailbox.strand;
 
     if (home != NULL && qk__strand_pull(home, strand, false)) {
-        atomic_store_explicit(&strand->is_posted, false, memory_order_release);
+        qk__strand_unpost(strand);
         qk__actor_hold_for_run(actor);
         qk__strand_requeue(home, strand);
         return;
@@ -47,7 +47,7 @@ void qk__actor_post(qk_actor *actor, uint32_t flags)
     const bool  is_ours =
         worker != NULL && qk__worker_scheduler(worker) == actor->type->actors->scheduler;
 
-    atomic_fetch_or_explicit(&actor->control, flags, memory_order_acq_rel);
-    if (qk__mailbox_nudge(&actor->mailbox))
+    atomic_fetch_or_explicit(&actor->mailbox.control, flags, memory_order_acq_rel);
+    if (qk__strand_want_post(&actor->mailbox.strand))
         summon(is_ours ? qk__worker_home(worker) : NULL, actor);
 }

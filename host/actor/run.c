@@ -37,7 +37,7 @@ static bool go_idle(qk_actor *actor, struct qk__home *home)
     /* Before it is idle, since the next consumer may begin at once. */
     actor->run_refs = 0;
     if (!qk__mailbox_try_idle(home, &actor->type->actors->full_lot, &actor->mailbox, &posts)) {
-        actor->run_refs = refs;
+        actor->run_refs = (uint16_t)refs;
         return false;
     }
     for (refs += posts; refs > 0; refs--)
@@ -69,7 +69,7 @@ void qk__actor_give_up(struct qk__scope *scope, qk_actor *actor)
     struct qk__strand *strand = &actor->mailbox.strand;
 
     atomic_store_explicit(&scope->strand, strand->outer, memory_order_relaxed);
-    if (!qk__life_is_leaving(actor) && go_idle(actor, scope->home))
+    if (go_idle(actor, scope->home))
         return;
     qk__actor_hold_for_run(actor);
     qk__strand_requeue(scope->home, strand);
@@ -94,7 +94,7 @@ void qk__actor_fail_waiting(qk_actor *actor, struct qk__envelope *first,
     while (waiting > 0 && misses < 2) {
         node = qk__mailbox_pop(lot, &actor->mailbox);
         if (node == NULL) {
-            misses++; /* the nudge, or a sender in the middle of its push: that one starts afresh */
+            misses++; /* a sender is in the middle of its push: that one starts afresh */
             continue;
         }
         waiting--;
@@ -106,11 +106,13 @@ void qk__actor_fail_waiting(qk_actor *actor, struct qk__envelope *first,
 static bool run_control(qk_actor *actor)
 {
     const uint32_t flags =
-        atomic_fetch_and_explicit(&actor->control, QK__CONTROL_LEAVING, memory_order_acq_rel);
+        atomic_fetch_and_explicit(&actor->mailbox.control, QK__CONTROL_LEAVING, memory_order_acq_rel);
 
     if (flags & QK__CONTROL_PREWARM)
         qk__prewarm_control(actor);
-    if ((flags & QK__CONTROL_TIMER) && actor->activation != NULL)
+    if ((flags & QK__CONTROL_TIMER) && qk__actor_life(actor) == QK__LIFE_WARM)
+        qk__prewarm_expire(actor);
+    else if ((flags & QK__CONTROL_TIMER) && actor->activation != NULL)
         qk__idle_control(actor);
     if ((flags & QK__CONTROL_SHED) && actor->activation != NULL)
         qk__shed_control(actor);
@@ -130,7 +132,7 @@ static bool is_to_leave(const qk_actor *actor)
 /* What comes before a message, now and then: control, and going. */
 static void run_duties(qk_actor *actor, uint32_t *inout_budget)
 {
-    if (atomic_load_explicit(&actor->control, memory_order_acquire) != QK__CONTROL_LEAVING)
+    if (atomic_load_explicit(&actor->mailbox.control, memory_order_acquire) != QK__CONTROL_LEAVING)
         *inout_budget -= run_control(actor) && *inout_budget > 0;
     if (is_to_leave(actor))
         qk__life_end(actor);
@@ -138,7 +140,7 @@ static void run_duties(qk_actor *actor, uint32_t *inout_budget)
 
 static bool has_duties(const qk_actor *actor)
 {
-    return atomic_load_explicit(&actor->control, memory_order_acquire) != 0;
+    return atomic_load_explicit(&actor->mailbox.control, memory_order_acquire) != 0;
 }
 
 /* NULL: none to be had right now. */
@@ -220,13 +222,7 @@ void qk__actor_run(struct qk__strand *strand, struct qk__scope *scope)
         if (message != NULL) {
             allowance.budget--;
             run_message(scope, actor, message);
-        } else if ((atomic_load_explicit(&actor->control, memory_order_acquire) &
-                    ~(uint32_t)QK__CONTROL_LEAVING) == 0 &&
-                   go_idle(actor, scope->home)) {
-            /*
-             * It may have been the nudge that was taken out, hence the look at control. A flag set
-             * after that look comes with a nudge of its own.
-             */
+        } else if (go_idle(actor, scope->home)) {
             break;
         }
     }

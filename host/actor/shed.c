@@ -43,7 +43,7 @@ static bool is_at_rest(const qk_actor *actor)
 
 static bool is_asked(const qk_actor *actor)
 {
-    return (atomic_load_explicit(&actor->control, memory_order_relaxed) & QK__CONTROL_SHED) != 0;
+    return (atomic_load_explicit(&actor->mailbox.control, memory_order_relaxed) & QK__CONTROL_SHED) != 0;
 }
 
 /* ---- Shedding: a look at how much there is of each age, then those that are old enough ---- */

@@ -331,7 +331,7 @@ static void run_tick(struct qk__timers *timers, struct timer *timer)
  */
 static bool may_tick(const qk_actor *actor)
 {
-    return qk__actor_life(actor) == QK__LIFE_ACTIVE && (atomic_load_explicit(&actor->control, memory_order_relaxed) & QK__CONTROL_LEAVING) == 0 &&
+    return qk__actor_life(actor) == QK__LIFE_ACTIVE && (atomic_load_explicit(&actor->mailbox.control, memory_order_relaxed) & QK__CONTROL_LEAVING) == 0 &&
            !atomic_load_explicit(&actor->type->actors->is_draining, memory_order_relaxed);
 }
 
@@ -347,7 +347,7 @@ bool qk__timers_control(qk_actor *actor)
         return false;
     /* The next one in the next round. The consumer looks at the flag before it goes. */
     if (timers->pending != NULL)
-        atomic_fetch_or_explicit(&actor->control, QK__CONTROL_TICK, memory_order_relaxed);
+        atomic_fetch_or_explicit(&actor->mailbox.control, QK__CONTROL_TICK, memory_order_relaxed);
     run_tick(timers, timer);
     return true;
 }
@@ -355,7 +355,7 @@ bool qk__timers_control(qk_actor *actor)
 void qk__timers_first_message(qk_actor *actor)
 {
     if (timers_of(actor->activation) != NULL)
-        atomic_fetch_or_explicit(&actor->control, QK__CONTROL_TICK, memory_order_relaxed);
+        atomic_fetch_or_explicit(&actor->mailbox.control, QK__CONTROL_TICK, memory_order_relaxed);
 }
 
 uint64_t qk__timers_idle_ticks(const qk__activation *activation)

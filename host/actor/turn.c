@@ -9,6 +9,8 @@
 #include "host/actor/supervise.h"
 #include "host/actor/undelivered.h"
 
+#include "base/memory.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -191,8 +193,6 @@ void qk__turn_run(struct qk__scope *scope, qk_actor *actor, struct qk__envelope 
     turn.request_bytes = envelope->request_bytes;
     if (__builtin_expect(qk__actor_life(actor) != QK__LIFE_ACTIVE || was_cold, 0)) {
         turn.warmth = qk__life_first_message(actor, was_cold, (enum qk__life)envelope->found);
-        if (sent_ns == 0)
-            sent_ns = turn.activation->began_ns;
     } else if (__builtin_expect(sent_ns != 0, 0)) {
         qk__profile_arrived(&turn, envelope);
     }
@@ -348,11 +348,6 @@ qk__activation *qk__turn_activation(const qk_turn *turn)
     return turn->activation;
 }
 
-void **qk__turn_slot(qk_turn *turn, enum qk__slot slot)
-{
-    return &turn->slots[slot];
-}
-
 qk_host *qk__activation_host(const qk__activation *activation)
 {
     return activation->actor->type->actors->host;
@@ -380,10 +375,12 @@ qk_actor *qk__activation_actor(const qk__activation *activation)
 
 void **qk__activation_slot(qk__activation *activation, enum qk__slot slot)
 {
-    return &activation->slots[slot];
+    if (activation->rooms == NULL)
+        activation->rooms = qk__alloc_array(QK__SLOT_COUNT, sizeof(void *));
+    return activation->rooms != NULL ? &activation->rooms[slot] : NULL;
 }
 
-void qk__activation_set_device_bytes(qk__activation *activation, uint64_t bytes)
+void *qk__activation_room(const qk__activation *activation, enum qk__slot slot)
 {
-    activation->device_bytes = bytes;
+    return activation->rooms != NULL ? activation->rooms[slot] : NULL;
 }

@@ -24,6 +24,7 @@ void qk__types_init(struct qk__types *types)
 static void free_type(struct qk__type *type)
 {
     qk__profile_type_fini(type);
+    qk__idle_fini(&type->idle);
     qk__free(type->protect);
     qk__free(type->counts);
     qk__free(type);
@@ -165,6 +166,7 @@ static struct qk__type *make_type(struct qk__actors *actors, const struct qk_typ
         return NULL;
     type->declared = *declared;
     type->actors = actors;
+    qk__idle_init(&type->idle, type);
     type->counts = qk__alloc_array(actors->worker_count, sizeof *type->counts);
     if (declared->protection != NULL)
         type->protect = qk__protect_create(declared->protection);
@@ -180,7 +182,7 @@ static struct qk__type *make_type(struct qk__actors *actors, const struct qk_typ
         type->traits |= QK__TRAIT_AGED;
     if (declared->contract != NULL)
         type->traits |= QK__TRAIT_CONTRACT;
-    type->hash = qk__hash128(declared->name, strlen(declared->name));
+    type->hash = qk__hash64(declared->name, strlen(declared->name));
     type->mailbox_capacity =
         declared->mailbox_capacity > 0 ? declared->mailbox_capacity : MAILBOX_CAPACITY_DEFAULT;
     type->idle_timeout_ns =

@@ -17,9 +17,9 @@ static struct actor_models *models_of(qk__activation *activation)
 {
     void **slot = qk__activation_slot(activation, QK__SLOT_MODEL);
 
-    if (*slot == NULL)
+    if (slot != NULL && *slot == NULL)
         *slot = qk__alloc_zero(sizeof(struct actor_models));
-    return *slot;
+    return slot != NULL ? *slot : NULL;
 }
 
 static enum qk__device_need need_of(const struct qk_type *type)
@@ -130,8 +130,7 @@ qk_status qk__actor_model_finish(qk_turn *turn)
 
 void qk__actor_model_close(qk__activation *activation)
 {
-    void               **slot = qk__activation_slot(activation, QK__SLOT_MODEL);
-    struct actor_models *models = *slot;
+    struct actor_models *models = qk__activation_room(activation, QK__SLOT_MODEL);
 
     if (models == NULL)
         return;
@@ -144,14 +143,14 @@ void qk__actor_model_close(qk__activation *activation)
         qk__free(model);
     }
     qk__free(models);
-    *slot = NULL;
+    *qk__activation_slot(activation, QK__SLOT_MODEL) = NULL;
 }
 
 /* ---- For handlers ---- */
 
 static qk_model *find(qk__activation *activation, const char *name)
 {
-    const struct actor_models *models = *qk__activation_slot(activation, QK__SLOT_MODEL);
+    const struct actor_models *models = qk__activation_room(activation, QK__SLOT_MODEL);
     qk_model                  *model = models != NULL ? models->first : NULL;
 
     while (model != NULL && strcmp(model->named->name, name) != 0)

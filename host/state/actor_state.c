@@ -31,7 +31,7 @@ struct states {
 
 static struct states *states_of(const qk_turn *turn)
 {
-    return *qk__activation_slot(qk__turn_activation(turn), QK__SLOT_STATE);
+    return qk__activation_room(qk__turn_activation(turn), QK__SLOT_STATE);
 }
 
 static struct qk__state_id id_of(const qk__activation        *activation,
@@ -91,14 +91,16 @@ qk_status qk__actor_state_load(qk_turn *turn)
     const size_t           count = qk__activation_type(activation)->state_count;
     struct qk__state_read *reads;
     struct states         *states;
+    void                 **slot;
     qk_status              status;
 
     if (count == 0)
         return QK_OK;
-    states = qk__alloc_zero(sizeof *states + count * sizeof states->states[0]);
+    slot = qk__activation_slot(activation, QK__SLOT_STATE);
+    states = slot != NULL ? qk__alloc_zero(sizeof *states + count * sizeof states->states[0]) : NULL;
     if (states == NULL)
         return no_memory(turn);
-    *qk__activation_slot(activation, QK__SLOT_STATE) = states;
+    *slot = states;
     reads = qk__alloc_array(count, sizeof *reads);
     if (reads == NULL)
         return no_memory(turn);
@@ -109,10 +111,12 @@ qk_status qk__actor_state_load(qk_turn *turn)
 
 void qk__actor_state_close(qk__activation *activation)
 {
-    void **slot = qk__activation_slot(activation, QK__SLOT_STATE);
+    struct states *states = qk__activation_room(activation, QK__SLOT_STATE);
 
-    qk__free(*slot);
-    *slot = NULL;
+    if (states == NULL)
+        return;
+    qk__free(states);
+    *qk__activation_slot(activation, QK__SLOT_STATE) = NULL;
 }
 
 /* The state of that name, NULL when the type declares none. */

@@ -289,6 +289,9 @@ static qk_status subscribe(qk_turn *turn, struct subscription *subscription, uin
     void          **slot = qk__activation_slot(activation, QK__SLOT_STREAM);
     qk_status       status;
 
+    if (slot == NULL)
+        return qk_fail(turn, QK_NO_MEMORY, "no memory for a subscription to stream %s/%s",
+                       subscription->stream_namespace, subscription->key);
     status = qk__stream_table_add(
         qk__host_streams(qk_turn_host(turn))->table, subscription->stream_namespace,
         subscription->key, (struct qk__subscriber){qk__activation_actor(activation), method});
@@ -322,9 +325,12 @@ qk_status qk_subscribe(qk_turn *turn, const char *stream_namespace, const char *
 /* The link that points to the subscription, NULL when there is none. */
 static struct subscription **find(qk_turn *turn, const char *stream_namespace, const char *key)
 {
-    void                **slot = qk__activation_slot(qk__turn_activation(turn), QK__SLOT_STREAM);
-    struct subscription **link = (struct subscription **)slot;
+    qk__activation       *activation = qk__turn_activation(turn);
+    struct subscription **link;
 
+    if (qk__activation_room(activation, QK__SLOT_STREAM) == NULL)
+        return NULL;
+    link = (struct subscription **)qk__activation_slot(activation, QK__SLOT_STREAM);
     while (*link != NULL && (strcmp((*link)->stream_namespace, stream_namespace) != 0 ||
                              strcmp((*link)->key, key) != 0))
         link = &(*link)->next;
@@ -355,11 +361,12 @@ qk_status qk_unsubscribe(qk_turn *turn, const char *stream_namespace, const char
 
 void qk__actor_stream_close(qk__activation *activation)
 {
-    void               **slot = qk__activation_slot(activation, QK__SLOT_STREAM);
-    struct subscription *subscription = *slot;
+    struct subscription *subscription = qk__activation_room(activation, QK__SLOT_STREAM);
     qk_host             *host = qk__activation_host(activation);
 
-    *slot = NULL;
+    if (subscription == NULL)
+        return;
+    *qk__activation_slot(activation, QK__SLOT_STREAM) = NULL;
     while (subscription != NULL) {
         struct subscription *next = subscription->next;
         const qk_status      status =
