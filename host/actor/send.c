@@ -168,6 +168,14 @@ static uint64_t patience_ns(const qk_turn *turn)
     return qk__time_after_ns(qk__actors_now_ns(turn->actors), turn->actors->call_timeout_ns);
 }
 
+/* Lets the others of this worker go first, now and then. */
+static inline void breathe(qk_turn *turn)
+{
+    if (__builtin_expect(++turn->tells % TELLS_IN_A_ROW == 0, 0) &&
+        qk__run_queue_count(&turn->scope->home->queue) > 0)
+        qk__worker_yield();
+}
+
 static qk_status tell_slowly(qk_turn *turn, const struct qk__message *message)
 {
     qk_status status = qk__message_check(turn->actors, message, true, &turn->error);
@@ -175,11 +183,13 @@ static qk_status tell_slowly(qk_turn *turn, const struct qk__message *message)
     if (status != QK_OK)
         return status;
     /* The clock is read only for a mailbox that is full, or nearly so. */
-    return tell(turn, turn->actors, message,
-                qk__mailbox_depth(&message->to->mailbox) + 1 < message->to->mailbox.capacity
-                    ? QK__TIME_NEVER - 1
-                    : patience_ns(turn),
-                &turn->error);
+    status = tell(turn, turn->actors, message,
+                  qk__mailbox_depth(&message->to->mailbox) + 1 < message->to->mailbox.capacity
+                      ? QK__TIME_NEVER - 1
+                      : patience_ns(turn),
+                  &turn->error);
+    breathe(turn);
+    return status;
 }
 
 /*
@@ -235,14 +245,6 @@ static inline struct qk__envelope *make_small_tell(struct qk__actors *actors, ui
     return envelope;
 }
 
-/* Lets the others of this worker go first, now and then. */
-static inline void breathe(qk_turn *turn, const struct qk__home *home)
-{
-    if (__builtin_expect(++turn->tells % TELLS_IN_A_ROW == 0, 0) &&
-        qk__run_queue_count(&home->queue) > 0)
-        qk__worker_yield();
-}
-
 /*
  * A full mailbox whose owner is about to be run by this worker has room after that; to go behind it
  * in the queue is cheaper than to wait.
@@ -271,7 +273,7 @@ qk_status qk_tell(qk_turn *turn, qk_actor *to, uint32_t method, const void *requ
         return tell_slowly(turn, &message);
     pushed = qk__actor_push_local(home, to, &envelope->node, false);
     if (__builtin_expect(pushed == QK__PUSHED, 1)) {
-        breathe(turn, home);
+        breathe(turn);
         return QK_OK;
     }
     if (pushed == QK__PUSHED_NOT_OURS &&
