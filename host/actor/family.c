@@ -2,8 +2,8 @@
 /*
  * family.c - see family.h.
  *
- * (1) `kin` of an actor is set once, and freed with the identity. All else in it is read and written
- *     under the lock.
+ * (1) `kin` of an actor is set once, and freed with the identity. What is in it is read and written
+ *     under the lock, but for `restart`, which is the consumer's.
  * (2) A child is linked exactly while it has a parent; each of the two identities is held once for
  *     that. Releasing an identity may free it, with its kin, so that is done outside the lock.
  * (3) Who stops its children is in no turn, so nobody adopts or releases meanwhile: a child that it
@@ -115,11 +115,38 @@ static void link_child(struct qk__kin *parent, struct qk__kin *child)
     qk_actor_retain(child->actor);
 }
 
+static void end_pause(struct qk__pause *pause)
+{
+    if (pause->is_signalled)
+        return;
+    pause->is_signalled = true;
+    qk__wait_signal(&pause->over);
+}
+
+/* The next younger one that waits for older ones of its group looks again. */
+static void wake_younger(struct qk__kin *kin)
+{
+    struct qk__list *children;
+
+    if (kin->parent == NULL || kin->pause == NULL)
+        return;
+    children = &kin_of(kin->parent)->children;
+    for (struct qk__list *it = kin->link.next; it != children; it = it->next) {
+        struct qk__pause *pause = kin_at(it)->pause;
+
+        if (pause != NULL && pause->awaits_older && pause->group == kin->pause->group) {
+            end_pause(pause);
+            return;
+        }
+    }
+}
+
 /* The caller releases child and parent afterwards, outside the lock. */
 static qk_actor *unlink_child(struct qk__kin *child)
 {
     qk_actor *parent = child->parent;
 
+    wake_younger(child);
     qk__list_remove(&child->link);
     child->parent = NULL;
     set_budget(child, NULL, QK__MAX_RESTARTS_DEFAULT);
@@ -265,15 +292,6 @@ qk_actor *qk_turn_parent(qk_turn *turn)
 /* ---- Orders ---- */
 
 /* Locked. */
-static void end_pause(struct qk__pause *pause)
-{
-    if (pause->is_signalled)
-        return;
-    pause->is_signalled = true;
-    qk__wait_signal(&pause->over);
-}
-
-/* Locked. */
 static void give(struct qk__kin *kin, const struct qk__order *order)
 {
     if (order->kind > kin->order.kind)
@@ -408,18 +426,6 @@ static bool has_older_in_pause(const struct qk__kin *kin)
     return false;
 }
 
-/* Locked. Those that wait for an older one look again. */
-static void wake_group(struct qk__families *families, uint32_t group)
-{
-    QK__LIST_FOR_EACH(it, &families->pauses)
-    {
-        struct qk__pause *pause = QK__CONTAINER_OF(it, struct qk__pause, link);
-
-        if (pause->group == group && pause->awaits_older)
-            end_pause(pause);
-    }
-}
-
 /*
  * Locked, and again when it returns. Signals are given under the lock to those that are in the list,
  * so behind it nobody signals a wait that its time has ended.
@@ -456,8 +462,8 @@ void qk__family_pause(qk_actor *actor, const struct qk__order *restart)
                wait_until(families, &pause, due_ns) == QK_OK)
             ;
         qk__list_remove(&pause.link);
+        wake_younger(kin);
         kin->pause = NULL;
-        wake_group(families, pause.group);
     }
     unlock(families);
 }

@@ -56,6 +56,7 @@ struct qk__kin {
     struct qk__budget budget;   /* as a child; of a root, by the defaults */
     uint64_t          few_times[QK__MAX_RESTARTS_DEFAULT];
     struct qk__order  order;
+    struct qk__order  restart; /* the consumer's: under way */
     struct qk__wait  *awaited; /* signalled when it has ended: its parent waits for it */
     struct qk__pause *pause;
     bool              stops_children; /* it waits for them, or will when its hook has run */

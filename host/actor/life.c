@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* life.c - activation as turn zero, and deactivation; the states are drawn in actors.h. */
 #include "host/actor/actors.h"
+#include "host/actor/supervise.h"
 
 #include "base/memory.h"
 
@@ -186,7 +187,9 @@ void qk__life_end(qk_actor *actor)
     actor->run_refs++;    /* what was the activation's */
     atomic_fetch_sub_explicit(&actor->type->active, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&actor->type->deactivations, 1, memory_order_relaxed);
-    if (ends_family(ending) && ending != QK_ENDING_RESTART)
+    if (ending == QK_ENDING_RESTART)
+        qk__supervise_ended(actor);
+    else if (ends_family(ending))
         qk__family_leave(actor);
 }
 

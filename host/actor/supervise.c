@@ -285,20 +285,21 @@ static void begin_anew(qk_actor *actor, struct qk__order order)
 
 static void restart(qk_actor *actor, const struct qk__order *order)
 {
-    const bool was_active = actor->activation != NULL;
-
-    if (was_active && qk__life_is_leaving(actor)) {
-        qk__life_end(actor); /* it was to end anyway; what is queued activates it afresh */
-        return;
-    }
-    if (was_active) {
-        qk__life_leave(actor, 0, QK_ENDING_RESTART);
-        qk__life_end(actor);
-    } else {
+    if (actor->activation == NULL) {
         qk__family_stop_children(actor);
+        if (order->activates)
+            begin_anew(actor, *order);
+    } else if (qk__life_is_leaving(actor)) {
+        qk__life_leave(actor, 0, QK_ENDING_NONE); /* it was to end anyway: now */
+    } else {
+        atomic_load_explicit(&actor->kin, memory_order_relaxed)->restart = *order;
+        qk__life_leave(actor, 0, QK_ENDING_RESTART);
     }
-    if (was_active || order->activates)
-        begin_anew(actor, *order);
+}
+
+void qk__supervise_ended(qk_actor *actor)
+{
+    begin_anew(actor, atomic_load_explicit(&actor->kin, memory_order_relaxed)->restart);
 }
 
 void qk__supervise_control(qk_actor *actor)

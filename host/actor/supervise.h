@@ -37,4 +37,7 @@ void qk__supervise_not_activated(qk_actor *actor, const struct qk_error *error);
 /* For QK__CONTROL_FAMILY. Thread: the consumer. May wait: for children to end, for a backoff. */
 void qk__supervise_control(qk_actor *actor);
 
+/* An activation has ended for QK_ENDING_RESTART: begins it anew. Thread: the consumer. Waits. */
+void qk__supervise_ended(qk_actor *actor);
+
 #endif

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define S QK__NS_PER_S
 
@@ -35,6 +36,8 @@ static struct {
     int         handled[64];
     uint32_t    handled_count;
     struct memory memory; /* of who handled last */
+    uint32_t    activated;
+    int         last_number, out_of_order; /* of those whose keys are numbers */
     char        decided_of[256]; /* what the callback was asked */
     enum qk_directive says;
 } seen;
@@ -67,6 +70,11 @@ static qk_status activated(qk_turn *turn, void *self)
         return qk_fail(turn, seen.fails_with, "%s would not", key);
     }
     note("+", type, key, "");
+    seen.activated++;
+    if (key[0] >= '0' && key[0] <= '9') {
+        seen.out_of_order += atoi(key) != seen.last_number + 1;
+        seen.last_number = atoi(key);
+    }
     if (seen.adopts != NULL && strcmp(type, "mid") == 0) {
         assert_int_equal(qk_actor_get(qk_turn_host(turn), "leaf", seen.adopts, &leaf), QK_OK);
         assert_int_equal(qk_child_adopt(turn, leaf), QK_OK);
@@ -793,6 +801,32 @@ static void siblings_are_not_charged_for_a_restart_on_anothers_behalf(void **sta
     end_family(&family);
 }
 
+static void a_family_of_a_thousand_restarts_oldest_first(void **state)
+{
+    static const uint32_t many = 1000;
+    struct family         family = make_family((struct qk_supervision){.strategy = QK_ALL_FOR_ONE});
+    char                  key[16];
+    (void)state;
+
+    for (uint32_t i = 0; i < many; i++) {
+        qk_actor *child;
+
+        snprintf(key, sizeof key, "%u", (unsigned)i);
+        child = fixture_actor(family.host, "leaf", key);
+        must(family.host, family.parent, adopt, child);
+        must(family.host, child, nothing, NULL);
+        qk_actor_release(child);
+    }
+    seen.activated = 0;
+    seen.last_number = -1;
+    seen.out_of_order = 0;
+    crash_of(family.host, family.c);
+    after(family.host, S);
+    assert_int_equal(seen.activated, 3 + many);
+    assert_int_equal(seen.out_of_order, 0);
+    end_family(&family);
+}
+
 static void who_sleeps_is_not_restarted_on_anothers_behalf(void **state)
 {
     struct family family = make_family((struct qk_supervision){.strategy = QK_ALL_FOR_ONE});
@@ -1133,6 +1167,7 @@ int main(void)
         cmocka_unit_test(the_backoff_has_a_limit),
         cmocka_unit_test(a_child_can_be_stopped_rather_than_escalated_when_it_fails_too_often),
         cmocka_unit_test(siblings_are_not_charged_for_a_restart_on_anothers_behalf),
+        cmocka_unit_test(a_family_of_a_thousand_restarts_oldest_first),
         cmocka_unit_test(who_sleeps_is_not_restarted_on_anothers_behalf),
         cmocka_unit_test(a_child_that_is_stopped_during_its_backoff_is_not_restarted),
         cmocka_unit_test(a_parent_that_ends_does_not_wait_for_the_backoff_of_a_child),
