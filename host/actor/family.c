@@ -192,7 +192,7 @@ static qk_status adopt(qk_turn *turn, struct qk__kin *parent, struct qk__kin *ch
 
 qk_status qk_child_adopt(qk_turn *turn, qk_actor *actor)
 {
-    const uint32_t       capacity =
+    const uint32_t capacity =
         qk__supervision_of(turn->actor->type->declared.supervision).max_restarts;
     struct qk__families *families;
     struct qk__kin      *parent, *child;
@@ -427,8 +427,8 @@ static bool has_older_in_pause(const struct qk__kin *kin)
 }
 
 /*
- * Locked, and again when it returns. Signals are given under the lock to those that are in the list,
- * so behind it nobody signals a wait that its time has ended.
+ * Locked, and again when it returns. Signals are given under the lock to those that are in the
+ * list, so behind it nobody signals a wait that its time has ended.
  */
 static qk_status wait_until(struct qk__families *families, struct qk__pause *pause,
                             uint64_t due_ns)
@@ -499,8 +499,8 @@ static void give_up_child(struct qk__families *families, struct qk__kin *child)
 
 /*
  * Locked, and again when it returns. The signal is given under the lock, so the wait may lie here
- * although it has a deadline. And it has one, since a child may be waiting for a reply of its parent,
- * or a worker without memory for a stack have to wait where it is.
+ * although it has a deadline. And it has one, since a child may be waiting for a reply of its
+ * parent, or a worker without memory for a stack have to wait where it is.
  */
 static void stop_child(struct qk__families *families, struct qk__kin *child)
 {

@@ -4,8 +4,8 @@
 
 #include "host/actor/actors.h"
 
-#define SLACK   8u /* goes down to the limit less one part in so many, so that it is not at once back */
-#define STEPS   16u /* of ages, in each power of two */
+#define SLACK 8u  /* goes down to the limit less one part in so many */
+#define STEPS 16u /* of ages, in each power of two */
 #define BUCKETS ((32u - 4u + 1u) * STEPS)
 
 static uint64_t size_of(const qk_actor *actor)
@@ -43,7 +43,8 @@ static bool is_at_rest(const qk_actor *actor)
 
 static bool is_asked(const qk_actor *actor)
 {
-    return (atomic_load_explicit(&actor->mailbox.control, memory_order_relaxed) & QK__CONTROL_SHED) != 0;
+    return (atomic_load_explicit(&actor->mailbox.control, memory_order_relaxed) &
+            QK__CONTROL_SHED) != 0;
 }
 
 /* ---- Shedding: a look at how much there is of each age, then those that are old enough ---- */
@@ -52,7 +53,7 @@ struct search {
     uint64_t bytes[BUCKETS];
     uint64_t to_ask; /* bytes that are still to be asked for */
     uint64_t asked;
-    uint32_t from;   /* buckets above it go whole; of it only what is needed */
+    uint32_t from; /* buckets above it go whole; of it only what is needed */
 };
 
 static void weigh(void *arg, qk_actor *actor)

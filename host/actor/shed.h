@@ -2,8 +2,8 @@
 /*
  * shed.h - a host that holds too much memory lets actors go that nobody has used for longest.
  *
- * What is counted is the activations: self, and what the host keeps beside it. The limit is soft: an
- * actor that is called is activated, and others go for it, as if they had been idle.
+ * What is counted is the activations: self, and what the host keeps beside it. The limit is soft:
+ * an actor that is called is activated, and others go for it, as if they had been idle.
  *
  * Only an activation takes memory, so time is counted in activations: a turn notes the one during
  * which it ran, and the age of an actor is the number of those since. So a host that activates

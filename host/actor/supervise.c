@@ -9,9 +9,9 @@
 #include <string.h>
 
 #define MAX_RESTARTS 1000u
-#define WINDOW_NS    (60 * QK__NS_PER_S)
-#define BACKOFF_NS   QK__NS_PER_S
-#define BACKOFF_MAX  (30 * QK__NS_PER_S)
+#define WINDOW_NS (60 * QK__NS_PER_S)
+#define BACKOFF_NS QK__NS_PER_S
+#define BACKOFF_MAX_NS (30 * QK__NS_PER_S)
 
 /* ---- What a failure is ---- */
 
@@ -58,7 +58,7 @@ struct qk_supervision qk__supervision_of(const struct qk_supervision *declared)
     if (whole.backoff_ns == 0)
         whole.backoff_ns = BACKOFF_NS;
     if (whole.backoff_max_ns == 0)
-        whole.backoff_max_ns = BACKOFF_MAX;
+        whole.backoff_max_ns = BACKOFF_MAX_NS;
     if (!(whole.backoff_multiplier > 0))
         whole.backoff_multiplier = 2;
     return whole;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * supervise.h - what becomes of an actor that failed: asked of its parent's type, carried out by its
- * own consumer.
+ * supervise.h - what becomes of an actor that failed: asked of its parent's type, carried out by
+ * its own consumer.
  *
  *   a turn or an activation fails --> qk__supervise_failed() / not_activated(): who decides what?
  *                                          |order (family.h), posted as QK__CONTROL_FAMILY

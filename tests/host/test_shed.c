@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_shed.c - claims about a host with a memory limit: who goes when it holds too much. Stepped by
- * hand; once with workers and threads.
+ * test_shed.c - claims about a host with a memory limit: who goes when it holds too much. Stepped
+ * by hand; once with workers and threads.
  */
 #include "host_fixture.h"
 
@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #define SELF_BYTES 10000u
-#define OF_ONE     (sizeof(qk__activation) + SELF_BYTES)
+#define OF_ONE (sizeof(qk__activation) + SELF_BYTES)
 
 static char ended[1024]; /* keys */
 

@@ -23,22 +23,22 @@ struct order {
 
 /* Of each actor. */
 struct memory {
-    uint32_t saved;      /* messages handled, as a named state */
-    uint32_t handled;    /* by this activation */
+    uint32_t saved;   /* messages handled, as a named state */
+    uint32_t handled; /* by this activation */
 };
 
 static struct {
-    char        log[1024];
-    const char *fails_to_activate; /* a key */
-    qk_status   fails_with;
-    uint32_t    failures_left;
-    const char *adopts; /* what "mid" adopts when it is activated: a key of "leaf" */
-    int         handled[64];
-    uint32_t    handled_count;
-    struct memory memory; /* of who handled last */
-    uint32_t    activated;
-    int         last_number, out_of_order; /* of those whose keys are numbers */
-    char        decided_of[256]; /* what the callback was asked */
+    char              log[1024];
+    const char       *fails_to_activate; /* a key */
+    qk_status         fails_with;
+    uint32_t          failures_left;
+    const char       *adopts; /* what "mid" adopts when it is activated: a key of "leaf" */
+    int               handled[64];
+    uint32_t          handled_count;
+    struct memory     memory; /* of who handled last */
+    uint32_t          activated;
+    int               last_number, out_of_order; /* of those whose keys are numbers */
+    char              decided_of[256];           /* what the callback was asked */
     enum qk_directive says;
 } seen;
 
@@ -51,10 +51,10 @@ static void note(const char *what, const char *type, const char *key, const char
     snprintf(seen.log + length, sizeof seen.log - length, "%s%s/%s%s ", what, type, key, why);
 }
 
-#define assert_seen(expected)                                                                      \
-    do {                                                                                           \
-        assert_string_equal(seen.log, (expected));                                                 \
-        seen.log[0] = '\0';                                                                        \
+#define assert_seen(expected)                      \
+    do {                                           \
+        assert_string_equal(seen.log, (expected)); \
+        seen.log[0] = '\0';                        \
     } while (0)
 
 static qk_status activated(qk_turn *turn, void *self)
@@ -85,7 +85,7 @@ static qk_status activated(qk_turn *turn, void *self)
 
 static void deactivated(qk_turn *turn, void *self)
 {
-    static const char *const why[] = {":none",      ":idle",    ":memory", ":shutdown",
+    static const char *const why[] = {":none", ":idle", ":memory", ":shutdown",
                                       ":on_demand", ":stopped", ":restart"};
     (void)self;
     note("-", qk_actor_type(qk_turn_actor(turn)), qk_turn_key(turn),
@@ -134,9 +134,20 @@ static qk_status nothing(qk_turn *turn, qk_actor *arg)
     return QK_OK;
 }
 
-static qk_status adopt(qk_turn *turn, qk_actor *arg) { return qk_child_adopt(turn, arg); }
-static qk_status release(qk_turn *turn, qk_actor *arg) { return qk_child_release(turn, arg); }
-static qk_status stop(qk_turn *turn, qk_actor *arg) { return qk_child_stop(turn, arg); }
+static qk_status adopt(qk_turn *turn, qk_actor *arg)
+{
+    return qk_child_adopt(turn, arg);
+}
+
+static qk_status release(qk_turn *turn, qk_actor *arg)
+{
+    return qk_child_release(turn, arg);
+}
+
+static qk_status stop(qk_turn *turn, qk_actor *arg)
+{
+    return qk_child_stop(turn, arg);
+}
 
 static qk_status end(qk_turn *turn, qk_actor *arg)
 {
@@ -196,19 +207,19 @@ static const struct qk_named_state states[] = {
 
 static struct qk_supervision top_policy, mid_policy;
 
-#define TYPE(symbol, its_name, policy)                                                             \
-    static const struct qk_type symbol = {                                                         \
-        .size = sizeof symbol,                                                                     \
-        .name = its_name,                                                                          \
-        .self_bytes = sizeof(struct memory),                                                       \
-        .activate = activated,                                                                     \
-        .deactivate = deactivated,                                                                 \
-        .methods = methods,                                                                        \
-        .method_count = 2,                                                                         \
-        .states = states,                                                                          \
-        .state_count = 1,                                                                          \
-        .supervision = policy,                                                                     \
-        .idle_timeout_ns = 1000 * S,                                                               \
+#define TYPE(symbol, its_name, policy)       \
+    static const struct qk_type symbol = {   \
+        .size = sizeof symbol,               \
+        .name = its_name,                    \
+        .self_bytes = sizeof(struct memory), \
+        .activate = activated,               \
+        .deactivate = deactivated,           \
+        .methods = methods,                  \
+        .method_count = 2,                   \
+        .states = states,                    \
+        .state_count = 1,                    \
+        .supervision = policy,               \
+        .idle_timeout_ns = 1000 * S,         \
     }
 TYPE(top, "top", &top_policy);
 TYPE(mid, "mid", &mid_policy);
@@ -260,7 +271,10 @@ static void crash_of(qk_host *host, qk_actor *actor)
     fixture_run(host);
 }
 
-static void after(qk_host *host, uint64_t ns) { fixture_advance(host, &clock_by_hand, ns); }
+static void after(qk_host *host, uint64_t ns)
+{
+    fixture_advance(host, &clock_by_hand, ns);
+}
 
 /* A "mid" with three leaves a, b, c, all active; the log is empty. */
 struct family {
@@ -516,7 +530,7 @@ static void a_parent_goes_on_without_a_child_whose_turn_does_not_end(void **stat
 
 static const char *outcome(enum qk_directive says, enum qk_strategy strategy)
 {
-    static char result[sizeof seen.log];
+    static char   result[sizeof seen.log];
     struct family family;
 
     family = make_family((struct qk_supervision){.strategy = strategy, .decide = decide});
@@ -916,9 +930,9 @@ static void a_child_whose_activation_fails_is_tried_again(void **state)
 
 static void what_waits_for_a_restart_that_is_given_up_fails(void **state)
 {
-    struct family                family = make_family((struct qk_supervision){0});
-    const int                    one = 1;
-    struct qk__message_books     books;
+    struct family            family = make_family((struct qk_supervision){0});
+    const int                one = 1;
+    struct qk__message_books books;
     (void)state;
 
     seen.fails_to_activate = "a";
@@ -959,7 +973,7 @@ static void an_activation_that_misses_its_deadline_is_no_failure(void **state)
 
 static void an_escalation_goes_up_until_somebody_settles_it(void **state)
 {
-    qk_host *host = begin((struct qk_supervision){.decide = decide}, (struct qk_supervision){0});
+    qk_host  *host = begin((struct qk_supervision){.decide = decide}, (struct qk_supervision){0});
     qk_actor *root = fixture_actor(host, "top", "t"), *middle = fixture_actor(host, "mid", "m");
     qk_actor *child = fixture_actor(host, "leaf", "x");
     (void)state;
@@ -983,7 +997,7 @@ static void an_escalation_goes_up_until_somebody_settles_it(void **state)
     fixture_finish(host);
 }
 
-static void an_escalation_to_a_parent_that_sleeps_stops_its_children_and_lets_it_sleep(void **state)
+static void an_escalation_to_a_parent_that_sleeps_only_stops_its_children(void **state)
 {
     struct family family = make_family((struct qk_supervision){.decide = decide});
     (void)state;
@@ -1026,7 +1040,7 @@ static void a_root_is_restarted_three_times_and_then_stopped(void **state)
 
 /* ---- With workers that race ---- */
 
-#define HEIRS  24
+#define HEIRS 24
 #define ROUNDS 40
 
 /* Adopts whom it is told to, or stops or releases it when it has done so before. */
@@ -1078,12 +1092,12 @@ static enum qk_directive decide_any(void *arg, const struct qk_child_failure *fa
 
 static void families_in_trouble_lose_no_message_and_end_with_the_host(void **state)
 {
-    struct qk_type           quiet = leaf, quiet_mid = mid, quiet_top = top;
-    const struct qk_type    *types[] = {&quiet, &quiet_mid, &quiet_top};
+    struct qk_type            quiet = leaf, quiet_mid = mid, quiet_top = top;
+    const struct qk_type     *types[] = {&quiet, &quiet_mid, &quiet_top};
     const struct qk_host_opts opts = fixture_opts(3);
-    struct qk__message_books books;
-    pthread_t                threads[3];
-    qk_host                 *host;
+    struct qk__message_books  books;
+    pthread_t                 threads[3];
+    qk_host                  *host;
     (void)state;
 
     memset(&seen, 0, sizeof seen);
@@ -1176,7 +1190,7 @@ int main(void)
         cmocka_unit_test(what_waits_for_a_restart_that_is_given_up_fails),
         cmocka_unit_test(an_activation_that_misses_its_deadline_is_no_failure),
         cmocka_unit_test(an_escalation_goes_up_until_somebody_settles_it),
-        cmocka_unit_test(an_escalation_to_a_parent_that_sleeps_stops_its_children_and_lets_it_sleep),
+        cmocka_unit_test(an_escalation_to_a_parent_that_sleeps_only_stops_its_children),
         cmocka_unit_test(a_root_is_restarted_three_times_and_then_stopped),
         cmocka_unit_test(families_in_trouble_lose_no_message_and_end_with_the_host),
         cmocka_unit_test(a_declaration_that_makes_no_sense_is_refused),

@@ -39,7 +39,7 @@ static qk_status end(qk_turn *turn, void *self, const void *request, void *reply
 }
 
 static const struct qk_method      methods[] = {{"obey", obey, sizeof(struct order), 0},
-                                                {"count_children", count_children, 0, sizeof(size_t)},
+                                                {"count", count_children, 0, sizeof(size_t)},
                                                 {"end", end, 0, 0}};
 static const struct qk_supervision supervision = {.size = sizeof supervision, .max_restarts = 5};
 static const struct qk_type        member = {.size = sizeof member,
@@ -78,9 +78,10 @@ static void a_family_is_made_restarted_and_ended_with_one_allocation_less(void *
     (void)state;
 
     do {
-        qk_host  *host = fixture_manual(&clock_by_hand, &member);
-        qk_actor *parent = fixture_actor(host, "member", "p");
-        qk_actor *a = fixture_actor(host, "member", "a"), *b = fixture_actor(host, "member", "b");
+        qk_host              *host = fixture_manual(&clock_by_hand, &member);
+        qk_actor             *parent = fixture_actor(host, "member", "p");
+        qk_actor             *a = fixture_actor(host, "member", "a");
+        qk_actor             *b = fixture_actor(host, "member", "b");
         struct qk__type_stats stats;
         size_t                children = 42;
         qk_status             status;

@@ -94,8 +94,8 @@ QK_API qk_status qk_child_release(qk_turn *turn, qk_actor *child);
 QK_API qk_status qk_child_stop(qk_turn *turn, qk_actor *child);
 
 /*
- * The children, oldest first, each retained for the caller: up to `capacity`; returns how many there
- * are in all.
+ * The children, oldest first, each retained for the caller: up to `capacity`; returns how many
+ * there are in all.
  */
 QK_API size_t qk_child_list(qk_turn *turn, qk_actor **out_children, size_t capacity);
 
