@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * family.h - who is whose child, in the order of adoption; and the orders that a family gives.
+ * family.h - who is whose child, in the order of adoption, and what ends with whom.
  *
  * An actor that is a parent or a child has a kin, for as long as its identity lives; others have
  * none, and pay one pointer. A child's identity is held by its parent's kin, and the parent's by
  * the child's, so a family is there however long all of it sleeps.
  *
- * An order is carried out by the consumer of who gets it, before its next message. Everything here
- * lies under one lock of the host: families change and fail seldom, and nothing under it waits.
+ * Read on in kin.h (the tree), orders.h (what its members are told to do), supervise.h (why).
  */
 #ifndef QUARK_HOST_ACTOR_FAMILY_H
 #define QUARK_HOST_ACTOR_FAMILY_H
@@ -80,30 +79,10 @@ void qk__kin_free(struct qk__kin *kin);
 /* The parent, retained; NULL: none. Thread: any. */
 qk_actor *qk__family_parent(const qk_actor *actor);
 
-/*
- * Gives an order to `child`, and the same to those of its siblings that the strategy says: a STOP
- * to them is a DRAIN. Nothing happens when it is no child of `parent` any more. Thread: any.
- */
-void qk__family_order(qk_actor *parent, qk_actor *child, enum qk_strategy strategy,
-                      const struct qk__order *order);
-
-/* The same to one that has no parent. */
-void qk__family_order_root(qk_actor *actor, const struct qk__order *order);
-
-/*
- * Takes a restart from the actor's budget, as that of a child of `parent` (NULL: a root); false: it
- * is used up.
- */
-bool     qk__family_take_restart(qk_actor *parent, qk_actor *actor, uint64_t window_ns,
-                                 uint32_t *out_nth);
-uint32_t qk__family_restarts(const qk_actor *actor, uint64_t window_ns);
-
 /* Whether `actor` is below `parent`, which ends and waits for its children. Thread: any. */
 bool qk__family_is_awaited(const qk_actor *parent, const qk_actor *actor);
 
 /* ---- The consumer ---- */
-
-struct qk__order qk__family_take_order(qk_actor *actor);
 
 /* From here on calls from below are refused, as the actor is about to wait for who makes them. */
 void qk__family_begin_end(qk_actor *actor);
@@ -116,11 +95,5 @@ void qk__family_stop_children(qk_actor *actor);
 
 /* It is nobody's child any more; a parent that waits for its end goes on. */
 void qk__family_leave(qk_actor *actor);
-
-/*
- * Waits for the time of a restart, and until older siblings that wait for the same restart have
- * gone on; at most until a STOP or a DRAIN is ordered, or the host drains.
- */
-void qk__family_pause(qk_actor *actor, const struct qk__order *restart);
 
 #endif

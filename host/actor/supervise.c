@@ -3,6 +3,7 @@
 #include "host/actor/supervise.h"
 
 #include "host/actor/backoff.h"
+#include "host/actor/orders.h"
 
 #include "base/memory.h"
 
