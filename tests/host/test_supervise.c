@@ -530,7 +530,30 @@ static qk_status adopt_or_not(qk_turn *turn, qk_actor *arg)
     return QK_OK;
 }
 
-static qk_status (*const deeds[])(qk_turn *, qk_actor *) = {nothing, crash, end, crash};
+#define PATIENCE (5 * QK__NS_PER_MS) /* for calls up and down, of which some wait for each other */
+
+static qk_status ask_parent(qk_turn *turn, qk_actor *arg)
+{
+    const struct order order = {nothing, NULL};
+    qk_actor          *parent = qk_turn_parent(turn);
+    (void)arg;
+
+    if (parent != NULL)
+        (void)qk_call(turn, parent, 0, &order, NULL, PATIENCE);
+    qk_actor_release(parent);
+    return QK_OK;
+}
+
+static qk_status ask_child(qk_turn *turn, qk_actor *child)
+{
+    const struct order order = {crash, NULL};
+
+    (void)qk_call(turn, child, 0, &order, NULL, PATIENCE);
+    return QK_OK;
+}
+
+static qk_status (*const deeds[])(qk_turn *, qk_actor *) = {nothing, crash, ask_parent, end,
+                                                            ask_parent};
 
 static void *trouble(void *arg)
 {
@@ -544,11 +567,11 @@ static void *trouble(void *arg)
     for (uint32_t i = 0; i < HEIRS * ROUNDS; i++) {
         snprintf(key, sizeof key, "%u", (unsigned)(i * 7 % HEIRS));
         heir = fixture_actor(host, "quiet", key);
-        order = (struct order){adopt_or_not, heir};
+        order = (struct order){i % 3 > 0 ? adopt_or_not : ask_child, heir};
         (void)qk_client_call(host, parents[i % 2], 0, &order, NULL, 0, NULL);
-        order = (struct order){deeds[i % 4], NULL};
+        order = (struct order){deeds[i % 5], NULL};
         (void)qk_client_tell(host, heir, 0, &order, sizeof order);
-        if (i % 97 == 0) {
+        if (i % 37 == 0) {
             order = (struct order){end, NULL};
             (void)qk_client_tell(host, parents[i % 2], 0, &order, sizeof order);
         }
