@@ -155,7 +155,8 @@ static inline struct qk__envelope *next_message(struct qk__full_lot *lot, qk_act
     return node != NULL ? envelope_of(node) : NULL;
 }
 
-static void run_message(struct qk__scope *scope, qk_actor *actor, struct qk__envelope *envelope)
+static __attribute__((noinline)) void run_first_or_last(struct qk__scope *scope, qk_actor *actor,
+                                                        struct qk__envelope *envelope)
 {
     const bool      was_cold = actor->activation == NULL;
     const bool      was_leaving = qk__life_is_leaving(actor);
@@ -169,6 +170,15 @@ static void run_message(struct qk__scope *scope, qk_actor *actor, struct qk__env
     qk__turn_run(scope, actor, envelope, was_cold);
     if (was_leaving && actor->activation->left_to_do > 0)
         actor->activation->left_to_do--;
+}
+
+static inline void run_message(struct qk__scope *scope, qk_actor *actor,
+                               struct qk__envelope *envelope)
+{
+    if (__builtin_expect(actor->activation != NULL && !has_duties(actor), 1))
+        qk__turn_run(scope, actor, envelope, false);
+    else
+        run_first_or_last(scope, actor, envelope);
 }
 
 /*

@@ -18,6 +18,7 @@ foreach(kind STATIC SHARED)
     set_target_properties(quark_${suffix} PROPERTIES
         OUTPUT_NAME quark VERSION ${PROJECT_VERSION} SOVERSION 0 LINKER_LANGUAGE C)
     quark_take_folders(quark_${suffix})
+    quark_whole_link(quark_${suffix})
 endforeach()
 
 # What a module or an application compiles against: the public headers of every folder.
@@ -32,6 +33,7 @@ function(quark_program name)
     add_executable(${name} ${ARGN})
     set_target_properties(${name} PROPERTIES ENABLE_EXPORTS ON)
     quark_take_folders(${name})
+    quark_whole_link(${name})
     foreach(folder ${folders})
         target_include_directories(${name} PRIVATE $<TARGET_PROPERTY:${folder},INTERFACE_INCLUDE_DIRECTORIES>)
     endforeach()
