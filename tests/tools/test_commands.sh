@@ -13,7 +13,7 @@ expect 2
 says err '^usage: quark COMMAND'
 
 for command in serve devices topology 'model check' 'model verify' 'model run' bench 'dlq list' 'dlq show' \
-    'dlq delete' 'dlq replay' 'contract check'; do
+    'dlq delete' 'dlq replay' 'contract check' 'contract proto'; do
     # shellcheck disable=SC2086  # two words are meant
     expect 0 $command --help
     says out "^usage: quark $command"

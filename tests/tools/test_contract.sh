@@ -180,5 +180,5 @@ PATH=/nowhere "$quark" contract check old.proto new.proto >out 2>err
 [ $? = 3 ] || wrong 'without protoc: another exit code'
 says err "protoc can't be run; it comes with the package protobuf-compiler$"
 expect 0 contract --help
-refuses 2 'contract nonsense: there is check' contract nonsense
+refuses 2 'contract nonsense: there are check and proto' contract nonsense
 finish

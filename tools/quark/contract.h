@@ -92,5 +92,6 @@ qk_status contract_compare(const struct contract_set *old, const struct contract
 void      findings_fini(struct findings *findings);
 
 int contract_check(int argc, char **argv);
+int contract_proto(int argc, char **argv);
 
 #endif
