@@ -23,6 +23,8 @@
 
 #include "devices/device.h"
 
+#include <stdatomic.h>
+
 typedef struct qk__model qk__model;
 typedef struct qk__residence qk__residence;
 
@@ -120,6 +122,10 @@ struct qk__inference {
         uint64_t started_ns, ended_ns;
     } times;
     void *residence_state, *backend_state;    /* theirs while the inference is under way */
+    /* Set by anyone, any time before done: nobody waits for it. One that has not begun then is not
+     * computed, and its status is QK_CANCELLED, where the back end can tell: OpenCL's queues have
+     * theirs already. */
+    _Atomic bool is_unwanted;
 };
 
 /*

@@ -13,13 +13,14 @@ struct qk__lane_job {
     void (*done)(void *arg, qk_status status);
     void           *done_arg;
     bool            is_heap;    /* freed when done; else it is its waiter's */
-    struct qk__work work;       /* manual mode */
+    struct qk__work work;       /* manual mode: which can't be taken out of its queue, */
+    bool            is_withdrawn;    /* so it is told not to run */
 };
 
 static void run_job(struct qk__lane_job *job)
 {
     qk__scheduler   *scheduler = job->scheduler;
-    const qk_status  status = job->fn(job->arg);
+    const qk_status  status = job->is_withdrawn ? QK_CANCELLED : job->fn(job->arg);
     const bool       is_heap = job->is_heap;
 
     /* `done` may end the life of a job that is its waiter's. */
@@ -133,7 +134,44 @@ static void call_done(void *arg, qk_status status)
     qk__wait_signal(&call->wait);
 }
 
-qk_status qk__lane_call(qk__scheduler *scheduler, qk_status (*fn)(void *arg), void *arg)
+/* True: it will not run, and nobody knows of it any more. */
+static bool take_out(struct qk__lanes *lanes, struct qk__lane_job *job)
+{
+    struct qk__lane_job *before = NULL, *it;
+
+    pthread_mutex_lock(&lanes->lock);
+    for (it = lanes->first; it != NULL && it != job; it = it->next)
+        before = it;
+    if (it != NULL) {
+        if (before != NULL)
+            before->next = job->next;
+        else
+            lanes->first = job->next;
+        if (lanes->last == job)
+            lanes->last = before;
+        lanes->queued--;
+        atomic_fetch_sub_explicit(&lanes->outstanding, 1, memory_order_seq_cst);
+    }
+    pthread_mutex_unlock(&lanes->lock);
+    return it != NULL;
+}
+
+/* Its waiter waits no longer. One that has begun is waited for all the same: it uses its stack. */
+static bool withdraw(struct qk__lane_job *job, struct qk__wait *wait)
+{
+    if (!job->scheduler->is_manual && take_out(&job->scheduler->lanes, job)) {
+        qk__scheduler_may_be_quiet(job->scheduler);
+        return true;
+    }
+    /* Work of a stepped scheduler is run by the thread that runs this. */
+    job->is_withdrawn = job->scheduler->is_manual;
+    qk__wait_renew(wait);
+    (void)qk__wait_until(wait, QK__TIME_NEVER);
+    return false;
+}
+
+qk_status qk__lane_call_until(qk__scheduler *scheduler, qk_status (*fn)(void *arg), void *arg,
+                              uint64_t deadline_ns)
 {
     struct call         call = {.status = QK_UNKNOWN};
     struct qk__lane_job job = {
@@ -144,9 +182,15 @@ qk_status qk__lane_call(qk__scheduler *scheduler, qk_status (*fn)(void *arg), vo
     status = start_job(&job);
     if (status != QK_OK)
         return status;
-    (void)qk__wait_until(
-        &call.wait, QK__TIME_NEVER); /* only the signal ends it: job and call lie on this stack */
+    status = qk__wait_until(&call.wait, deadline_ns);
+    if (status != QK_OK && (withdraw(&job, &call.wait) || job.is_withdrawn))
+        return status;
     return call.status;
+}
+
+qk_status qk__lane_call(qk__scheduler *scheduler, qk_status (*fn)(void *arg), void *arg)
+{
+    return qk__lane_call_until(scheduler, fn, arg, QK__TIME_NEVER);
 }
 
 void qk__lanes_init(struct qk__lanes *lanes, uint32_t limit)

@@ -161,11 +161,15 @@ void qk__worker_yield(void);
 /*
  * Runs `fn` on a lane. submit: returns at once, `done` may be NULL and is called on the lane's
  * thread afterwards. call: waits (puts the coroutine aside) until it ran, and gives its result.
- * QK_NO_MEMORY, QK_UNAVAILABLE (stopping).
+ * call_until: the same, but while it has not begun, the deadline or a cancellation of the caller's
+ * scope takes it back, and it is never run: QK_DEADLINE_EXCEEDED, QK_CANCELLED. QK_NO_MEMORY,
+ * QK_UNAVAILABLE (stopping).
  */
 qk_status qk__lane_submit(qk__scheduler *scheduler, qk_status (*fn)(void *arg), void *arg,
                           void (*done)(void *arg, qk_status status));
 qk_status qk__lane_call(qk__scheduler *scheduler, qk_status (*fn)(void *arg), void *arg);
+qk_status qk__lane_call_until(qk__scheduler *scheduler, qk_status (*fn)(void *arg), void *arg,
+                              uint64_t deadline_ns);
 
 /*
  * A timer of the scheduler's wheel, embedded in its owner. Fires on a worker, at or after its time,

@@ -5,7 +5,7 @@
  *     wait->word:   NOTHING ---wait_until---> sleeper ---signal---> SIGNALLED
  *                      |                         +---deadline or cancellation won---> ABANDONED
  *                      |                                          SIGNALLED <---signal---+
- *                      +---signal---> SIGNALLED
+ *                      +---signal---> SIGNALLED                     NOTHING <----renew-----+
  *     cancel->word: NOTHING <---wait_until---> sleeper ---cancel---> CANCELLED, for good
  *
  * A sleeper lies on the waiter's stack. Up to three wakers know of it: who signals, the timer, who
@@ -121,6 +121,11 @@ static bool replace(_Atomic uintptr_t *word, uintptr_t expected, uintptr_t with)
 {
     return atomic_compare_exchange_strong_explicit(word, &expected, with, memory_order_acq_rel,
                                                    memory_order_acquire);
+}
+
+void qk__wait_renew(struct qk__wait *wait)
+{
+    (void)replace(&wait->word, ABANDONED, NOTHING);
 }
 
 /* Waits for the last instructions of a waker that lost. */

@@ -35,6 +35,12 @@ void qk__wait_init(struct qk__wait *wait);
 qk_status qk__wait_until(struct qk__wait *wait, uint64_t deadline_ns);
 
 /*
+ * After a wait that a deadline or a cancellation ended: it may be waited for again. A signal that has
+ * come meanwhile is kept. Thread: the waiter's.
+ */
+void qk__wait_renew(struct qk__wait *wait);
+
+/*
  * Wakes the waiter, now or when it comes. Thread: any, driver callbacks included. Never blocks.
  * Once.
  */

@@ -4,9 +4,11 @@
  *
  * An asynchronous call ends by its reply or by its deadline's timer; the first to claim it calls
  * `done`, and alone touches the caller's reply. The timer holds a reference of its own, since it
- * may be firing when the reply comes.
+ * may be firing when the reply comes. Who gives the call up arms that timer anew, to fire at once.
  */
 #include "host/actor/client.h"
+
+#include "quark/call.h"
 
 #include "base/memory.h"
 #include "host/actor/contract.h"
@@ -147,19 +149,21 @@ void qk__async_complete(struct qk__envelope *envelope)
     async->done(async->arg, status, &error);
 }
 
-static void deadline_fired(struct qk__timer *timer)
+static void timer_fired(struct qk__timer *timer)
 {
     struct qk__async    *async = QK__CONTAINER_OF(timer, struct qk__async, timer);
     struct qk__envelope *envelope = async->envelope;
+    const qk_status      status =
+        qk__cancel_is_set(&envelope->cancel) ? QK_CANCELLED : QK_DEADLINE_EXCEEDED;
     struct qk_error      error;
 
     if (claim(async)) {
         qk__cancel_now(&envelope->cancel);
-        qk_error_set(&error, QK_DEADLINE_EXCEEDED, "call of %s/%s.%s: %s",
-                     qk_actor_type(envelope->to), envelope->to->key,
+        qk_error_set(&error, status, "call of %s/%s.%s: %s", qk_actor_type(envelope->to),
+                     envelope->to->key,
                      envelope->to->type->declared.methods[envelope->method].name,
-                     qk_status_text(QK_DEADLINE_EXCEEDED));
-        async->done(async->arg, QK_DEADLINE_EXCEEDED, &error);
+                     qk_status_text(status));
+        async->done(async->arg, status, &error);
     }
     qk__envelope_release(envelope);
 }
@@ -175,7 +179,7 @@ qk_status qk__client_start(struct qk__envelope *envelope, void *reply, uint64_t 
     qk__profile_sent_outside(envelope);
     qk__envelope_retain(envelope);    /* the timer's */
     qk__envelope_retain(envelope);    /* this function's, until it has seen how sending went */
-    qk__timer_init(&async->timer, deadline_fired);
+    qk__timer_init(&async->timer, timer_fired);
     qk__timer_start(envelope->actors->scheduler, &async->timer, envelope->deadline_ns);
     status = qk__send(NULL, envelope, 0, false, error);
     if (status != QK_OK) {
@@ -189,15 +193,58 @@ qk_status qk__client_start(struct qk__envelope *envelope, void *reply, uint64_t 
     return status;
 }
 
-qk_status qk_client_call_async(qk_host *host, qk_actor *to, uint32_t method, const void *request,
-                               void *reply, uint64_t timeout_ns, qk_client_done_fn done, void *arg)
+qk_status qk_client_begin(qk_host *host, qk_actor *to, uint32_t method, const void *request,
+                          void *reply, uint64_t timeout_ns, qk_client_done_fn done, void *arg,
+                          qk_pending **out_pending, struct qk_error *error)
 {
     struct qk__envelope *envelope;
     qk_status            status;
 
     if (done == NULL)
-        return QK_INVALID_ARGUMENT;
-    status = prepare(host, QK__ASYNC, to, method, request, reply, &envelope, NULL);
-    return status == QK_OK ? qk__client_start(envelope, reply, timeout_ns, done, arg, NULL)
-                           : status;
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "nobody to tell the outcome of the call");
+    status = prepare(host, QK__ASYNC, to, method, request, reply, &envelope, error);
+    if (status != QK_OK)
+        return status;
+    if (out_pending != NULL)
+        qk__envelope_retain(envelope);
+    status = qk__client_start(envelope, reply, timeout_ns, done, arg, error);
+    if (out_pending == NULL)
+        return status;
+    if (status == QK_OK)
+        *out_pending = (qk_pending *)envelope;
+    else
+        qk__envelope_release(envelope);
+    return status;
+}
+
+qk_status qk_client_call_async(qk_host *host, qk_actor *to, uint32_t method, const void *request,
+                               void *reply, uint64_t timeout_ns, qk_client_done_fn done, void *arg)
+{
+    return qk_client_begin(host, to, method, request, reply, timeout_ns, done, arg, NULL, NULL);
+}
+
+/* A pending call is its envelope, with a reference. */
+static struct qk__envelope *envelope_of(qk_pending *pending)
+{
+    return (struct qk__envelope *)pending;
+}
+
+void qk_pending_cancel(qk_pending *pending)
+{
+    struct qk__envelope *envelope = envelope_of(pending);
+    struct qk__async    *async = qk__envelope_async(envelope);
+    qk__scheduler       *scheduler = envelope->actors->scheduler;
+
+    qk__cancel_now(&envelope->cancel);
+    /*
+     * Else it fires now, or the call has ended. A reply that comes between the two finds no timer to
+     * stop, and takes it for one that fires: then that gives back its reference.
+     */
+    if (qk__timer_cancel(scheduler, &async->timer))
+        qk__timer_start(scheduler, &async->timer, 0);
+}
+
+void qk_pending_release(qk_pending *pending)
+{
+    qk__envelope_release(envelope_of(pending));
 }

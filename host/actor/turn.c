@@ -110,6 +110,17 @@ run_method(qk_turn *turn, uint32_t number, const void *request, void *reply)
                : run_handler(turn, method, request, reply);
 }
 
+static bool is_given_up(const struct qk__envelope *envelope)
+{
+    return envelope->kind != QK__TELL && qk__cancel_is_set(&envelope->cancel);
+}
+
+/* Its caller's timer may not have told yet: a worker that was busy until now fires it later. */
+static bool is_late(const struct qk__envelope *envelope)
+{
+    return envelope->kind != QK__TELL && envelope->deadline_ns <= qk__actors_now_ns(envelope->actors);
+}
+
 /*
  * A caller that has given up wants no answer, and a host that cuts off gives none. Such a message is
  * not run.
@@ -117,24 +128,27 @@ run_method(qk_turn *turn, uint32_t number, const void *request, void *reply)
 static bool is_wanted(const qk_actor *actor, const struct qk__envelope *envelope)
 {
     return !atomic_load_explicit(&actor->type->actors->is_cut_off, memory_order_relaxed) &&
-           (envelope->kind == QK__TELL || !qk__cancel_is_set(&envelope->cancel));
+           (envelope->kind == QK__TELL || (!is_given_up(envelope) && !is_late(envelope)));
 }
 
 static void refuse(const struct qk__scope *scope, qk_actor *actor, struct qk__envelope *envelope)
 {
-    enum qk_dead_reason reason;
+    enum qk_dead_reason reason = QK_DEAD_EXPIRED;
     struct qk_error     error;
 
-    if (envelope->kind != QK__TELL && qk__cancel_is_set(&envelope->cancel)) {
-        qk__count_one(&qk__type_counts_here(actor->type, scope)->expired);
-        reason = QK_DEAD_EXPIRED;
+    if (is_given_up(envelope)) {
         qk_error_set(&error, QK_CANCELLED, "%s/%s: the caller gave up before its turn came",
+                     qk_actor_type(actor), actor->key);
+    } else if (is_late(envelope)) {
+        qk_error_set(&error, QK_DEADLINE_EXCEEDED, "%s/%s: the deadline passed before its turn came",
                      qk_actor_type(actor), actor->key);
     } else {
         reason = QK_DEAD_STOPPED;
         qk_error_set(&error, QK_UNAVAILABLE, "%s/%s: the host stops", qk_actor_type(actor),
                      actor->key);
     }
+    if (reason == QK_DEAD_EXPIRED)
+        qk__count_one(&qk__type_counts_here(actor->type, scope)->expired);
     qk__undelivered(envelope, reason, &error);
 }
 
@@ -331,9 +345,32 @@ qk_status qk_sleep(qk_turn *turn, uint64_t duration_ns)
                    turn->actor->key, qk_status_text(status));
 }
 
+struct blocking {
+    qk_status (*fn)(void *arg);
+    void *arg;
+    bool  has_begun;
+};
+
+static qk_status run_blocking(void *arg)
+{
+    struct blocking *blocking = arg;
+
+    blocking->has_begun = true;
+    return blocking->fn(blocking->arg);
+}
+
 qk_status qk_blocking(qk_turn *turn, qk_status (*fn)(void *arg), void *arg)
 {
-    return qk__lane_call(turn->actors->scheduler, fn, arg);
+    struct blocking blocking = {fn, arg, false};
+    const uint64_t  deadline_ns = turn->deadline_ns < QK__TIME_NEVER ? turn->deadline_ns
+                                                                     : QK__TIME_NEVER - 1;
+    const qk_status status =
+        qk__lane_call_until(turn->actors->scheduler, run_blocking, &blocking, deadline_ns);
+
+    if (blocking.has_begun)
+        return status;
+    return qk_fail(turn, status, "%s/%s: %s before its blocking work had begun",
+                   qk_actor_type(turn->actor), turn->actor->key, qk_status_text(status));
 }
 
 void qk_deactivate(qk_turn *turn)

@@ -3,7 +3,8 @@
  * infer.c - an inference of a turn, on the actor's device or, when that fails, on the CPU.
  *
  *     turn: copy inputs --> submit --> wait --completion--> outputs are the caller's
- *                             |          '--deadline--> the turn leaves; completion frees it
+ *                             |          '--deadline--> the turn leaves; what has not begun is not
+ *                             |                         computed, and completion frees the request
  *                             '--a new shape: from a lane, because planning it may block
  */
 #include "host/model/actor_model.h"
@@ -73,7 +74,9 @@ static qk_status infer_on_lane(void *arg)
 
     /* It may be complete, and submitted elsewhere, before its shapes are remembered. */
     qk__request_retain(request);
-    status = plan_and_infer(request);
+    status = atomic_load_explicit(&request->inference.is_unwanted, memory_order_relaxed)
+                 ? QK_CANCELLED
+                 : plan_and_infer(request);
     if (status == QK_OK)
         qk__models_remember_shapes(model, request->shapes);
     else
@@ -143,9 +146,11 @@ static qk_status attempt(qk_turn *turn, const qk_model *model, struct qk__reques
         return describe_loss(model, error);
     submit(request, model->loaded);
     status = qk__wait_until(&request->done, qk_turn_deadline_ns(turn));
-    if (status != QK_OK)
+    if (status != QK_OK) {
+        atomic_store_explicit(&request->inference.is_unwanted, true, memory_order_relaxed);
         return qk_error_set(error, status, "model %s on %s: %s", model->named->name, device,
                             qk_status_text(status));
+    }
     status = request->status;
     if (status != QK_OK)
         qk_error_set(error, status, "model %s on %s: %s", model->named->name, device,

@@ -189,6 +189,7 @@ void qk__request_reset(struct qk__request *request)
     request->inference.times = (struct qk__inference_times){0};
     request->inference.residence_state = NULL;
     request->inference.backend_state = NULL;
+    atomic_init(&request->inference.is_unwanted, false);
     request->status = QK_OK;
     qk__wait_init(&request->done);
 }

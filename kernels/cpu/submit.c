@@ -32,6 +32,7 @@ struct run {
     struct qk__inference *inference;
     void (*done)(struct qk__inference *inference, qk_status status);
     qk__event *computed, *ended;
+    bool       is_dropped;    /* it was unwanted before it began */
 };
 
 /* ---- memory of inputs and outputs ---- */
@@ -273,6 +274,10 @@ static qk_status compute(void *arg)
     const struct qk__clock *clock = qk__clock_system();
     qk_status               st;
 
+    /* No failure: what is queued behind a failed event fails too, the next run among it. */
+    run->is_dropped = atomic_load_explicit(&inference->is_unwanted, memory_order_relaxed);
+    if (run->is_dropped)
+        return QK_OK;
     inference->times.started_ns = qk__clock_now_ns(clock);
     qk__cpu_use_threads(run->exec->state);
     if (has_pictures(inference)) {
@@ -323,6 +328,8 @@ static void run_ended(void *arg, qk_status status)
     struct qk__inference *inference = run->inference;
     void (*done)(struct qk__inference *, qk_status) = run->done;
 
+    if (status == QK_OK && run->is_dropped)
+        status = QK_CANCELLED;
     if (status != QK_OK) {
         drop_outputs(inference);
         if (inference->error.text[0] == '\0')

@@ -788,6 +788,28 @@ static void a_turn_that_leaves_at_its_deadline_leaves_nothing_dangling(void **st
     finish(fixture);
 }
 
+/* What the device has not begun when its turn leaves is not computed when the device goes on. */
+static void an_inference_that_nobody_waits_for_is_not_begun(void **state)
+{
+    struct fixture         *fixture = start(ONE_GPU);
+    const struct question   asked = question("tiny", 1);
+    struct qk__model_status status;
+    struct answer           answer;
+
+    (void)state;
+    expect_answer(fixture, "prefers", "a", 1);
+    inject(fixture, "sim:gpu:0", "held");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(
+            ask_actor(fixture, "prefers", "a", &asked, &answer, 20 * QK__NS_PER_MS, NULL),
+            QK_DEADLINE_EXCEEDED);
+    inject(fixture, "sim:gpu:0", "restored");
+    expect_answer(fixture, "prefers", "a", 1);    /* behind them in the device's queues */
+    assert_true(find_status(fixture, "tiny", "sim:gpu:0", &status));
+    assert_int_equal(status.inferences, 2);
+    finish(fixture);
+}
+
 /* ---- Memory ---- */
 
 #define LARGE (1u << 16) /* a width: 1 MiB of weights, more where a back end packs them with padding */
@@ -1017,6 +1039,7 @@ int main(void)
         cmocka_unit_test(a_required_load_that_gets_no_memory_is_a_typed_error),
         cmocka_unit_test(a_device_that_is_lost_under_load_costs_no_answer),
         cmocka_unit_test(a_turn_that_leaves_at_its_deadline_leaves_nothing_dangling),
+        cmocka_unit_test(an_inference_that_nobody_waits_for_is_not_begun),
         cmocka_unit_test(what_nobody_uses_makes_room_for_what_is_wanted),
         cmocka_unit_test(what_is_in_use_stays_and_the_next_one_gets_the_cpu),
         cmocka_unit_test(what_nobody_uses_leaves_after_the_keep_time),

@@ -199,7 +199,8 @@ QK_API qk_status qk_sleep(qk_turn *turn, uint64_t duration_ns);
 
 /*
  * Runs blocking work on a lane and waits for it: files, libraries that block. Never call such
- * things in a handler itself.
+ * things in a handler itself. What has begun is waited for to its end; work that has not begun at the
+ * deadline, or when the turn is cancelled, never will: QK_DEADLINE_EXCEEDED, QK_CANCELLED.
  */
 QK_API qk_status qk_blocking(qk_turn *turn, qk_status (*fn)(void *arg), void *arg);
 

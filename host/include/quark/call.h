@@ -43,4 +43,25 @@ QK_API qk_status qk_call_until(qk_turn *turn, enum qk_until until, struct qk_cal
 QK_API qk_status qk_call_all(qk_turn *turn, struct qk_call_item *calls, size_t count,
                              uint64_t timeout_ns);
 
+/* ---- From threads ---- */
+
+typedef struct qk_pending qk_pending;    /* a call under way, or ended; counted */
+
+/*
+ * As qk_client_call_async(), with a sentence for what is refused, and a handle by which the call can
+ * be given up; the caller's to be released before the host is destroyed. NULL: none is wanted.
+ * Thread: any. Never blocks.
+ */
+QK_API qk_status qk_client_begin(qk_host *host, qk_actor *to, uint32_t method, const void *request,
+                                 void *reply, uint64_t timeout_ns, qk_client_done_fn done,
+                                 void *arg, qk_pending **out_pending, struct qk_error *error);
+
+/*
+ * Gives the call up: `done` comes with QK_CANCELLED, on a worker, unless the call ends before that.
+ * One that is queued is dropped; a turn under way is cancelled, and so is what it waits for: its own
+ * calls, sleeping, inferences. More than once is fine. Thread: any. Never blocks.
+ */
+QK_API void qk_pending_cancel(qk_pending *pending);
+QK_API void qk_pending_release(qk_pending *pending);    /* NULL is fine */
+
 #endif
