@@ -258,12 +258,14 @@ static qk_status hold_lane(void *arg)
 
 static qk_status hold(qk_turn *turn, void *self, const void *request, void *reply)
 {
+    const qk_status status = qk_blocking(turn, hold_lane, &blocks_run);
+
     (void)self;
     (void)request;
     (void)reply;
-    if (qk_blocking(turn, hold_lane, &blocks_run) != QK_OK)
+    if (status != QK_OK)
         atomic_fetch_add(&holds_refused, 1);
-    return QK_OK;
+    return status;
 }
 
 static const struct qk_method holder_methods[] = {{"hold", hold, 0, 0}};
