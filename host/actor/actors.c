@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* actors.c - the actor room as a whole: made, stopped, destroyed. */
 #include "host/actor/actors.h"
+#include "host/actor/filter.h"
 #include "host/actor/protect.h"
 
 #include "base/memory.h"
@@ -19,8 +20,9 @@ qk_status qk__actors_create(qk_host *host, struct qk__actors **out_actors)
     actors->idle_timeout_ns = opts->idle_timeout_ns;
     actors->shed.limit_bytes = opts->memory_limit_bytes;
     actors->worker_count = qk__scheduler_worker_count(actors->scheduler);
+    actors->filters = qk__alloc_zero(sizeof *actors->filters);
     actors->retries = qk__alloc_zero(sizeof *actors->retries);
-    if (actors->retries == NULL ||
+    if (actors->filters == NULL || actors->retries == NULL ||
         qk__envelopes_init(&actors->envelopes, actors->worker_count) != QK_OK)
         goto free_actors;
     if (qk__profile_init(&actors->profile, !opts->no_profile, actors->worker_count) != QK_OK)
@@ -32,6 +34,8 @@ qk_status qk__actors_create(qk_host *host, struct qk__actors **out_actors)
     qk__full_lot_init(&actors->full_lot);
     qk__families_init(&actors->families);
     qk__retries_init(actors->retries, actors->clock->wall_ns(actors->clock));
+    qk__request_ids_init(&actors->filters->ids, actors->clock->wall_ns(actors->clock));
+    actors->filters->is_on = opts->carry_context;
     *out_actors = actors;
     return QK_OK;
 
@@ -41,6 +45,7 @@ fini_envelopes:
     qk__envelopes_fini(&actors->envelopes);
 free_actors:
     qk__free(actors->retries);
+    qk__free(actors->filters);
     qk__free(actors);
     return QK_NO_MEMORY;
 }
@@ -58,6 +63,7 @@ void qk__actors_destroy(struct qk__actors *actors)
     qk__families_fini(&actors->families);
     qk__retries_fini(actors->retries);
     qk__free(actors->retries);
+    qk__free(actors->filters);
     qk__free(actors);
 }
 

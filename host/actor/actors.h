@@ -48,7 +48,7 @@ enum {
     QK__TRAIT_PROTECTED = 1u << 2,    /* breaker, rate limit, retries */
     QK__TRAIT_POOLED = 1u << 3,       /* stateless workers */
     QK__TRAIT_REENTRANT = 1u << 4,
-    QK__TRAIT_FILTERED = 1u << 5,     /* the host has call filters */
+    QK__TRAIT_FILTERED = 1u << 5,     /* the host has filters, or carries contexts: filter.h */
     QK__TRAIT_CONTRACT = 1u << 6,     /* its messages are protobuf structs with pointers */
     QK__TRAIT_AGED = 1u << 12,        /* the host has a memory limit: its turns note when */
 };
@@ -237,6 +237,7 @@ struct qk_turn {
     uint32_t             tells;          /* sent in this turn: see qk_tell() */
     enum qk_warmth       warmth;
     struct qk__sample   *sample;         /* profile.h; NULL: it is none */
+    const qk_context    *context;        /* of what it sends: filter.h; held */
     struct qk_error      error;
 };
 
@@ -268,6 +269,7 @@ static inline void qk__turn_init(qk_turn *turn, qk_actor *actor, struct qk__scop
     turn->tells = 0;
     turn->warmth = QK_WAS_ACTIVE;
     turn->sample = NULL;
+    turn->context = NULL;
     turn->error.status = QK_OK;
     turn->error.text[0] = '\0';
 }
@@ -400,6 +402,7 @@ struct qk__actors {
     qk_host                *host;
     qk__scheduler          *scheduler;
     const struct qk__clock *clock;
+    struct qk__filters     *filters;
     uint64_t                call_timeout_ns, idle_timeout_ns;
     uint32_t                worker_count;
     bool                    is_manual;

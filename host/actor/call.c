@@ -14,6 +14,7 @@
 #include "host/actor/call.h"
 #include "host/actor/chain.h"
 #include "host/actor/contract.h"
+#include "host/actor/filter.h"
 #include "host/actor/undelivered.h"
 
 #include "base/memory.h"
@@ -36,6 +37,8 @@ struct qk__envelope *qk__call_envelope(qk_turn *turn, const struct qk__message *
                 message->to->key);
         return NULL;
     }
+    if (message->to->type->traits & QK__TRAIT_FILTERED)
+        qk__envelope_set_context(envelope, turn->context);
     envelope->deadline_ns = deadline_ns;
     atomic_store_explicit(&envelope->refs, 2, memory_order_relaxed);    /* ours, the mailbox's */
     return envelope;
@@ -206,18 +209,48 @@ struct qk__message qk__call_message(qk_actor *to, uint32_t method, const void *r
                                 is_known ? to->type->declared.methods[method].request_bytes : 0};
 }
 
+static inline qk_status call(qk_turn *turn, const struct qk__message *message, void *reply,
+                             uint64_t timeout_ns)
+{
+    qk_status status;
+
+    if (call_in_place(turn, message, reply, timeout_ns, &status))
+        return status;
+    status = qk__call_may_wait(turn, message->to);
+    if (status != QK_OK)
+        return status;
+    return call_by_mailbox(
+        turn, message, reply,
+        qk__call_deadline_ns(turn, timeout_ns > 0 ? timeout_ns : turn->actors->call_timeout_ns));
+}
+
+static __attribute__((noinline)) qk_status call_filtered(qk_turn                  *turn,
+                                                         const struct qk__message *message,
+                                                         void *reply, uint64_t timeout_ns)
+{
+    struct qk__outgoing outgoing;
+    const qk_context   *own;
+    qk_status           status =
+        qk__outgoing_begin(&outgoing, turn, message, false, turn->context, &turn->error);
+
+    if (status != QK_OK)
+        return status;
+    own = qk__turn_swap_context(turn, outgoing.passage.context);
+    status = call(turn, message, reply, timeout_ns);
+    (void)qk__turn_swap_context(turn, own);
+    qk__outgoing_end(&outgoing, status, &turn->error);
+    return status;
+}
+
 qk_status qk_call(qk_turn *turn, qk_actor *to, uint32_t method, const void *request, void *reply,
                   uint64_t timeout_ns)
 {
     const struct qk__message message = qk__call_message(to, method, request);
-    qk_status                status = qk__call_check(turn, &message, reply);
+    const qk_status          status = qk__call_check(turn, &message, reply);
 
-    if (status != QK_OK || call_in_place(turn, &message, reply, timeout_ns, &status))
+    if (__builtin_expect(status != QK_OK, 0))
         return status;
-    status = qk__call_may_wait(turn, to);
-    if (status != QK_OK)
-        return status;
-    return call_by_mailbox(
-        turn, &message, reply,
-        qk__call_deadline_ns(turn, timeout_ns > 0 ? timeout_ns : turn->actors->call_timeout_ns));
+    return __builtin_expect((to->type->traits & QK__TRAIT_FILTERED) == 0, 1)
+               ? call(turn, &message, reply, timeout_ns)
+               : call_filtered(turn, &message, reply, timeout_ns);
 }

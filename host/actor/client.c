@@ -12,6 +12,7 @@
 
 #include "base/memory.h"
 #include "host/actor/contract.h"
+#include "host/actor/filter.h"
 #include "host/actor/undelivered.h"
 
 qk_status qk__client_check(struct qk__actors *actors, struct qk_error *error)
@@ -20,6 +21,30 @@ qk_status qk__client_check(struct qk__actors *actors, struct qk_error *error)
         return qk_error_set(error, QK_UNAVAILABLE, "the host is not started");
     if (atomic_load_explicit(&actors->is_draining, memory_order_acquire))
         return qk_error_set(error, QK_UNAVAILABLE, "the host stops");
+    return QK_OK;
+}
+
+void qk_client_opts_init_sized(struct qk_client_opts *opts, size_t size)
+{
+    if (opts == NULL || size < sizeof opts->size)
+        return;
+    memset(opts, 0, size);
+    opts->size = size;
+}
+
+qk_status qk__client_opts(const struct qk__type *type, const struct qk_client_opts *opts,
+                          struct qk_client_opts *out_opts, struct qk_error *error)
+{
+    *out_opts = (struct qk_client_opts){0};
+    if (opts == NULL)
+        return QK_OK;
+    if (opts->size < sizeof opts->size)
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "client options: size is not set");
+    memcpy(out_opts, opts, opts->size < sizeof *out_opts ? opts->size : sizeof *out_opts);
+    if (out_opts->context != NULL && (type->traits & QK__TRAIT_FILTERED) == 0)
+        return qk_error_set(error, QK_FAILED_PRECONDITION,
+                            "%s: a context, but the host carries none: see carry_context",
+                            type->declared.name);
     return QK_OK;
 }
 
@@ -91,16 +116,12 @@ static qk_status take_reply(struct qk__envelope *envelope, void *reply, struct q
     return envelope->status;
 }
 
-qk_status qk_client_call(qk_host *host, qk_actor *to, uint32_t method, const void *request,
-                         void *reply, uint64_t timeout_ns, struct qk_error *error)
+/* Takes the caller's reference of the envelope. */
+static qk_status call(struct qk__envelope *envelope, void *reply, struct qk_error *error)
 {
-    struct qk__envelope *envelope;
-    qk_status            status;
+    qk_actor *to = envelope->to;
+    qk_status status;
 
-    status = prepare(host, QK__CALL, to, method, request, reply, &envelope, error);
-    if (status != QK_OK)
-        return status;
-    envelope->deadline_ns = deadline_after(envelope->actors, timeout_ns);
     qk__profile_sent_outside(envelope);
     qk__envelope_retain(envelope);    /* the mailbox's; the first is this caller's */
     status = qk__send(NULL, envelope, 0, false, error);
@@ -113,10 +134,63 @@ qk_status qk_client_call(qk_host *host, qk_actor *to, uint32_t method, const voi
         if (to->type->traits & QK__TRAIT_CONTRACT)
             qk__contract_take_back(envelope);
         qk_error_set(error, status, "call of %s/%s.%s: %s", qk_actor_type(to), to->key,
-                     to->type->declared.methods[method].name, qk_status_text(status));
+                     to->type->declared.methods[envelope->method].name, qk_status_text(status));
     }
     qk__envelope_release(envelope);
     return status;
+}
+
+static qk_status call_filtered(struct qk__envelope *envelope, const void *request, void *reply,
+                               const qk_context *context, struct qk_error *error)
+{
+    const struct qk__message message = {envelope->to, envelope->method, request,
+                                        envelope->request_bytes};
+    struct qk__outgoing      outgoing;
+    struct qk_error          sentence;
+    qk_status                status;
+
+    if (error == NULL)
+        error = &sentence;
+    status = qk__outgoing_begin(&outgoing, NULL, &message, false, context, error);
+    if (status != QK_OK) {
+        qk__envelope_release(envelope);
+        return status;
+    }
+    qk__envelope_set_context(envelope, outgoing.passage.context);
+    status = call(envelope, reply, error);
+    qk__outgoing_end(&outgoing, status, error);
+    return status;
+}
+
+qk_status qk_client_call_with(qk_host *host, qk_actor *to, uint32_t method, const void *request,
+                              void *reply, const struct qk_client_opts *opts,
+                              struct qk_error *error)
+{
+    struct qk__envelope  *envelope;
+    struct qk_client_opts whole;
+    qk_status             status;
+
+    status = prepare(host, QK__CALL, to, method, request, reply, &envelope, error);
+    if (status != QK_OK)
+        return status;
+    status = qk__client_opts(to->type, opts, &whole, error);
+    if (status != QK_OK) {
+        qk__count_refused(to->type);
+        qk__envelope_release(envelope);
+        return status;
+    }
+    envelope->deadline_ns = deadline_after(envelope->actors, whole.timeout_ns);
+    return to->type->traits & QK__TRAIT_FILTERED
+               ? call_filtered(envelope, request, reply, whole.context, error)
+               : call(envelope, reply, error);
+}
+
+qk_status qk_client_call(qk_host *host, qk_actor *to, uint32_t method, const void *request,
+                         void *reply, uint64_t timeout_ns, struct qk_error *error)
+{
+    const struct qk_client_opts opts = {.size = sizeof opts, .timeout_ns = timeout_ns};
+
+    return qk_client_call_with(host, to, method, request, reply, &opts, error);
 }
 
 /* ---- With a callback ---- */
@@ -130,6 +204,23 @@ static void stop_timer(struct qk__async *async)
 {
     if (qk__timer_cancel(async->envelope->actors->scheduler, &async->timer))
         qk__envelope_release(async->envelope);
+}
+
+/* Of a type with filters, which are told before the caller. */
+static void tell_filters(struct qk__envelope *envelope, qk_status status,
+                         const struct qk_error *error)
+{
+    struct qk__outgoing outgoing;
+
+    qk__outgoing_resume(&outgoing, NULL, envelope, qk__envelope_request(envelope));
+    qk__outgoing_end(&outgoing, status, error);
+}
+
+static void tell(struct qk__async *async, qk_status status, const struct qk_error *error)
+{
+    if (async->envelope->to->type->traits & QK__TRAIT_FILTERED)
+        tell_filters(async->envelope, status, error);
+    async->done(async->arg, status, error);
 }
 
 void qk__async_complete(struct qk__envelope *envelope)
@@ -146,7 +237,7 @@ void qk__async_complete(struct qk__envelope *envelope)
     }
     stop_timer(async);
     status = take_reply(envelope, async->reply, &error);
-    async->done(async->arg, status, &error);
+    tell(async, status, &error);
 }
 
 static void timer_fired(struct qk__timer *timer)
@@ -163,13 +254,13 @@ static void timer_fired(struct qk__timer *timer)
                      envelope->to->key,
                      envelope->to->type->declared.methods[envelope->method].name,
                      qk_status_text(status));
-        async->done(async->arg, status, &error);
+        tell(async, status, &error);
     }
     qk__envelope_release(envelope);
 }
 
-qk_status qk__client_start(struct qk__envelope *envelope, void *reply, uint64_t timeout_ns,
-                           qk_client_done_fn done, void *arg, struct qk_error *error)
+static qk_status start(struct qk__envelope *envelope, void *reply, uint64_t timeout_ns,
+                       qk_client_done_fn done, void *arg, struct qk_error *error)
 {
     struct qk__async *async = qk__envelope_async(envelope);
     qk_status         status;
@@ -193,21 +284,75 @@ qk_status qk__client_start(struct qk__envelope *envelope, void *reply, uint64_t 
     return status;
 }
 
-qk_status qk_client_begin(qk_host *host, qk_actor *to, uint32_t method, const void *request,
-                          void *reply, uint64_t timeout_ns, qk_client_done_fn done, void *arg,
-                          qk_pending **out_pending, struct qk_error *error)
+/* The envelope has the context that it was given; then the filters' one. */
+static qk_status pass_filters(struct qk__envelope *envelope, struct qk_error *error)
 {
-    struct qk__envelope *envelope;
-    qk_status            status;
+    const struct qk__message message = {envelope->to, envelope->method,
+                                        qk__envelope_request(envelope), envelope->request_bytes};
+    struct qk__outgoing      outgoing;
+    const qk_status status = qk__outgoing_begin(&outgoing, NULL, &message, false,
+                                                qk__envelope_context(envelope), error);
+
+    if (status != QK_OK)
+        return status;
+    qk__envelope_set_context(envelope, outgoing.passage.context);
+    qk__outgoing_leave(&outgoing);
+    return QK_OK;
+}
+
+static qk_status start_filtered(struct qk__envelope *envelope, void *reply, uint64_t timeout_ns,
+                                qk_client_done_fn done, void *arg, struct qk_error *error)
+{
+    struct qk_error sentence;
+    qk_status       status;
+
+    if (error == NULL)
+        error = &sentence;
+    status = pass_filters(envelope, error);
+    if (status != QK_OK) {
+        qk__envelope_release(envelope);
+        return status;
+    }
+    qk__envelope_retain(envelope);    /* this function's */
+    status = start(envelope, reply, timeout_ns, done, arg, error);
+    if (status != QK_OK)
+        tell_filters(envelope, status, error);
+    qk__envelope_release(envelope);
+    return status;
+}
+
+qk_status qk__client_start(struct qk__envelope *envelope, void *reply, uint64_t timeout_ns,
+                           qk_client_done_fn done, void *arg, struct qk_error *error)
+{
+    return envelope->to->type->traits & QK__TRAIT_FILTERED
+               ? start_filtered(envelope, reply, timeout_ns, done, arg, error)
+               : start(envelope, reply, timeout_ns, done, arg, error);
+}
+
+qk_status qk_client_begin(qk_host *host, qk_actor *to, uint32_t method, const void *request,
+                          void *reply, const struct qk_client_opts *opts, qk_client_done_fn done,
+                          void *arg, qk_pending **out_pending, struct qk_error *error)
+{
+    struct qk__envelope  *envelope;
+    struct qk_client_opts whole;
+    qk_status             status;
 
     if (done == NULL)
         return qk_error_set(error, QK_INVALID_ARGUMENT, "nobody to tell the outcome of the call");
     status = prepare(host, QK__ASYNC, to, method, request, reply, &envelope, error);
     if (status != QK_OK)
         return status;
+    status = qk__client_opts(to->type, opts, &whole, error);
+    if (status != QK_OK) {
+        qk__count_refused(to->type);
+        qk__envelope_release(envelope);
+        return status;
+    }
+    if (whole.context != NULL)
+        qk__envelope_set_context(envelope, whole.context);
     if (out_pending != NULL)
         qk__envelope_retain(envelope);
-    status = qk__client_start(envelope, reply, timeout_ns, done, arg, error);
+    status = qk__client_start(envelope, reply, whole.timeout_ns, done, arg, error);
     if (out_pending == NULL)
         return status;
     if (status == QK_OK)
@@ -220,7 +365,9 @@ qk_status qk_client_begin(qk_host *host, qk_actor *to, uint32_t method, const vo
 qk_status qk_client_call_async(qk_host *host, qk_actor *to, uint32_t method, const void *request,
                                void *reply, uint64_t timeout_ns, qk_client_done_fn done, void *arg)
 {
-    return qk_client_begin(host, to, method, request, reply, timeout_ns, done, arg, NULL, NULL);
+    const struct qk_client_opts opts = {.size = sizeof opts, .timeout_ns = timeout_ns};
+
+    return qk_client_begin(host, to, method, request, reply, &opts, done, arg, NULL, NULL);
 }
 
 /* A pending call is its envelope, with a reference. */

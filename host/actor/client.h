@@ -3,10 +3,16 @@
 #ifndef QUARK_HOST_ACTOR_CLIENT_H
 #define QUARK_HOST_ACTOR_CLIENT_H
 
+#include "quark/context.h"
+
 #include "host/actor/actors.h"
 
 /* QK_UNAVAILABLE unless calls from outside are taken now. */
 qk_status qk__client_check(struct qk__actors *actors, struct qk_error *error);
+
+/* What the opts of a call of this type come to; NULL: defaults. */
+qk_status qk__client_opts(const struct qk__type *type, const struct qk_client_opts *opts,
+                          struct qk_client_opts *out_opts, struct qk_error *error);
 
 /*
  * Sends a QK__ASYNC envelope, of which it takes the one reference; then as qk_client_call_async().

@@ -89,6 +89,17 @@ struct qk__guard *qk__envelope_guard(struct qk__envelope *envelope)
     return (struct qk__guard *)(void *)((char *)envelope + align16(at));
 }
 
+const qk_context **qk__envelope_context_slot(struct qk__envelope *envelope)
+{
+    const bool is_guarded = (envelope->to->type->traits & QK__TRAIT_PROTECTED) != 0;
+    char      *at;
+
+    if (envelope->kind != QK__TELL)
+        return &envelope->context;
+    at = (char *)qk__envelope_guard(envelope);
+    return (const qk_context **)(void *)(at + (is_guarded ? align16(sizeof(struct qk__guard)) : 0));
+}
+
 /* ---- Pools ---- */
 
 qk_status qk__envelopes_init(struct qk__envelopes *envelopes, uint32_t worker_count)
@@ -302,6 +313,7 @@ static void init_call(struct qk__envelope *envelope, size_t reply_bytes, qk_turn
     envelope->status = QK_UNKNOWN;
     envelope->parent = NULL;
     atomic_init(&envelope->group, NULL);
+    envelope->context = NULL;
     qk__envelope_error(envelope)->text[0] = '\0';
     atomic_init(&envelope->holds, caller == NULL);
     if (caller == NULL)
@@ -323,6 +335,8 @@ struct qk__envelope *qk__envelope_create(struct qk__actors *actors, enum qk__env
 
     if (is_guarded)
         bytes = align16(bytes) + sizeof(struct qk__guard);
+    if (kind == QK__TELL && (to->type->traits & QK__TRAIT_FILTERED))
+        bytes = align16(bytes) + sizeof(qk_context *);
     envelope = allocate(actors, bytes);
     if (envelope == NULL)
         return NULL;
@@ -339,6 +353,8 @@ struct qk__envelope *qk__envelope_create(struct qk__actors *actors, enum qk__env
         init_call(envelope, reply_bytes, caller);
     if (is_guarded)
         qk__guard_init(qk__envelope_guard(envelope), envelope);
+    if (kind == QK__TELL && (to->type->traits & QK__TRAIT_FILTERED))
+        *qk__envelope_context_slot(envelope) = NULL;
     return envelope;
 }
 
@@ -351,6 +367,8 @@ void qk__envelope_retain(struct qk__envelope *envelope)
 void qk__envelope_release(struct qk__envelope *envelope)
 {
     if (envelope != NULL && envelope->kind == QK__TELL) {
+        if (envelope->to->type->traits & QK__TRAIT_FILTERED)
+            qk_context_release(*qk__envelope_context_slot(envelope));
         qk__envelope_free(envelope);
         return;
     }
@@ -359,6 +377,8 @@ void qk__envelope_release(struct qk__envelope *envelope)
         const bool           holds = atomic_load_explicit(&envelope->holds, memory_order_relaxed);
         struct qk__envelope *parent = holds ? envelope->parent : NULL;
 
+        if (envelope->context != NULL)
+            qk_context_release(envelope->context);
         if (holds)
             let_go(envelope);
         qk__envelope_free(envelope);

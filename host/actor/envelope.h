@@ -5,6 +5,7 @@
  *
  *     struct qk__envelope | callers (calls) | request | reply (calls) | struct qk_error (calls)
  *     | struct qk__async (QK__ASYNC) | struct qk__guard (protected types)
+ *     | const qk_context * (tells of types with filters)
  *
  * Request and reply are copies: a caller that gives up leaves nothing behind that the callee could
  * write to. A call is counted: one reference is the mailbox's and then the turn's, one the caller's,
@@ -21,7 +22,7 @@
 #ifndef QUARK_HOST_ACTOR_ENVELOPE_H
 #define QUARK_HOST_ACTOR_ENVELOPE_H
 
-#include "quark/actor.h"
+#include "quark/context.h"
 
 #include "base/mpsc.h"
 #include "scheduler/scheduler.h"
@@ -54,6 +55,7 @@ struct qk__envelope {
     _Atomic bool           holds;  /* the chain: `to`, callers and parent; see below */
     struct qk__envelope   *parent; /* the message in whose turn this call was made */
     struct qk__group *_Atomic group; /* of calls that are waited for together; NULL: none */
+    const qk_context      *context;  /* filter.h; held; NULL: none */
 };
 
 /* Of a call whose caller does not wait; client.c. */
@@ -153,5 +155,7 @@ void            *qk__envelope_reply(struct qk__envelope *envelope);
 struct qk_error *qk__envelope_error(struct qk__envelope *envelope);
 struct qk__async *qk__envelope_async(struct qk__envelope *envelope);
 struct qk__guard *qk__envelope_guard(struct qk__envelope *envelope);    /* protect.h */
+/* Of a type with QK__TRAIT_FILTERED: filter.h. Thread: who has it, while `to` is there. */
+const qk_context **qk__envelope_context_slot(struct qk__envelope *envelope);
 
 #endif

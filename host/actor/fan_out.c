@@ -19,6 +19,7 @@
 
 #include "host/actor/call.h"
 #include "host/actor/chain.h"
+#include "host/actor/filter.h"
 #include "host/actor/contract.h"
 
 #include "quark/call.h"
@@ -112,24 +113,58 @@ static qk_status send(qk_turn *turn, struct qk__group *group, struct qk_call_ite
 
 /*
  * All go by mailbox, so that none holds up the next, but the last one: when it runs in place, the
- * others are under way.
+ * others are under way. False: it has ended, as `*out_status` says.
  */
+static bool start_passed(qk_turn *turn, struct qk__group *group, struct qk_call_item *call,
+                         const struct qk__message *message, bool is_last, uint64_t deadline_ns,
+                         uint64_t timeout_ns, qk_status *out_status)
+{
+    if (is_last && group->until == QK_UNTIL_ALL_END &&
+        qk__call_in_place(turn, message, call->reply, timeout_ns, out_status))
+        return false;
+    *out_status = qk__call_may_wait(turn, call->to);
+    if (*out_status == QK_OK)
+        *out_status = send(turn, group, call, message, deadline_ns);
+    return *out_status == QK_OK;
+}
+
+/* The same between outgoing filters, which hear of the end of what is under way in collect(). */
+static bool start_filtered(qk_turn *turn, struct qk__group *group, struct qk_call_item *call,
+                           const struct qk__message *message, bool is_last, uint64_t deadline_ns,
+                           uint64_t timeout_ns, qk_status *out_status)
+{
+    struct qk__outgoing outgoing;
+    const qk_context   *own;
+    bool                is_started;
+
+    *out_status = qk__outgoing_begin(&outgoing, turn, message, false, turn->context, &turn->error);
+    if (*out_status != QK_OK)
+        return false;
+    own = qk__turn_swap_context(turn, outgoing.passage.context);
+    is_started = start_passed(turn, group, call, message, is_last, deadline_ns, timeout_ns,
+                              out_status);
+    (void)qk__turn_swap_context(turn, own);
+    if (is_started)
+        qk__outgoing_leave(&outgoing);
+    else
+        qk__outgoing_end(&outgoing, *out_status, &turn->error);
+    return is_started;
+}
+
 static void start(qk_turn *turn, struct qk__group *group, struct qk_call_item *call, bool is_last,
                   uint64_t deadline_ns, uint64_t timeout_ns)
 {
     const struct qk__message message = qk__call_message(call->to, call->method, call->request);
     qk_status                status = qk__call_check(turn, &message, call->reply);
+    bool                     is_started = false;
 
-    if (status == QK_OK && is_last && group->until == QK_UNTIL_ALL_END &&
-        qk__call_in_place(turn, &message, call->reply, timeout_ns, &status)) {
-        end_now(group, call, status, &turn->error);
-        return;
-    }
-    if (status == QK_OK)
-        status = qk__call_may_wait(turn, call->to);
-    if (status == QK_OK)
-        status = send(turn, group, call, &message, deadline_ns);
-    if (status != QK_OK)
+    if (status == QK_OK && (call->to->type->traits & QK__TRAIT_FILTERED))
+        is_started = start_filtered(turn, group, call, &message, is_last, deadline_ns, timeout_ns,
+                                    &status);
+    else if (status == QK_OK)
+        is_started = start_passed(turn, group, call, &message, is_last, deadline_ns, timeout_ns,
+                                  &status);
+    if (!is_started)
         end_now(group, call, status, &turn->error);
 }
 
@@ -170,9 +205,10 @@ static void leave(struct qk__group *group, struct qk_call_item *calls, size_t co
 }
 
 /* `waited`: how the wait ended. */
-static void collect(struct qk_call_item *call, qk_status waited)
+static void collect(qk_turn *turn, struct qk_call_item *call, qk_status waited)
 {
     struct qk__envelope *envelope = call->pending;
+    struct qk__outgoing  outgoing;
 
     if (envelope == NULL)
         return;
@@ -180,6 +216,10 @@ static void collect(struct qk_call_item *call, qk_status waited)
         call->outcome.status = qk__call_take_reply(envelope, call->reply, &call->outcome);
     else
         qk__call_give_up(envelope, waited != QK_OK ? waited : QK_CANCELLED, &call->outcome);
+    if (envelope->to->type->traits & QK__TRAIT_FILTERED) {
+        qk__outgoing_resume(&outgoing, turn, envelope, call->request);
+        qk__outgoing_end(&outgoing, call->outcome.status, &call->outcome);
+    }
     qk__envelope_release(envelope);
     call->pending = NULL;
 }
@@ -194,7 +234,7 @@ static qk_status conclude(qk_turn *turn, enum qk_until until, struct qk_call_ite
     for (size_t i = 0; i < count; i++) {
         const struct qk_error *outcome = &calls[i].outcome;
 
-        collect(&calls[i], waited);
+        collect(turn, &calls[i], waited);
         if (outcome->status == QK_OK)
             has_succeeded = true;
         else if (failed == NULL || (failed->outcome.status == QK_CANCELLED &&

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* life.c - activation as turn zero, and deactivation; the states are drawn in actors.h. */
 #include "host/actor/actors.h"
+#include "host/actor/filter.h"
 #include "host/actor/supervise.h"
 
 #include "base/memory.h"
@@ -98,6 +99,8 @@ static qk_status begin(qk_actor *actor, enum qk__life by_way_of, struct qk__enve
     set_life(actor, by_way_of);
     qk__turn_init(&turn, actor, qk__worker_scope());
     turn.envelope = cause;
+    if (actor->type->traits & QK__TRAIT_FILTERED)
+        qk__turn_adopt_context(&turn);
     atomic_store_explicit(&turn.scope->part, QK__PART_ACTIVATE, memory_order_relaxed);
     status = run_turn_zero(&turn);
     if (status != QK_OK) {

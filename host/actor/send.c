@@ -2,6 +2,7 @@
 /* send.c - into a mailbox, with backpressure; and out of a turn, with the outcome. */
 #include "host/actor/client.h"
 #include "host/actor/fan_out.h"
+#include "host/actor/filter.h"
 #include "host/actor/protect.h"
 #include "host/actor/push.h"
 #include "host/actor/undelivered.h"
@@ -134,8 +135,9 @@ static void note(const qk_turn *turn, struct qk__envelope *envelope)
         qk__profile_sent(turn, envelope, stands_for);
 }
 
+/* `context`: of a type with filters, for this message. */
 static qk_status tell(qk_turn *turn, struct qk__actors *actors, const struct qk__message *message,
-                      uint64_t deadline_ns, struct qk_error *error)
+                      const qk_context *context, uint64_t deadline_ns, struct qk_error *error)
 {
     struct qk__envelope *envelope =
         qk__envelope_create(actors, QK__TELL, message->to, message->method, message->request,
@@ -147,6 +149,8 @@ static qk_status tell(qk_turn *turn, struct qk__actors *actors, const struct qk_
         return qk_error_set(error, QK_NO_MEMORY, "%s/%s: out of memory for a message of %zu bytes",
                             qk_actor_type(message->to), message->to->key, message->size_bytes);
     }
+    if (message->to->type->traits & QK__TRAIT_FILTERED)
+        qk__envelope_set_context(envelope, context);
     if (turn == NULL)
         qk__profile_sent_outside(envelope);
     else
@@ -176,19 +180,35 @@ static inline void breathe(qk_turn *turn)
         qk__worker_yield();
 }
 
+static qk_status tell_in_turn(qk_turn *turn, const struct qk__message *message,
+                              const qk_context *context)
+{
+    /* The clock is read only for a mailbox that is full, or nearly so. */
+    const qk_status status =
+        tell(turn, turn->actors, message, context,
+             qk__mailbox_depth(&message->to->mailbox) + 1 < message->to->mailbox.capacity
+                 ? QK__TIME_NEVER - 1
+                 : patience_ns(turn),
+             &turn->error);
+
+    breathe(turn);
+    return status;
+}
+
 static qk_status tell_slowly(qk_turn *turn, const struct qk__message *message)
 {
-    qk_status status = qk__message_check(turn->actors, message, true, &turn->error);
+    struct qk__outgoing outgoing;
+    qk_status           status = qk__message_check(turn->actors, message, true, &turn->error);
 
     if (status != QK_OK)
         return status;
-    /* The clock is read only for a mailbox that is full, or nearly so. */
-    status = tell(turn, turn->actors, message,
-                  qk__mailbox_depth(&message->to->mailbox) + 1 < message->to->mailbox.capacity
-                      ? QK__TIME_NEVER - 1
-                      : patience_ns(turn),
-                  &turn->error);
-    breathe(turn);
+    if (!(message->to->type->traits & QK__TRAIT_FILTERED))
+        return tell_in_turn(turn, message, NULL);
+    status = qk__outgoing_begin(&outgoing, turn, message, true, turn->context, &turn->error);
+    if (status != QK_OK)
+        return status;
+    status = tell_in_turn(turn, message, outgoing.passage.context);
+    qk__outgoing_end(&outgoing, status, &turn->error);
     return status;
 }
 
@@ -285,22 +305,48 @@ qk_status qk_tell(qk_turn *turn, qk_actor *to, uint32_t method, const void *requ
     return tell_slowly(turn, &message);
 }
 
-qk_status qk_client_tell(qk_host *host, qk_actor *to, uint32_t method, const void *request,
-                         size_t size_bytes)
+static qk_status tell_filtered(struct qk__actors *actors, const struct qk__message *message,
+                               const qk_context *context, struct qk_error *error)
+{
+    struct qk__outgoing outgoing;
+    qk_status status = qk__outgoing_begin(&outgoing, NULL, message, true, context, error);
+
+    if (status != QK_OK)
+        return status;
+    status = tell(NULL, actors, message, outgoing.passage.context, 0, error);
+    qk__outgoing_end(&outgoing, status, error);
+    return status;
+}
+
+qk_status qk_client_tell_with(qk_host *host, qk_actor *to, uint32_t method, const void *request,
+                              size_t size_bytes, const struct qk_client_opts *opts,
+                              struct qk_error *error)
 {
     const struct qk__message message = {to, method, request, size_bytes};
+    struct qk_client_opts    whole;
     struct qk__actors       *actors;
     qk_status                status;
 
     if (host == NULL)
-        return QK_INVALID_ARGUMENT;
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "no host to tell a message to");
     actors = qk__host_actors(host);
-    status = qk__message_check(actors, &message, true, NULL);
+    status = qk__message_check(actors, &message, true, error);
+    if (status == QK_OK)
+        status = qk__client_opts(to->type, opts, &whole, error);
     if (status != QK_OK)
         return status;
-    status = qk__client_check(actors, NULL);
-    if (status == QK_OK)
-        return tell(NULL, actors, &message, 0, NULL);
-    qk__count_refused(to->type);
+    status = qk__client_check(actors, error);
+    if (status != QK_OK)
+        qk__count_refused(to->type);
+    else if (to->type->traits & QK__TRAIT_FILTERED)
+        status = tell_filtered(actors, &message, whole.context, error);
+    else
+        status = tell(NULL, actors, &message, NULL, 0, error);
     return status;
+}
+
+qk_status qk_client_tell(qk_host *host, qk_actor *to, uint32_t method, const void *request,
+                         size_t size_bytes)
+{
+    return qk_client_tell_with(host, to, method, request, size_bytes, NULL, NULL);
 }

@@ -5,6 +5,7 @@
  */
 #include "host/actor/actors.h"
 #include "host/actor/contract.h"
+#include "host/actor/filter.h"
 #include "host/actor/protect.h"
 #include "host/actor/supervise.h"
 #include "host/actor/undelivered.h"
@@ -49,6 +50,8 @@ static inline qk_status settle(qk_turn *turn, qk_status status)
 qk_status qk__turn_end(qk_turn *turn, qk_status status)
 {
     status = settle(turn, status);
+    qk_context_release(turn->context);
+    turn->context = NULL;
     return status == QK_OK ? QK_OK : explain(turn, status);
 }
 
@@ -75,11 +78,15 @@ static void note_first_call(const qk_turn *turn, uint64_t sent_ns, uint64_t end_
 }
 
 static inline __attribute__((always_inline)) qk_status
-run_handler(qk_turn *turn, const struct qk__profiled_method *method, const void *request,
-            void *reply)
+run_handler(qk_turn *turn, const struct qk__profiled_method *method, uint32_t number,
+            const void *request, void *reply)
 {
-    qk_status status = settle(turn, method->fn(turn, turn->activation->self, request, reply));
+    qk_status status;
 
+    if (__builtin_expect((turn->actor->type->traits & QK__TRAIT_FILTERED) != 0, 0))
+        status = qk__filters_run(turn, number, request, reply);
+    else
+        status = settle(turn, method->fn(turn, turn->activation->self, request, reply));
     if (__builtin_expect(status != QK_OK, 0))
         status = note_failure(turn, status);
     qk__count_one(&turn->activation->turns);
@@ -94,7 +101,7 @@ static __attribute__((noinline)) qk_status run_sampled(qk_turn *turn, uint32_t m
     qk_status         status;
 
     qk__profile_begin(turn, method, &sample);
-    status = run_handler(turn, &turn->actor->type->profile.methods[method], request, reply);
+    status = run_handler(turn, &turn->actor->type->profile.methods[method], method, request, reply);
     qk__profile_end(turn, reply != NULL);
     return status;
 }
@@ -107,7 +114,7 @@ run_method(qk_turn *turn, uint32_t number, const void *request, void *reply)
     atomic_store_explicit(&turn->scope->part, number, memory_order_relaxed);
     return qk__profile_count(&method->rows[turn->scope->home->index])
                ? run_sampled(turn, number, request, reply)
-               : run_handler(turn, method, request, reply);
+               : run_handler(turn, method, number, request, reply);
 }
 
 static bool is_given_up(const struct qk__envelope *envelope)
@@ -159,7 +166,7 @@ static inline void end_message(const qk_turn *turn, struct qk__envelope *envelop
 
     if (turn->actor->type->traits & QK__TRAIT_PROTECTED)
         qk__protect_handled(envelope, status, &turn->error);
-    else if (envelope->kind != QK__TELL)
+    else if (envelope->kind != QK__TELL || (turn->actor->type->traits & QK__TRAIT_FILTERED))
         qk__complete(envelope, status, &turn->error);
     else if (envelope->home != turn->scope->home->index ||
              envelope->size_class == QK__ENVELOPE_CLASSES || !qk__envelope_keep(pool, envelope))

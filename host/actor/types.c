@@ -5,6 +5,7 @@
  */
 #include "host/actor/actors.h"
 #include "host/actor/contract.h"
+#include "host/actor/filter.h"
 #include "host/actor/protect.h"
 #include "host/actor/supervise.h"
 #include "host/actor/undelivered.h"
@@ -207,6 +208,8 @@ static qk_status add(struct qk__types *types, struct qk__type *type, struct qk_e
     }
     types->count++;
     type->profile.number = types->count < UINT16_MAX ? (uint16_t)types->count : UINT16_MAX;
+    if (type->actors->filters->is_on)
+        type->traits |= QK__TRAIT_FILTERED;
     if (types->last == NULL)
         atomic_store_explicit(&types->first, type, memory_order_release);
     else

@@ -94,13 +94,16 @@ static void done(void *arg, qk_status status, const struct qk_error *error)
 static qk_pending *begin(qk_host *host, const char *key, uint32_t method, uint64_t nap_ns,
                          uint64_t timeout_ns, struct outcome *outcome)
 {
-    qk_actor   *actor = fixture_actor(host, "napper", key);
-    qk_pending *pending = NULL;
+    qk_actor             *actor = fixture_actor(host, "napper", key);
+    qk_pending           *pending = NULL;
+    struct qk_client_opts opts;
 
+    qk_client_opts_init(&opts);
+    opts.timeout_ns = timeout_ns;
     *outcome = (struct outcome){0};
-    assert_int_equal(qk_client_begin(host, actor, method, &nap_ns, NULL, timeout_ns, done, outcome,
-                                     &pending, NULL),
-                     QK_OK);
+    assert_int_equal(
+        qk_client_begin(host, actor, method, &nap_ns, NULL, &opts, done, outcome, &pending, NULL),
+        QK_OK);
     qk_actor_release(actor);
     return pending;
 }

@@ -7,7 +7,7 @@
 #ifndef QUARK_CALL_H
 #define QUARK_CALL_H
 
-#include "quark/actor.h"
+#include "quark/context.h"
 
 /* One of several calls. `to`, `request` and `reply` are borrowed until they have ended. */
 struct qk_call_item {
@@ -48,13 +48,14 @@ QK_API qk_status qk_call_all(qk_turn *turn, struct qk_call_item *calls, size_t c
 typedef struct qk_pending qk_pending;    /* a call under way, or ended; counted */
 
 /*
- * As qk_client_call_async(), with a sentence for what is refused, and a handle by which the call can
- * be given up; the caller's to be released before the host is destroyed. NULL: none is wanted.
- * Thread: any. Never blocks.
+ * As qk_client_call_async(), with a sentence for what is refused, a context (context.h), and a handle
+ * by which the call can be given up; the caller's to be released before the host is destroyed. NULL:
+ * none is wanted; `opts`: NULL: defaults. Thread: any. Never blocks.
  */
 QK_API qk_status qk_client_begin(qk_host *host, qk_actor *to, uint32_t method, const void *request,
-                                 void *reply, uint64_t timeout_ns, qk_client_done_fn done,
-                                 void *arg, qk_pending **out_pending, struct qk_error *error);
+                                 void *reply, const struct qk_client_opts *opts,
+                                 qk_client_done_fn done, void *arg, qk_pending **out_pending,
+                                 struct qk_error *error);
 
 /*
  * Gives the call up: `done` comes with QK_CANCELLED, on a worker, unless the call ends before that.

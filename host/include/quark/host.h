@@ -53,6 +53,8 @@ struct qk_host_opts {
      * limit. Soft: an actor that is called is activated all the same.
      */
     uint64_t    memory_limit_bytes;
+    /* Messages take a context along (context.h) also when there are no filters */
+    bool        carry_context;
     /* Append only. Zero always means today's behaviour. */
 };
 

@@ -11,8 +11,10 @@
 
 #include "quark/actor.h"
 #include "quark/call.h"
+#include "quark/context.h"
 #include "quark/contract.h"
 #include "quark/dead_letter.h"
+#include "quark/filter.h"
 #include "quark/host.h"
 #include "quark/metrics.h"
 #include "quark/model.h"
