@@ -28,6 +28,12 @@ function(quark_whole_object target)
     endif()
 endfunction()
 
+function(quark_plain_link target)
+    if(QUARK_WHOLE)
+        target_link_options(${target} PRIVATE -fno-use-linker-plugin)
+    endif()
+endfunction()
+
 function(quark_whole_link target)
     if(QUARK_WHOLE)
         target_link_options(${target} PRIVATE -flto=auto -O2 -fno-omit-frame-pointer -g)
