@@ -166,6 +166,15 @@ static inline struct qk__mpsc_node *qk__strand_pop(struct qk__strand *strand)
     return node;
 }
 
+/* Puts an element back, before all others: those taken last first. */
+static inline void qk__strand_put_back(struct qk__strand *strand, struct qk__mpsc_node *node)
+{
+    atomic_store_explicit(&node->next, strand->first, memory_order_relaxed);
+    if (strand->first == NULL)
+        strand->last = node;
+    strand->first = node;
+}
+
 /*
  * Ends the consumer's role; false: something has come, or `*duties` is not 0 any more: who sets that
  * posts the strand behind it. When the role ended, the consumer answers for `*out_posts` references:

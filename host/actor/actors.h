@@ -332,6 +332,14 @@ void qk__actor_fail_waiting(qk_actor *actor, struct qk__envelope *first,
                             const struct qk_error *error);
 
 /*
+ * Fails those calls that wait now and are hopeless; all other messages keep their places. Thread:
+ * the consumer.
+ */
+void qk__actor_fail_calls(qk_actor *actor,
+                          bool (*is_hopeless)(const qk_actor *actor, struct qk__envelope *call),
+                          const struct qk_error *error);
+
+/*
  * Sets control flags and sees to it that the consumer looks. Thread: any; the actor is held. Never
  * blocks.
  */

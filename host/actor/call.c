@@ -65,10 +65,28 @@ qk_status qk__call_give_up(struct qk__envelope *envelope, qk_status status, stru
                         to->type->declared.methods[envelope->method].name, qk_status_text(status));
 }
 
+/* A parent that ends waits for its children: a call from below would wait for itself. */
+static qk_status refuse_ending(qk_turn *turn, const qk_actor *to)
+{
+    return qk_fail(turn, QK_UNAVAILABLE, "%s/%s ends, and waits for %s/%s to end before it",
+                   qk_actor_type(to), to->key, qk_actor_type(turn->actor), turn->actor->key);
+}
+
+static bool is_of_a_family(const qk_turn *turn)
+{
+    return atomic_load_explicit(&turn->actor->kin, memory_order_relaxed) != NULL;
+}
+
 static qk_status await_reply(qk_turn *turn, struct qk__envelope *envelope, void *reply)
 {
-    const qk_status status = qk__wait_until(&envelope->done, envelope->deadline_ns);
+    qk_status status;
 
+    if (__builtin_expect(is_of_a_family(turn), 0) &&
+        qk__family_has_begun_end(turn, envelope->to)) {
+        (void)qk__call_give_up(envelope, QK_UNAVAILABLE, &turn->error);
+        return refuse_ending(turn, envelope->to);
+    }
+    status = qk__wait_until(&envelope->done, envelope->deadline_ns);
     return status == QK_OK ? qk__call_take_reply(envelope, reply, &turn->error)
                            : qk__call_give_up(envelope, status, &turn->error);
 }
@@ -104,32 +122,15 @@ static qk_status refuse_cycle(qk_turn *turn, const qk_actor *to)
     return qk__chain_print(turn, to, &turn->error);
 }
 
-/* A parent that stops its children waits for them: a call from below would wait for itself. */
-static bool is_awaited_by(const qk_turn *turn, const qk_actor *to)
-{
-    struct qk__chain chain = qk__chain_of(turn);
-    const qk_actor  *actor;
-
-    if (qk__actor_life(to) != QK__LIFE_DEACTIVATING)
-        return false;
-    while ((actor = qk__chain_next(&chain)) != NULL)
-        if (qk__family_is_awaited(to, actor))
-            return true;
-    return false;
-}
-
-static qk_status refuse_ending(qk_turn *turn, const qk_actor *to)
-{
-    qk__count_refused(to->type);
-    return qk_fail(turn, QK_UNAVAILABLE, "%s/%s ends, and waits for %s/%s to end before it",
-                   qk_actor_type(to), to->key, qk_actor_type(turn->actor), turn->actor->key);
-}
-
 qk_status qk__call_may_wait(qk_turn *turn, const qk_actor *to)
 {
     if (qk__chain_has(turn, to))
         return refuse_cycle(turn, to);
-    return is_awaited_by(turn, to) ? refuse_ending(turn, to) : QK_OK;
+    if (qk__actor_life(to) == QK__LIFE_DEACTIVATING && qk__family_has_begun_end(turn, to)) {
+        qk__count_refused(to->type);
+        return refuse_ending(turn, to);
+    }
+    return QK_OK;
 }
 
 /* ---- The call ---- */

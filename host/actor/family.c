@@ -7,6 +7,7 @@
  */
 #include "host/actor/family.h"
 
+#include "host/actor/chain.h"
 #include "host/actor/kin.h"
 #include "host/actor/orders.h"
 #include "host/actor/supervise.h"
@@ -198,16 +199,65 @@ static void stop_child(struct qk__families *families, struct qk__kin *child)
         give_up_child(families, child);
 }
 
+/* Whether `actor` is below `parent`, which ends and waits for its children. */
+static bool is_awaited(const qk_actor *parent, const qk_actor *actor)
+{
+    const struct qk__kin *kin = qk__kin_of(parent);
+    struct qk__families  *families;
+    bool                  is_awaited;
+
+    if (kin == NULL || actor == parent)
+        return false;
+    families = qk__families_lock(actor);
+    is_awaited = kin->stops_children && qk__kin_is_below(actor, parent);
+    qk__families_unlock(families);
+    return is_awaited;
+}
+
+static bool is_from_below(const qk_actor *actor, struct qk__envelope *call)
+{
+    struct qk__chain chain = {.envelope = call};
+    const qk_actor  *caller;
+
+    while ((caller = qk__chain_next(&chain)) != NULL)
+        if (is_awaited(actor, caller))
+            return true;
+    return false;
+}
+
+/*
+ * A caller that has pushed its call looks once more whether this has begun. So either it finds out,
+ * or its call is found here: its fence and this one stand between what each writes and reads.
+ */
 void qk__family_begin_end(qk_actor *actor)
 {
     struct qk__kin      *parent = qk__kin_of(actor);
     struct qk__families *families;
+    struct qk_error      error;
 
     if (parent == NULL)
         return;
     families = qk__families_lock(actor);
     parent->stops_children = true;
     qk__families_unlock(families);
+    atomic_thread_fence(memory_order_seq_cst);
+    qk_error_set(&error, QK_UNAVAILABLE, "%s/%s ends, and waits for its children to end before it",
+                 qk_actor_type(actor), actor->key);
+    qk__actor_fail_calls(actor, is_from_below, &error);
+}
+
+bool qk__family_has_begun_end(const qk_turn *turn, const qk_actor *to)
+{
+    struct qk__chain chain = qk__chain_of(turn);
+    const qk_actor  *caller;
+
+    atomic_thread_fence(memory_order_seq_cst);
+    if (qk__actor_life(to) != QK__LIFE_DEACTIVATING)
+        return false;
+    while ((caller = qk__chain_next(&chain)) != NULL)
+        if (is_awaited(to, caller))
+            return true;
+    return false;
 }
 
 void qk__family_stop_children(qk_actor *actor)
@@ -246,18 +296,4 @@ void qk__family_leave(qk_actor *actor)
         return;
     qk_actor_release(parent);
     qk_actor_release(actor);
-}
-
-bool qk__family_is_awaited(const qk_actor *parent, const qk_actor *actor)
-{
-    const struct qk__kin *kin = qk__kin_of(parent);
-    struct qk__families  *families;
-    bool                  is_awaited;
-
-    if (kin == NULL || actor == parent)
-        return false;
-    families = qk__families_lock(actor);
-    is_awaited = kin->stops_children && qk__kin_is_below(actor, parent);
-    qk__families_unlock(families);
-    return is_awaited;
 }

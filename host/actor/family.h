@@ -79,12 +79,18 @@ void qk__kin_free(struct qk__kin *kin);
 /* The parent, retained; NULL: none. Thread: any. */
 qk_actor *qk__family_parent(const qk_actor *actor);
 
-/* Whether `actor` is below `parent`, which ends and waits for its children. Thread: any. */
-bool qk__family_is_awaited(const qk_actor *parent, const qk_actor *actor);
+/*
+ * Whether `to` ends and waits for somebody who waits for this turn, so that a call of it would wait
+ * for itself. Thread: the turn's.
+ */
+bool qk__family_has_begun_end(const qk_turn *turn, const qk_actor *to);
 
 /* ---- The consumer ---- */
 
-/* From here on calls from below are refused, as the actor is about to wait for who makes them. */
+/*
+ * From here on calls from below are refused, and those that are queued fail, as the actor is about
+ * to wait for who makes them.
+ */
 void qk__family_begin_end(qk_actor *actor);
 
 /*

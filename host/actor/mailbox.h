@@ -117,6 +117,18 @@ static inline struct qk__mpsc_node *qk__mailbox_pop(struct qk__full_lot *lot,
     return node;
 }
 
+/*
+ * Puts messages back into their places: those taken last first. Senders that went on meanwhile may
+ * have filled theirs, so the bound may be passed. Thread: the consumer.
+ */
+static inline void qk__mailbox_put_back(struct qk__mailbox *mailbox, struct qk__mpsc_node *node)
+{
+    qk__strand_put_back(&mailbox->strand, node);
+    atomic_store_explicit(&mailbox->local,
+                          atomic_load_explicit(&mailbox->local, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
 void qk__mailbox_wake_all(struct qk__full_lot *lot, const struct qk__mailbox *mailbox);
 
 /* As qk__strand_try_idle(). Thread: the consumer. */

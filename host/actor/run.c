@@ -102,6 +102,30 @@ void qk__actor_fail_waiting(qk_actor *actor, struct qk__envelope *first,
     }
 }
 
+void qk__actor_fail_calls(qk_actor *actor,
+                          bool (*is_hopeless)(const qk_actor *actor, struct qk__envelope *call),
+                          const struct qk_error *error)
+{
+    struct qk__full_lot  *lot = &actor->type->actors->full_lot;
+    uint32_t              waiting = qk__mailbox_depth(&actor->mailbox);
+    struct qk__mpsc_node *kept = NULL, *node; /* the last taken first */
+
+    for (; waiting > 0 && (node = qk__mailbox_pop(lot, &actor->mailbox)) != NULL; waiting--) {
+        struct qk__envelope *envelope = envelope_of(node);
+
+        if (envelope->kind != QK__TELL && is_hopeless(actor, envelope)) {
+            qk__undelivered(envelope, QK_DEAD_STOPPED, error);
+            continue;
+        }
+        atomic_store_explicit(&node->next, kept, memory_order_relaxed);
+        kept = node;
+    }
+    while ((node = kept) != NULL) {
+        kept = atomic_load_explicit(&node->next, memory_order_relaxed);
+        qk__mailbox_put_back(&actor->mailbox, node);
+    }
+}
+
 /* True: it was a turn. */
 static bool run_control(qk_actor *actor)
 {

@@ -177,6 +177,39 @@ static void a_call_to_a_parent_that_waits_for_the_caller_to_end_is_refused(void 
     end_family(&family);
 }
 
+static qk_status end_slowly(qk_turn *turn, qk_actor *arg)
+{
+    (void)arg;
+    qk_deactivate(turn);
+    return qk_sleep(turn, S);
+}
+
+static void a_call_from_below_that_is_queued_fails_and_the_rest_keeps_its_order(void **state)
+{
+    struct family      family = make_family((struct qk_supervision){0});
+    const struct order report = {call_parent, family.parent}, leave = {end_slowly, NULL};
+    (void)state;
+
+    assert_int_equal(qk_client_tell(family.host, family.parent, 0, &leave, sizeof leave), QK_OK);
+    fixture_run(family.host);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(qk_client_tell(family.host, family.parent, 1, &i, sizeof i), QK_OK);
+        if (i == 3 || i == 7)
+            assert_int_equal(
+                qk_client_tell(family.host, i == 3 ? family.a : family.b, 0, &report, sizeof report),
+                QK_OK);
+        fixture_run(family.host);
+    }
+    after(family.host, S);
+    assert_string_equal(seen.decided_of,
+                        "mid/p ends, and waits for its children to end before it");
+    assert_seen("-mid/p:on_demand -leaf/c:stopped -leaf/b:stopped -leaf/a:stopped +mid/p ");
+    assert_int_equal(seen.handled_count, 10);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(seen.handled[i], i);
+    end_family(&family);
+}
+
 static void a_parent_goes_on_without_a_child_whose_turn_does_not_end(void **state)
 {
     struct family      family = make_family((struct qk_supervision){0});
@@ -208,6 +241,7 @@ int main(void)
         cmocka_unit_test(who_sleeps_is_still_a_child_and_a_parent),
         cmocka_unit_test(a_shutdown_ends_everybody_for_itself),
         cmocka_unit_test(a_call_to_a_parent_that_waits_for_the_caller_to_end_is_refused),
+        cmocka_unit_test(a_call_from_below_that_is_queued_fails_and_the_rest_keeps_its_order),
         cmocka_unit_test(a_parent_goes_on_without_a_child_whose_turn_does_not_end),
     };
 
