@@ -108,6 +108,8 @@ enum qk_bench_outcome qk_bench_run(const struct qk_bench_case *bench_case,
     enum qk_bench_outcome outcome;
     size_t                at = 0;
 
+    if (opts->param != 0)
+        return run_param(bench_case, opts, opts->param, to, arg);
     do {
         outcome = run_param(bench_case, opts, bench_case->params[at], to, arg);
         at++;

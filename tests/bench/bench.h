@@ -44,6 +44,7 @@ struct qk_bench_opts {
     const char *device;      /* --device: "cpu", "opencl" or an id; NULL: the benchmark chooses */
     const char *model;       /* --model FILE, for infer_cpu; NULL: the benchmark's own */
     uint32_t    threads;     /* --threads, for infer_cpu; 0: one */
+    uint64_t    param;       /* NAME/PARAM: of the case's params this one alone; 0: all */
 };
 
 struct qk_bench {
@@ -133,10 +134,14 @@ struct qk_bench_result {
 
 enum qk_bench_outcome { QK_BENCH_DONE, QK_BENCH_FAILED, QK_BENCH_SKIPPED };
 
-/* All cases, by name; NULL when there is none of that name. */
 size_t                      qk_bench_case_count(void);
 const struct qk_bench_case *qk_bench_case_at(size_t index);
-const struct qk_bench_case *qk_bench_case_find(const char *name);
+
+/*
+ * By its name, "fanin", or with one of its params, "fanin/64" (`out_param`: 64, else 0). NULL when
+ * there is none of that name, or it has no such param.
+ */
+const struct qk_bench_case *qk_bench_case_find(const char *name, uint64_t *out_param);
 
 /*
  * Runs a case with all its params and rounds; `report` gets its figures unless it fails. Why one

@@ -123,12 +123,12 @@ static void run(struct qk_bench *bench)
 
 const struct qk_bench_case qk_bench_fanin = {
     .name = "fanin",
-    .question = "messages a second that one actor takes from 4, 16 and 64 senders",
+    .question = "messages a second that one actor takes from 1, 4, 16 and 64 senders",
     .rate_metric = "msg_per_s",
     .rate_unit = "msg/s",
     .count = 4000000,
     .short_count = 64000,
     .param_name = "senders",
-    .params = {4, 16, 64},
+    .params = {1, 4, 16, 64},
     .run = run,
 };

@@ -2,6 +2,8 @@
 /* registry.c - the benchmarks there are, in the order in which `quark bench` runs them. */
 #include "bench.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 extern const struct qk_bench_case qk_bench_activate;
@@ -34,11 +36,33 @@ const struct qk_bench_case *qk_bench_case_at(size_t index)
     return cases[index];
 }
 
-const struct qk_bench_case *qk_bench_case_find(const char *name)
+/* Of a case without params, which are ended by a 0, there is none. */
+static bool has_param(const struct qk_bench_case *bench_case, uint64_t param)
 {
+    for (size_t i = 0; i < sizeof bench_case->params / sizeof bench_case->params[0]; i++) {
+        if (bench_case->params[i] == 0)
+            return false;
+        if (bench_case->params[i] == param)
+            return true;
+    }
+    return false;
+}
+
+const struct qk_bench_case *qk_bench_case_find(const char *name, uint64_t *out_param)
+{
+    const size_t length = strcspn(name, "/");
+    uint64_t     param = 0;
+    char         rest;
+
+    if (name[length] == '/' && sscanf(name + length, "/%" SCNu64 "%c", &param, &rest) != 1)
+        return NULL;
     for (size_t i = 0; i < qk_bench_case_count(); i++) {
-        if (strcmp(cases[i]->name, name) == 0)
-            return cases[i];
+        if (strlen(cases[i]->name) != length || memcmp(cases[i]->name, name, length) != 0)
+            continue;
+        if (name[length] == '/' && !has_param(cases[i], param))
+            return NULL;
+        *out_param = param;
+        return cases[i];
     }
     return NULL;
 }

@@ -15,7 +15,14 @@ expect 0 bench infer_cpu --short --json --threads 1 --model "$model"
 says out '^\{"bench":"infer_cpu","metric":"inferences_per_s","value":[0-9.e+]+,"unit":"inferences/s","params":\{.*"threads":"1".*\}\}$'
 says out '"metric":"p50_us"'
 
+expect 0 bench fanin/16 --short --plain
+says out '^fanin/16 msg_per_s [0-9.e+]+$'
+[ "$(wc -l <out)" = 1 ] || wrong "bench fanin/16 ran others, too"
+
 refuses 2 'nonsense: no such benchmark' bench nonsense
+refuses 2 'fanin/5: no such benchmark' bench fanin/5
+refuses 2 'fanin/16x: no such benchmark' bench fanin/16x
+refuses 2 'pingpong/1: no such benchmark' bench pingpong/1
 refuses 2 '--count: not a whole number' bench --count many
 head -c 2000 /dev/urandom >random.onnx
 expect 1 bench infer_cpu --short --model random.onnx

@@ -52,7 +52,8 @@ static const struct option bench_options[] = {
 static const struct usage bench_usage = {
     .synopsis = "quark bench [NAME...] [OPTION...]",
     .about = "Runs benchmarks, all or those named; what is printed is the median of the rounds. "
-             "`quark bench list` names them.",
+             "`quark bench list` names them; of one that runs with several parameters NAME/PARAM "
+             "is one run, as fanin/64.",
     .options = bench_options,
     .option_count = QK__COUNT_OF(bench_options),
     .max_operands = SIZE_MAX,
@@ -123,16 +124,19 @@ static int run_all(const struct qk_bench_opts *opts)
 
 static int run_named(const struct operands *names, const struct qk_bench_opts *opts)
 {
-    int exit_code = EXIT_FINE;
+    struct qk_bench_opts of_name = *opts;
+    int                  exit_code = EXIT_FINE;
 
     for (size_t i = 0; i < names->count; i++) {
-        if (qk_bench_case_find(names->items[i]) == NULL)
+        if (qk_bench_case_find(names->items[i], &of_name.param) == NULL)
             return fail(EXIT_USAGE, "bench %s: no such benchmark; `quark bench list` names them",
                         names->items[i]);
     }
-    for (size_t i = 0; i < names->count; i++)
-        exit_code = worse(
-            exit_code, qk_bench_run(qk_bench_case_find(names->items[i]), opts, print, NULL), true);
+    for (size_t i = 0; i < names->count; i++) {
+        const struct qk_bench_case *named = qk_bench_case_find(names->items[i], &of_name.param);
+
+        exit_code = worse(exit_code, qk_bench_run(named, &of_name, print, NULL), true);
+    }
     return exit_code;
 }
 
