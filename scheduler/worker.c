@@ -193,6 +193,7 @@ void qk__worker_put_aside(struct qk__worker *worker, struct qk__coroutine *spare
     const uint64_t          left_ns = stands_for > 0 ? qk__clock_now_ns(clock) : 0;
 
     qk__count(&worker->put_aside, 1);
+    worker->current->home = worker->home.index;
     switch_to(worker, spare, landing, arg);
     if (stands_for > 0)
         waits->waited_ns += stands_for * (qk__clock_now_ns(clock) - left_ns);
