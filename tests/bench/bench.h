@@ -75,9 +75,9 @@ void qk_bench_begin(struct qk_bench *bench);
 void qk_bench_end(struct qk_bench *bench, uint64_t operations);
 
 /*
- * The time of one operation. Of all samples of all rounds come the metrics p50_us and p99_us,
- * behind `series` and an underscore where that is not NULL ("cold" gives cold_p50_us). Keeps every
- * sample, so quantiles are exact. `series` is static.
+ * The time of one operation. Of all samples of all rounds come the metrics p50_us, p99_us, and of
+ * 10 000 or more p999_us, behind `series` and an underscore where that is not NULL ("cold" gives
+ * cold_p50_us). Keeps every sample, so quantiles are exact. `series` is static.
  */
 void qk_bench_sample_ns(struct qk_bench *bench, const char *series, uint64_t took_ns);
 

@@ -170,13 +170,19 @@ static double median_of(struct qk_bench_median *figure)
     return (figure->values[middle - 1] + figure->values[middle]) / 2;
 }
 
-/* The smallest sample that at least `per_cent` of all do not exceed. */
-static double quantile_us(const struct qk_bench_series *series, size_t per_cent)
+/* The smallest sample that at least `per_mille` of all do not exceed. */
+static double quantile_us(const struct qk_bench_series *series, size_t per_mille)
 {
-    const size_t rank = (series->count * per_cent + 99) / 100;
+    const size_t rank = (series->count * per_mille + 999) / 1000;
 
     return (double)series->samples[rank > 0 ? rank - 1 : 0] / 1e3;
 }
+
+static const struct {
+    const char *metric;
+    size_t      per_mille;
+    size_t      samples;    /* with fewer it would say nothing */
+} quantiles[] = {{"p50_us", 500, 1}, {"p99_us", 990, 1}, {"p999_us", 999, 10000}};
 
 void qk_bench_record_figures(struct qk_bench_record *record,
                              void (*each)(void *arg, const char *metric, double value,
@@ -193,9 +199,11 @@ void qk_bench_record_figures(struct qk_bench_record *record,
         char metric[64];
 
         qsort(series->samples, series->count, sizeof series->samples[0], compare_samples);
-        snprintf(metric, sizeof metric, "%s%sp50_us", prefix, joint);
-        each(arg, metric, quantile_us(series, 50), "us");
-        snprintf(metric, sizeof metric, "%s%sp99_us", prefix, joint);
-        each(arg, metric, quantile_us(series, 99), "us");
+        for (size_t q = 0; q < sizeof quantiles / sizeof quantiles[0]; q++) {
+            if (series->count < quantiles[q].samples)
+                continue;
+            snprintf(metric, sizeof metric, "%s%s%s", prefix, joint, quantiles[q].metric);
+            each(arg, metric, quantile_us(series, quantiles[q].per_mille), "us");
+        }
     }
 }

@@ -8,6 +8,7 @@
 
 extern const struct qk_bench_case qk_bench_activate;
 extern const struct qk_bench_case qk_bench_ask;
+extern const struct qk_bench_case qk_bench_ask_load;
 extern const struct qk_bench_case qk_bench_big;
 extern const struct qk_bench_case qk_bench_create;
 extern const struct qk_bench_case qk_bench_fanin;
@@ -21,9 +22,9 @@ extern const struct qk_bench_case qk_bench_skynet;
 extern const struct qk_bench_case qk_bench_timers;
 
 static const struct qk_bench_case *const cases[] = {
-    &qk_bench_pingpong, &qk_bench_ask,    &qk_bench_fanin,  &qk_bench_ring,
-    &qk_bench_big,      &qk_bench_create, &qk_bench_skynet, &qk_bench_timers,
-    &qk_bench_activate, &qk_bench_profile, &qk_bench_launch, &qk_bench_prewarm, &qk_bench_infer_cpu,
+    &qk_bench_pingpong, &qk_bench_ask,    &qk_bench_ask_load, &qk_bench_fanin,   &qk_bench_ring,
+    &qk_bench_big,      &qk_bench_create, &qk_bench_skynet,   &qk_bench_timers,  &qk_bench_activate,
+    &qk_bench_profile,  &qk_bench_launch, &qk_bench_prewarm,  &qk_bench_infer_cpu,
 };
 
 size_t qk_bench_case_count(void)

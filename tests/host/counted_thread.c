@@ -108,7 +108,7 @@ bool counted_thread_watch(void)
 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return false;
-    /* The next system call of this thread waits for listen_to_kernel(), so the word is passed first. */
+    /* The next call of this thread waits for listen_to_kernel(), which is told without one. */
     listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
                             &program);
     atomic_store(&kernel.listener, listener);

@@ -27,8 +27,8 @@ void counted_thread_open(void);
 void counted_thread_close(void);
 
 /*
- * From now on the caller's system calls are seen; for good, so once a thread. False: this kernel, or
- * what the program runs in, doesn't let us. Thread: the one to be counted.
+ * From now on the caller's system calls are seen; for good, so once a thread. False: this kernel,
+ * or what the program runs in, doesn't let us. Thread: the one to be counted.
  */
 bool counted_thread_watch(void);
 

@@ -15,6 +15,13 @@ expect 0 bench infer_cpu --short --json --threads 1 --model "$model"
 says out '^\{"bench":"infer_cpu","metric":"inferences_per_s","value":[0-9.e+]+,"unit":"inferences/s","params":\{.*"threads":"1".*\}\}$'
 says out '"metric":"p50_us"'
 
+engine='pingpong ask ask_load fanin ring big create skynet timers activate'
+expect 0 bench $engine --short --plain --workers 2
+for name in $engine; do
+    says out "^$name(/[0-9]+)? "
+done
+says out '^ask_load/1 p999_us [0-9.e+]+$'
+
 expect 0 bench fanin/16 --short --plain
 says out '^fanin/16 msg_per_s [0-9.e+]+$'
 [ "$(wc -l <out)" = 1 ] || wrong "bench fanin/16 ran others, too"
