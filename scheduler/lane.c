@@ -163,8 +163,9 @@ static bool withdraw(struct qk__lane_job *job, struct qk__wait *wait)
         qk__scheduler_may_be_quiet(job->scheduler);
         return true;
     }
-    /* Work of a stepped scheduler is run by the thread that runs this. */
-    job->is_withdrawn = job->scheduler->is_manual;
+    /* Work of a stepped scheduler is run by the thread that runs this; a lane reads it any time. */
+    if (job->scheduler->is_manual)
+        job->is_withdrawn = true;
     qk__wait_renew(wait);
     (void)qk__wait_until(wait, QK__TIME_NEVER);
     return false;
