@@ -2,20 +2,21 @@
 /*
  * test_actor_stress.c - everything at once, from a seed: actors that call, tell, sleep, block, fail
  * and leave; clients whose deadlines are too short; idle times and pre-warms that end at every
- * moment. Whatever happens, turns never overlap, each call ends once, and the books of pre-warming
- * balance.
+ * moment. Whatever happens, turns never overlap, an actor belongs to the worker that runs it, each
+ * call ends once, and the books of pre-warming balance.
  */
 #include "host_fixture.h"
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "host/actor/actors.h"
 
 #include <sched.h>
 #include <stdio.h>
 
 enum { ACTORS = 24, CLIENTS = 3, ROUNDS = 1500 };
 
-static _Atomic uint32_t overlaps, activations, deactivations, prewarms_ended;
+static _Atomic uint32_t overlaps, strays, activations, deactivations, prewarms_ended;
 static _Atomic uint64_t seeds;
 
 struct mixer {
@@ -78,6 +79,9 @@ static qk_status do_one_thing(qk_turn *turn, const struct recipe *recipe, struct
     default: status = qk_call(turn, other, 0, &deeper, &reply, 0); break;
     }
     qk_actor_release(other);
+    /* It may have waited, and gone on elsewhere: then its mailbox has to have come along. */
+    if (!qk__strand_is_owned(turn->scope->home, &qk_turn_actor(turn)->mailbox.strand))
+        atomic_fetch_add(&strays, 1);
     return status;
 }
 
@@ -234,6 +238,7 @@ static void stress(uint64_t drain_ns)
     /* A quick machine may have ended all of it before it could be cut off. */
     assert_true(stopped == QK_OK || (drain_ns > 0 && stopped == QK_DEADLINE_EXCEEDED));
     assert_int_equal(atomic_load(&overlaps), 0);
+    assert_int_equal(atomic_load(&strays), 0);
     for (int i = 0; i < CLIENTS; i++) {
         prewarms += clients[i].prewarms;
         for (int at = 0; at < ROUNDS; at++)
