@@ -6,8 +6,9 @@
 #include "scheduler/worker.h"
 
 /*
- * A strand goes to whoever has wanted it this often in vain. Moving it costs about as much as a few
- * messages from worker to worker, so two workers that want it in turn lose little.
+ * A strand goes to whoever wants it when others have wanted it this often in vain, and its owner
+ * never in between: then it talks with the wrong worker. Moving it costs a fence of all processors,
+ * as much as some ten messages from worker to worker.
  */
 #define PULLS_IN_VAIN 16u
 

@@ -47,7 +47,7 @@ struct qk__strand {
     _Atomic uint16_t      posts_taken;    /* posts that the consumer has not answered for yet */
     _Atomic uint8_t       state;          /* enum qk__strand_state */
     _Atomic bool          is_posted;
-    _Atomic uint8_t       pulls;          /* how often another worker would have liked it to be its own */
+    _Atomic uint8_t       pulls;          /* how often others in a row would have liked it to be theirs */
 };
 
 /*
@@ -90,6 +90,8 @@ static inline bool qk__strand_takes_local(const struct qk__home   *home,
 
 static inline void qk__strand_append(struct qk__strand *strand, struct qk__mpsc_node *node)
 {
+    if (__builtin_expect(atomic_load_explicit(&strand->pulls, memory_order_relaxed) != 0, 0))
+        atomic_store_explicit(&strand->pulls, 0, memory_order_relaxed);
     atomic_store_explicit(&node->next, NULL, memory_order_relaxed);
     if (strand->first != NULL)
         atomic_store_explicit(&strand->last->next, node, memory_order_relaxed);
