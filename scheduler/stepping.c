@@ -47,7 +47,7 @@ static uint32_t find_options(const struct qk__worker *worker, struct option *opt
 {
     uint32_t count = 0;
 
-    if (qk__wheel_next_ns(&worker->wheel) <= worker->time_ns)
+    if (qk__wheel_next_ns(&worker->wheel) <= worker->home.time_ns)
         options[count++] = (struct option){TIMER, NULL};
     if (handed_over_of(worker) != NULL)
         options[count++] = (struct option){HANDED_OVER, NULL};
@@ -92,7 +92,7 @@ static struct qk__work *take_handed_over(struct qk__worker *worker)
 static struct qk__work *take(struct qk__worker *worker, const struct option *option)
 {
     switch (option->kind) {
-    case TIMER: qk__wheel_advance(&worker->wheel, &worker->home.section, worker->time_ns, 1); return NULL;
+    case TIMER: qk__wheel_advance(&worker->wheel, &worker->home.section, worker->home.time_ns, 1); return NULL;
     case HANDED_OVER: return take_handed_over(worker);
     case QUEUED: return pick(worker);
     case INBOX: qk__worker_empty_inbox(worker); return NULL;
@@ -113,7 +113,7 @@ bool qk__stepping_step(struct qk__worker *worker)
     struct qk__work *work;
     uint32_t         count;
 
-    worker->time_ns = qk__clock_now_ns(worker->scheduler->clock);
+    worker->home.time_ns = qk__clock_now_ns(worker->scheduler->clock);
     count = find_options(worker, options);
     if (count == 0) {
         if (qk__scheduler_choose(worker->scheduler, 2) == 1)

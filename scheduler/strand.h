@@ -58,6 +58,7 @@ struct qk__home {
     struct qk__run_queue   queue;
     struct qk__work *_Atomic next;    /* runs as soon as what runs now waits or ends; inside, too */
     uint32_t               index;
+    uint64_t               time_ns;    /* the clock at its last look: some pieces of work ago */
     const _Atomic uint32_t *parked_count;    /* of the scheduler */
 };
 

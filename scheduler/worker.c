@@ -584,8 +584,8 @@ static bool look_up(struct qk__worker *worker)
     bool     has_moved;
 
     worker->until_look = LOOK_EVERY;
-    worker->time_ns = qk__clock_now_ns(worker->scheduler->clock);
-    fired = qk__wheel_advance(&worker->wheel, &worker->home.section, worker->time_ns, TIMERS_AT_ONCE);
+    worker->home.time_ns = qk__clock_now_ns(worker->scheduler->clock);
+    fired = qk__wheel_advance(&worker->wheel, &worker->home.section, worker->home.time_ns, TIMERS_AT_ONCE);
     has_moved = qk__worker_empty_inbox(worker);
     return fired > 0 || has_moved;
 }
@@ -660,7 +660,7 @@ static void park(struct qk__worker *worker)
                                                  memory_order_seq_cst, memory_order_relaxed))
         return;
     qk__count(&worker->parks, 1);
-    qk__count(&worker->busy_ns, worker->time_ns - worker->awake_since_ns);
+    qk__count(&worker->busy_ns, worker->home.time_ns - worker->awake_since_ns);
     is_sentinel = become_sentinel(scheduler);
     atomic_fetch_add_explicit(&scheduler->parked_count, 1, memory_order_seq_cst);
     qk__scheduler_may_be_quiet(scheduler);
@@ -675,7 +675,7 @@ static void park(struct qk__worker *worker)
         atomic_store_explicit(&scheduler->sentinel_count, 0, memory_order_relaxed);
     worker->is_searching = true;
     atomic_fetch_add_explicit(&scheduler->searching_count, 1, memory_order_relaxed);
-    worker->time_ns = worker->awake_since_ns = qk__clock_now_ns(scheduler->clock);
+    worker->home.time_ns = worker->awake_since_ns = qk__clock_now_ns(scheduler->clock);
 }
 
 static struct qk__work *find_work(struct qk__worker *worker)
@@ -778,7 +778,7 @@ void *qk__worker_main(void *arg)
     (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
     current_worker = worker;
     qk__coroutine_of_thread(&worker->root);
-    worker->time_ns = worker->awake_since_ns = qk__clock_now_ns(scheduler->clock);
+    worker->home.time_ns = worker->awake_since_ns = qk__clock_now_ns(scheduler->clock);
     enter_loop(worker);
     current_worker = NULL;
     qk__overflow_leave_thread(signal_stack);
@@ -795,8 +795,8 @@ static bool step(struct qk__worker *worker)
 {
     struct qk__work *work;
 
-    worker->time_ns = qk__clock_now_ns(worker->scheduler->clock);
-    if (qk__wheel_advance(&worker->wheel, &worker->home.section, worker->time_ns, 1) > 0)
+    worker->home.time_ns = qk__clock_now_ns(worker->scheduler->clock);
+    if (qk__wheel_advance(&worker->wheel, &worker->home.section, worker->home.time_ns, 1) > 0)
         return true;
     work = take_own(worker);
     if (work == NULL)

@@ -36,7 +36,6 @@ struct qk__worker {
     void (*landing)(struct qk__worker *worker,
                     void              *arg); /* what the next arrival does first: see switch_to() */
     void                 *landing_arg;
-    uint64_t              time_ns;         /* the clock at the last look */
     uint64_t              awake_since_ns;
     uint32_t              until_look;
     uint32_t              handed_over;     /* runs from `next` in a row */

@@ -122,20 +122,24 @@ static bool is_given_up(const struct qk__envelope *envelope)
     return envelope->kind != QK__TELL && qk__cancel_is_set(&envelope->cancel);
 }
 
-/* Its caller's timer may not have told yet: a worker that was busy until now fires it later. */
-static bool is_late(const struct qk__envelope *envelope)
+/*
+ * Its caller's timer may not have told yet: a worker that was busy until now fires it later. By the
+ * worker's last look at the clock, which costs nothing.
+ */
+static bool is_late(const struct qk__scope *scope, const struct qk__envelope *envelope)
 {
-    return envelope->kind != QK__TELL && envelope->deadline_ns <= qk__actors_now_ns(envelope->actors);
+    return envelope->kind != QK__TELL && envelope->deadline_ns <= scope->home->time_ns;
 }
 
 /*
  * A caller that has given up wants no answer, and a host that cuts off gives none. Such a message is
  * not run.
  */
-static bool is_wanted(const qk_actor *actor, const struct qk__envelope *envelope)
+static bool is_wanted(const struct qk__scope *scope, const qk_actor *actor,
+                      const struct qk__envelope *envelope)
 {
     return !atomic_load_explicit(&actor->type->actors->is_cut_off, memory_order_relaxed) &&
-           (envelope->kind == QK__TELL || (!is_given_up(envelope) && !is_late(envelope)));
+           (envelope->kind == QK__TELL || (!is_given_up(envelope) && !is_late(scope, envelope)));
 }
 
 static void refuse(const struct qk__scope *scope, qk_actor *actor, struct qk__envelope *envelope)
@@ -146,7 +150,7 @@ static void refuse(const struct qk__scope *scope, qk_actor *actor, struct qk__en
     if (is_given_up(envelope)) {
         qk_error_set(&error, QK_CANCELLED, "%s/%s: the caller gave up before its turn came",
                      qk_actor_type(actor), actor->key);
-    } else if (is_late(envelope)) {
+    } else if (is_late(scope, envelope)) {
         qk_error_set(&error, QK_DEADLINE_EXCEEDED, "%s/%s: the deadline passed before its turn came",
                      qk_actor_type(actor), actor->key);
     } else {
@@ -205,7 +209,9 @@ void qk__turn_run(struct qk__scope *scope, qk_actor *actor, struct qk__envelope 
     qk_status status;
     void     *request, *reply = NULL;
 
-    if (__builtin_expect(!is_wanted(actor, envelope), 0)) {
+    if (__builtin_expect(!is_wanted(scope, actor, envelope), 0)) {
+        if (was_cold)    /* given up while the actor woke for it: awake it is, and goes when idle */
+            (void)qk__life_first_message(actor, true, (enum qk__life)envelope->found);
         refuse(scope, actor, envelope);
         return;
     }

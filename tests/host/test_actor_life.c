@@ -249,6 +249,30 @@ static void an_actor_goes_when_nobody_calls_and_comes_back_anew(void **state)
     fixture_finish(host);
 }
 
+static void a_call_given_up_during_activation_leaves_an_actor_that_idles_away(void **state)
+{
+    struct qk__virtual_clock clock;
+    qk_host                 *host = fixture_manual(&clock, &pet_type);
+    qk_actor                *actor = fixture_actor(host, "pet", "cat");
+    struct answer            answer;
+    (void)state;
+
+    hooks.activate_ns = 50 * QK__NS_PER_MS;
+    assert_int_equal(qk_client_call_async(host, actor, FEED, NULL, &answer.fed, 10 * QK__NS_PER_MS,
+                                          note, &answer),
+                     QK_OK);
+    fixture_run(host);
+    fixture_advance(host, &clock, 10 * QK__NS_PER_MS);
+    assert_int_equal(answer.status, QK_DEADLINE_EXCEEDED);
+    fixture_advance(host, &clock, 40 * QK__NS_PER_MS);
+    assert_int_equal(hooks.activations, 1);
+    for (int i = 0; i < 6; i++)
+        fixture_advance(host, &clock, 25 * QK__NS_PER_MS);
+    assert_int_equal(hooks.deactivations, 1);
+    qk_actor_release(actor);
+    fixture_finish(host);
+}
+
 static void a_long_turn_is_not_idleness(void **state)
 {
     struct qk__virtual_clock clock;
@@ -379,6 +403,7 @@ int main(void)
                                reset),
         cmocka_unit_test_setup(a_hook_that_calls_who_waits_for_it_is_a_circular_call, reset),
         cmocka_unit_test_setup(an_actor_goes_when_nobody_calls_and_comes_back_anew, reset),
+        cmocka_unit_test_setup(a_call_given_up_during_activation_leaves_an_actor_that_idles_away, reset),
         cmocka_unit_test_setup(a_long_turn_is_not_idleness, reset),
         cmocka_unit_test_setup(an_actor_that_asks_to_go_first_does_what_is_queued, reset),
         cmocka_unit_test_setup(an_identity_that_nobody_holds_is_forgotten_but_not_its_messages,
