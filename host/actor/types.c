@@ -14,6 +14,7 @@
 #include "host/stream/streams.h"
 
 #define MAILBOX_CAPACITY_DEFAULT 1000u
+#define WALKED                   8    /* types; further ones are looked up under a lock */
 
 void qk__types_init(struct qk__types *types)
 {
@@ -45,10 +46,25 @@ void qk__types_fini(struct qk__types *types)
     pthread_mutex_destroy(&types->lock);
 }
 
+/* Types are never removed, so the list may be walked while others are added: to its first few. */
+static struct qk__type *find_among_first(struct qk__types *types, const char *name)
+{
+    struct qk__type *type = atomic_load_explicit(&types->first, memory_order_acquire);
+
+    for (int i = 0; i < WALKED && type != NULL; i++) {
+        if (strcmp(type->declared.name, name) == 0)
+            return type;
+        type = atomic_load_explicit(&type->next, memory_order_acquire);
+    }
+    return NULL;
+}
+
 struct qk__type *qk__type_find(struct qk__actors *actors, const char *name)
 {
-    struct qk__type *type;
+    struct qk__type *type = find_among_first(&actors->types, name);
 
+    if (type != NULL)
+        return type;
     pthread_mutex_lock(&actors->types.lock);
     type = qk__map_get(&actors->types.by_name, name);
     pthread_mutex_unlock(&actors->types.lock);
