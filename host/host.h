@@ -112,6 +112,9 @@ struct qk__type_stats {
 void qk__host_type_stats(const qk_host *host, const struct qk_type *type,
                          struct qk__type_stats *out_stats);
 
+/* What activations hold, of a host with a limit; false: it has none. Thread: any. */
+bool qk__host_memory(const qk_host *host, uint64_t *out_held_bytes, uint64_t *out_limit_bytes);
+
 /* The guards of a type; false: it has none. Thread: any. */
 struct qk__protect_stats {
     uint64_t breaker_state;    /* 0 closed, 1 open, 2 half open */

@@ -146,6 +146,17 @@ void qk__shed_shrunk(qk_actor *actor)
                               memory_order_relaxed);
 }
 
+bool qk__host_memory(const qk_host *host, uint64_t *out_held_bytes, uint64_t *out_limit_bytes)
+{
+    const struct qk__shed *shed = &qk__host_actors(host)->shed;
+
+    if (shed->limit_bytes == 0)
+        return false;
+    *out_held_bytes = atomic_load_explicit(&shed->held_bytes, memory_order_relaxed);
+    *out_limit_bytes = shed->limit_bytes;
+    return true;
+}
+
 void qk__shed_control(qk_actor *actor)
 {
     if (qk__actor_life(actor) != QK__LIFE_ACTIVE || qk__mailbox_depth(&actor->mailbox) > 0 ||

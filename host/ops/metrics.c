@@ -197,6 +197,21 @@ static void write_types(qk_host *host, struct qk__text *out)
     qk__subjects_fini(&tables.prewarms);
 }
 
+/* ---- What activations hold, of a host with a limit ---- */
+
+static void write_memory(const qk_host *host, struct qk__text *out)
+{
+    uint64_t held_bytes, limit_bytes;
+
+    if (!qk__host_memory(host, &held_bytes, &limit_bytes))
+        return;
+    qk__expose_head(out, "quark_activations_bytes", "gauge", "Memory that activations hold.");
+    qk__expose_value(out, "quark_activations_bytes", "", (double)held_bytes);
+    qk__expose_head(out, "quark_activations_limit_bytes", "gauge",
+                    "Beyond it actors unused for longest are deactivated.");
+    qk__expose_value(out, "quark_activations_limit_bytes", "", (double)limit_bytes);
+}
+
 /* ---- Devices ---- */
 
 struct device_numbers {
@@ -405,6 +420,7 @@ void qk__ops_write_metrics(struct qk__ops *ops, struct qk__text *out)
     write_host(ops->host, out);
     write_workers(ops->host, out);
     write_types(ops->host, out);
+    write_memory(ops->host, out);
     qk__ops_write_guards(ops->host, out);
     qk__ops_write_profile(ops->host, out);
     write_devices(ops->host, out);

@@ -190,6 +190,22 @@ static void metrics_are_in_the_text_format_with_help_and_type(void **state)
     fixture_finish(host);
 }
 
+static void a_memory_limit_is_in_the_metrics_with_what_is_held(void **state)
+{
+    struct qk_host_opts opts = fixture_opts(1);
+    qk_host            *host;
+
+    (void)state;
+    opts.memory_limit_bytes = 1000000;
+    host = serve(&opts);
+    call_once(host);
+    http_ask(qk__ops_port(host), "GET /metrics", NULL, &answer);
+    assert_non_null(strstr(answer.body, "\nquark_activations_limit_bytes 1000000\n"));
+    assert_non_null(strstr(answer.body, "\nquark_activations_bytes "));
+    assert_null(strstr(answer.body, "\nquark_activations_bytes 0\n"));
+    fixture_finish(host);
+}
+
 static void the_page_needs_nothing_from_elsewhere(void **state)
 {
     qk_host *host = serve_plainly();
@@ -362,6 +378,7 @@ int main(void)
         cmocka_unit_test(actors_are_counted_by_type_with_latency_of_first_calls),
         cmocka_unit_test(devices_name_the_cpu_and_what_is_unknown_is_null),
         cmocka_unit_test(metrics_are_in_the_text_format_with_help_and_type),
+        cmocka_unit_test(a_memory_limit_is_in_the_metrics_with_what_is_held),
         cmocka_unit_test(the_page_needs_nothing_from_elsewhere),
         cmocka_unit_test(an_unknown_path_is_404_and_says_so_in_json),
         cmocka_unit_test(other_methods_are_405_also_with_a_body),
