@@ -13,7 +13,7 @@ if [ $# -lt 1 ]; then
 fi
 quark=$1/bin/quark
 shift
-[ $# -gt 0 ] || set -- pingpong ask/1 ask/2 fanin/1 fanin/4 fanin/64 ring big skynet
+[ $# -gt 0 ] || set -- pingpong ask/1 ask/2 fanin/1 fanin/4 fanin/64 ring big create/1 skynet
 command -v valgrind >/dev/null || { echo "instructions.sh: needs valgrind" >&2; exit 3; }
 scratch=$(mktemp -d)
 trap 'rm -r "$scratch"' EXIT
