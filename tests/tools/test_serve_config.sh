@@ -12,6 +12,7 @@ host:
   workers: 1
   pinning: no
   idle_timeout: 1min
+  memory_limit: 8MiB
   call_timeout: 5s
   drain_timeout: 10s
   state_folder: state
@@ -50,6 +51,8 @@ if serve --config deep/all.yaml; then
     get /quark/devices >out
     says out '"id": "sim:gpu.*"'
     says out '"limit_bytes": 67108864'
+    get /metrics >out
+    says out '^quark_activations_limit_bytes 8388608$'
     get /quark/predict >out
     says out '"prewarming": false'
     says out '"max_loading": 7'
