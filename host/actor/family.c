@@ -34,18 +34,24 @@ static qk_status check_adoption(qk_turn *turn, const qk_actor *child)
     return QK_OK;
 }
 
-static qk_status adopt(qk_turn *turn, struct qk__kin *parent, struct qk__kin *child)
+/* Locked. Takes the times of the budget where it is needed: of a child that is new. */
+static qk_status adopt(qk_turn *turn, struct qk__kin *parent, struct qk__kin *child,
+                       uint64_t **inout_times, uint32_t capacity)
 {
     if (qk__kin_is_below(parent->actor, child->actor))
         return qk_fail(turn, QK_INVALID_ARGUMENT,
                        "%s/%s can't be a child of %s/%s: it is the same, or above it",
                        qk_actor_type(child->actor), child->actor->key,
                        qk_actor_type(parent->actor), parent->actor->key);
+    if (child->parent == parent->actor)
+        return QK_OK;
     if (child->parent != NULL)
         return qk_fail(turn, QK_ALREADY_EXISTS, "%s/%s is a child of %s/%s already",
                        qk_actor_type(child->actor), child->actor->key,
                        qk_actor_type(child->parent), child->parent->key);
     qk__kin_link(parent, child);
+    qk__kin_set_budget(child, *inout_times, capacity);
+    *inout_times = NULL;
     return QK_OK;
 }
 
@@ -71,12 +77,9 @@ qk_status qk_child_adopt(qk_turn *turn, qk_actor *actor)
                        actor->key);
     }
     families = qk__families_lock(actor);
-    status = adopt(turn, parent, child);
-    if (status == QK_OK)
-        qk__kin_set_budget(child, times, capacity);
+    status = adopt(turn, parent, child, &times, capacity);
     qk__families_unlock(families);
-    if (status != QK_OK)
-        qk__free(times);
+    qk__free(times);
     return status;
 }
 

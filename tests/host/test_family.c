@@ -43,8 +43,6 @@ static void a_child_has_one_parent_and_no_descendant_above_it(void **state)
     qk_actor     *foreign = fixture_actor(other_host, "leaf", "z");
     (void)state;
 
-    assert_refused(host, family.parent, adopt, family.a, QK_ALREADY_EXISTS,
-                   "leaf/a is a child of mid/p already");
     assert_refused(host, other, adopt, family.a, QK_ALREADY_EXISTS,
                    "leaf/a is a child of mid/p already");
     assert_refused(host, family.a, adopt, family.a, QK_INVALID_ARGUMENT,
@@ -63,6 +61,41 @@ static void a_child_has_one_parent_and_no_descendant_above_it(void **state)
     qk_actor_release(foreign);
     end_family(&family);
     fixture_finish(other_host);
+}
+
+static void a_child_that_is_adopted_again_keeps_its_place_and_its_budget(void **state)
+{
+    struct family family = make_family((struct qk_supervision){.max_restarts = 4});
+    (void)state;
+
+    for (int i = 0; i < 4; i++) {
+        crash_of(family.host, family.a);
+        after(family.host, 8 * S);
+        must(family.host, family.parent, adopt, family.a);
+    }
+    seen.log[0] = '\0';
+    must(family.host, family.parent, list_all, NULL);
+    assert_seen("leaf/a leaf/b leaf/c ");
+    crash_of(family.host, family.a);
+    assert_non_null(strstr(seen.log, "-mid/p:restart"));
+    end_family(&family);
+}
+
+static void an_activate_hook_may_adopt_whether_or_not_its_family_is_still_there(void **state)
+{
+    qk_host  *host = begin((struct qk_supervision){0}, (struct qk_supervision){0});
+    qk_actor *parent = fixture_actor(host, "mid", "p");
+    (void)state;
+
+    seen.adopts = "x";
+    must(host, parent, nothing, NULL);
+    for (int i = 0; i < 8; i++)
+        after(host, 250 * S);
+    assert_seen("+mid/p -mid/p:idle ");
+    must(host, parent, list_all, NULL); /* the hook of the fixture asserts that it could adopt */
+    assert_seen("+mid/p leaf/x ");
+    qk_actor_release(parent);
+    fixture_finish(host);
 }
 
 /* ---- Ends ---- */
@@ -234,6 +267,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(children_are_listed_in_the_order_of_their_adoption),
         cmocka_unit_test(a_child_has_one_parent_and_no_descendant_above_it),
+        cmocka_unit_test(a_child_that_is_adopted_again_keeps_its_place_and_its_budget),
+        cmocka_unit_test(an_activate_hook_may_adopt_whether_or_not_its_family_is_still_there),
         cmocka_unit_test(who_ends_on_demand_stops_its_children_youngest_first),
         cmocka_unit_test(a_whole_tree_ends_from_its_top),
         cmocka_unit_test(what_is_queued_is_handled_before_a_child_is_stopped),

@@ -525,8 +525,10 @@ static void a_root_is_restarted_three_times_and_then_stopped(void **state)
 /* Adopts whom it is told to, or stops or releases it when it has done so before. */
 static qk_status adopt_or_not(qk_turn *turn, qk_actor *arg)
 {
-    if (qk_child_adopt(turn, arg) != QK_OK && qk_child_stop(turn, arg) != QK_OK)
-        (void)qk_child_release(turn, arg);
+    if (qk_actor_key(arg)[0] % 2 == 0 && qk_child_release(turn, arg) == QK_OK)
+        return QK_OK;
+    if (qk_child_stop(turn, arg) != QK_OK)
+        (void)qk_child_adopt(turn, arg);
     return QK_OK;
 }
 

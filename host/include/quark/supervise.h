@@ -77,9 +77,10 @@ struct qk_supervision {
 };
 
 /*
- * Makes `child` the youngest child of the turn's actor. Activates nothing. QK_ALREADY_EXISTS: it is
- * a child already, of this parent or another, which is named. QK_INVALID_ARGUMENT: it is the actor
- * itself, stands above it, or is another host's; QK_FAILED_PRECONDITION: in the deactivate hook;
+ * Makes `child` the youngest child of the turn's actor. Activates nothing. QK_OK as well when it is
+ * one already, and keeps its place: an activate hook need not know whether its family has outlived
+ * a sleep. QK_ALREADY_EXISTS: it is a child of another, which is named. QK_INVALID_ARGUMENT: it is
+ * the actor itself, stands above it, or is another host's; QK_FAILED_PRECONDITION: in the deactivate hook;
  * QK_NO_MEMORY. Thread: the turn's. Never blocks for long.
  */
 QK_API qk_status qk_child_adopt(qk_turn *turn, qk_actor *child);
