@@ -22,13 +22,16 @@ qk_status qk__actors_create(qk_host *host, struct qk__actors **out_actors)
     actors->worker_count = qk__scheduler_worker_count(actors->scheduler);
     actors->filters = qk__alloc_zero(sizeof *actors->filters);
     actors->retries = qk__alloc_zero(sizeof *actors->retries);
-    if (actors->filters == NULL || actors->retries == NULL ||
+    actors->activations = qk__alloc_array(actors->worker_count, sizeof *actors->activations);
+    if (actors->filters == NULL || actors->retries == NULL || actors->activations == NULL ||
         qk__envelopes_init(&actors->envelopes, actors->worker_count) != QK_OK)
         goto free_actors;
     if (qk__profile_init(&actors->profile, !opts->no_profile, actors->worker_count) != QK_OK)
         goto fini_envelopes;
     if (qk__watchdog_create(actors, opts->stall_ns, &actors->watchdog) != QK_OK)
         goto fini_profile;
+    for (uint32_t i = 0; i < actors->worker_count; i++)
+        qk__slab_init(&actors->activations[i]);
     qk__types_init(&actors->types);
     qk__identities_init(&actors->identities);
     qk__full_lot_init(&actors->full_lot);
@@ -44,6 +47,7 @@ fini_profile:
 fini_envelopes:
     qk__envelopes_fini(&actors->envelopes);
 free_actors:
+    qk__free(actors->activations);
     qk__free(actors->retries);
     qk__free(actors->filters);
     qk__free(actors);
@@ -56,6 +60,9 @@ void qk__actors_destroy(struct qk__actors *actors)
         return;
     qk__watchdog_destroy(actors->watchdog);
     qk__identities_fini(&actors->identities);
+    for (uint32_t i = 0; i < actors->worker_count; i++)
+        qk__slab_fini(&actors->activations[i]);
+    qk__free(actors->activations);
     qk__types_fini(&actors->types);
     qk__profile_fini(&actors->profile);
     qk__envelopes_fini(&actors->envelopes);

@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/histogram.h"
 #include "base/map.h"
+#include "base/slab.h"
 #include "host/actor/envelope.h"
 #include "host/actor/family.h"
 #include "host/actor/idle.h"
@@ -129,6 +130,7 @@ struct qk__identity_shard {
     pthread_mutex_t lock;
     uintptr_t      *slots;        /* an actor and a part of its hash: identity.c */
     size_t          slot_count, count;
+    struct qk__slab slab;         /* of the actors */
 };
 
 struct qk__identities {
@@ -417,6 +419,7 @@ struct qk__actors {
     struct qk__types        types;
     struct qk__identities   identities;
     struct qk__envelopes    envelopes;
+    struct qk__slab        *activations;    /* one for each worker */
     struct qk__full_lot     full_lot;
     struct qk__observer     observer;
     struct qk__retries     *retries;

@@ -33,15 +33,18 @@ static qk_actor *actor_in(uintptr_t slot)
 
 void qk__identities_init(struct qk__identities *identities)
 {
-    for (size_t i = 0; i < QK__IDENTITY_SHARDS; i++)
+    for (size_t i = 0; i < QK__IDENTITY_SHARDS; i++) {
         pthread_mutex_init(&identities->shards[i].lock, NULL);
+        qk__slab_init(&identities->shards[i].slab);
+    }
 }
 
-static void free_actor(qk_actor *actor)
+/* Locked. */
+static void free_actor(struct qk__identity_shard *shard, qk_actor *actor)
 {
     qk__kin_free(atomic_load_explicit(&actor->kin, memory_order_relaxed));
     qk__prewarm_free(actor);
-    qk__free(actor);
+    qk__slab_free(&shard->slab, actor, sizeof *actor + strlen(actor->key) + 1);
 }
 
 void qk__identities_fini(struct qk__identities *identities)
@@ -51,8 +54,9 @@ void qk__identities_fini(struct qk__identities *identities)
 
         for (size_t at = 0; at < shard->slot_count; at++)
             if (shard->slots[at] != 0)
-                free_actor(actor_in(shard->slots[at]));
+                free_actor(shard, actor_in(shard->slots[at]));
         qk__free(shard->slots);
+        qk__slab_fini(&shard->slab);
         pthread_mutex_destroy(&shard->lock);
     }
 }
@@ -132,9 +136,10 @@ static uint32_t first_owner(qk__scheduler *scheduler)
                : qk__scheduler_spread(scheduler);
 }
 
-static qk_actor *make_actor(struct qk__type *type, const char *key, size_t length)
+static qk_actor *make_actor(struct qk__slab *slab, struct qk__type *type, const char *key,
+                            size_t length)
 {
-    qk_actor *actor = qk__alloc_zero(sizeof *actor + length + 1);
+    qk_actor *actor = qk__slab_alloc(slab, sizeof *actor + length + 1);
 
     if (actor == NULL)
         return NULL;
@@ -154,7 +159,7 @@ static qk_status find_or_make(struct qk__identity_shard *shard, struct qk__type 
     if (actor == NULL) {
         if (make_room(shard) != QK_OK)
             return QK_NO_MEMORY;
-        actor = make_actor(type, key, length);
+        actor = make_actor(&shard->slab, type, key, length);
         if (actor == NULL)
             return QK_NO_MEMORY;
         put(shard->slots, shard->slot_count, (uintptr_t)actor | tag_of(hash), hash);
@@ -235,11 +240,11 @@ void qk_actor_release(qk_actor *actor)
     shard = shard_of(actor->type->actors, hash_of_actor(actor));
     pthread_mutex_lock(&shard->lock);
     is_last = atomic_fetch_sub_explicit(&actor->refs, 1, memory_order_acq_rel) == 1;
-    if (is_last)
+    if (is_last) {
         unlink_actor(shard, actor);
+        free_actor(shard, actor);
+    }
     pthread_mutex_unlock(&shard->lock);
-    if (is_last)
-        free_actor(actor);
 }
 
 const char *qk_actor_type(const qk_actor *actor)

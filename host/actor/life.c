@@ -38,12 +38,23 @@ static void close_rooms(qk__activation *activation)
     qk__actor_state_close(activation);
 }
 
+static size_t activation_bytes(const qk_actor *actor)
+{
+    return sizeof(qk__activation) + actor->type->declared.self_bytes;
+}
+
+/* Of the worker that runs the caller. */
+static struct qk__slab *slab_here(const qk_actor *actor)
+{
+    return &actor->type->actors->activations[qk__worker_scope()->home->index];
+}
+
 static void drop(qk_actor *actor)
 {
     qk__timers_free(actor->activation);
     close_rooms(actor->activation);
     qk__free(actor->activation->rooms);
-    qk__free(actor->activation);
+    qk__slab_free(slab_here(actor), actor->activation, activation_bytes(actor));
     actor->activation = NULL;
     if (actor->type->traits & QK__TRAIT_AGED)
         qk__shed_shrunk(actor);
@@ -68,8 +79,7 @@ void qk__life_leave(qk_actor *actor, uint32_t left_to_do, enum qk_ending ending)
 
 static qk__activation *make_activation(qk_actor *actor)
 {
-    qk__activation *activation =
-        qk__alloc_zero(sizeof *activation + actor->type->declared.self_bytes);
+    qk__activation *activation = qk__slab_alloc(slab_here(actor), activation_bytes(actor));
 
     if (activation == NULL)
         return NULL;
