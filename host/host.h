@@ -150,6 +150,9 @@ struct qk__edge_stats {
 qk_status qk__host_edge_stats(const qk_host *host, struct qk__edge_stats *out_rows, size_t capacity,
                               size_t *out_count);
 
+/* Turns that a worker has begun. Thread: any. */
+uint64_t qk__host_worker_turns(const qk_host *host, uint32_t worker);
+
 bool qk__host_is_profiled(const qk_host *host);    /* else there are only counts */
 
 /*

@@ -370,11 +370,11 @@ bool qk__scheduler_look_at(const qk__scheduler *scheduler, uint32_t index,
 void qk__scheduler_stats(const qk__scheduler *scheduler, uint32_t index,
                          struct qk__worker_stats *out_stats)
 {
-    const struct qk__worker *worker = &scheduler->workers[index];
+    struct qk__worker *worker = &scheduler->workers[index];
 
     out_stats->work_run = atomic_load_explicit(&worker->work_run, memory_order_relaxed);
     out_stats->steals = atomic_load_explicit(&worker->steals, memory_order_relaxed);
     out_stats->parks = atomic_load_explicit(&worker->parks, memory_order_relaxed);
     out_stats->switches = atomic_load_explicit(&worker->switches, memory_order_relaxed);
-    out_stats->busy_ns = atomic_load_explicit(&worker->busy_ns, memory_order_relaxed);
+    out_stats->busy_ns = qk__worker_busy_ns(worker);
 }

@@ -643,6 +643,49 @@ static void sleep_parked(struct qk__worker *worker, bool is_sentinel)
 }
 
 /*
+ * Time awake, in one word, so that a reader never sees half of a change: of one asleep the sum; of
+ * one awake AWAKE and when it would have woken if it had been awake ever since.
+ */
+#define AWAKE (1ull << 63)
+
+static void wake_up(struct qk__worker *worker)
+{
+    const uint64_t sum_ns = atomic_load_explicit(&worker->busy, memory_order_relaxed);
+
+    worker->home.time_ns = qk__clock_now_ns(worker->scheduler->clock);
+    atomic_store_explicit(&worker->busy, AWAKE | (worker->home.time_ns - sum_ns),
+                          memory_order_relaxed);
+}
+
+static uint64_t busy_now_ns(const struct qk__worker *worker)
+{
+    const uint64_t busy = atomic_load_explicit(&worker->busy, memory_order_relaxed);
+
+    return busy & AWAKE ? qk__clock_now_ns(worker->scheduler->clock) - (busy & ~AWAKE) : busy;
+}
+
+static void fall_asleep(struct qk__worker *worker)
+{
+    atomic_store_explicit(&worker->busy, busy_now_ns(worker), memory_order_relaxed);
+}
+
+/*
+ * A reader may read the clock later than a worker that falls asleep, and the sum is then less than
+ * what was told. A counter that goes back is taken for one that began anew.
+ */
+uint64_t qk__worker_busy_ns(struct qk__worker *worker)
+{
+    const uint64_t busy_ns = busy_now_ns(worker);
+    uint64_t       told_ns = atomic_load_explicit(&worker->busy_told, memory_order_relaxed);
+
+    while (told_ns < busy_ns &&
+           !atomic_compare_exchange_weak_explicit(&worker->busy_told, &told_ns, busy_ns,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        ;
+    return told_ns < busy_ns ? busy_ns : told_ns;
+}
+
+/*
  * Sleeps until notified or until the next timer.
  *
  * Nothing is missed. Whoever queues work looks for parked and searching workers after it; this
@@ -660,7 +703,7 @@ static void park(struct qk__worker *worker)
                                                  memory_order_seq_cst, memory_order_relaxed))
         return;
     qk__count(&worker->parks, 1);
-    qk__count(&worker->busy_ns, worker->home.time_ns - worker->awake_since_ns);
+    fall_asleep(worker);
     is_sentinel = become_sentinel(scheduler);
     atomic_fetch_add_explicit(&scheduler->parked_count, 1, memory_order_seq_cst);
     qk__scheduler_may_be_quiet(scheduler);
@@ -675,7 +718,7 @@ static void park(struct qk__worker *worker)
         atomic_store_explicit(&scheduler->sentinel_count, 0, memory_order_relaxed);
     worker->is_searching = true;
     atomic_fetch_add_explicit(&scheduler->searching_count, 1, memory_order_relaxed);
-    worker->home.time_ns = worker->awake_since_ns = qk__clock_now_ns(scheduler->clock);
+    wake_up(worker);
 }
 
 static struct qk__work *find_work(struct qk__worker *worker)
@@ -778,8 +821,9 @@ void *qk__worker_main(void *arg)
     (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
     current_worker = worker;
     qk__coroutine_of_thread(&worker->root);
-    worker->home.time_ns = worker->awake_since_ns = qk__clock_now_ns(scheduler->clock);
+    wake_up(worker);
     enter_loop(worker);
+    fall_asleep(worker);
     current_worker = NULL;
     qk__overflow_leave_thread(signal_stack);
     return NULL;

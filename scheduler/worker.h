@@ -36,7 +36,6 @@ struct qk__worker {
     void (*landing)(struct qk__worker *worker,
                     void              *arg); /* what the next arrival does first: see switch_to() */
     void                 *landing_arg;
-    uint64_t              awake_since_ns;
     uint32_t              until_look;
     uint32_t              handed_over;     /* runs from `next` in a row */
     struct qk__work      *step_work;       /* manual mode: what this step runs */
@@ -48,7 +47,9 @@ struct qk__worker {
 
     /* Others look at these. */
     const struct qk__scope *_Atomic scope;    /* of who runs: qk__scheduler_look_at() */
-    _Atomic uint64_t      work_run, steals, parks, switches, busy_ns;
+    _Atomic uint64_t      work_run, steals, parks, switches;
+    _Atomic uint64_t      busy;       /* asleep: the time awake so far; awake: see worker.c */
+    _Atomic uint64_t      busy_told;  /* the most that anybody was told */
     _Atomic uint64_t         put_aside,
         resumed; /* coroutines, by this worker: the sums differ by what is aside */
     char                  padding[64];     /* what follows others write */
@@ -155,6 +156,9 @@ static inline void qk__worker_unlock(struct qk__worker *worker, const struct qk_
 
 /* Ends the waits with deadlines of this worker's wheel. Inside its section. wait.c */
 void qk__wait_expire_all(struct qk__wheel *wheel);
+
+/* How long it was awake, to this moment; never less than before. Thread: any. */
+uint64_t qk__worker_busy_ns(struct qk__worker *worker);
 
 /* Tells qk__scheduler_wait_quiet() to look again. */
 void qk__scheduler_may_be_quiet(qk__scheduler *scheduler);

@@ -275,6 +275,22 @@ static void merge_times(const struct qk__type *type, uint32_t method,
     read_times(&out->wait, &room->wait);
 }
 
+uint64_t qk__profile_turns(const struct qk__actors *actors, uint32_t worker)
+{
+    struct qk__type *type = atomic_load_explicit(&actors->types.first, memory_order_acquire);
+    uint64_t         turns = 0;
+
+    for (; type != NULL; type = atomic_load_explicit(&type->next, memory_order_acquire))
+        for (size_t i = 0; i < type->declared.method_count; i++)
+            turns += load(&type->profile.methods[i].rows[worker].calls);
+    return turns;
+}
+
+uint64_t qk__host_worker_turns(const qk_host *host, uint32_t worker)
+{
+    return qk__profile_turns(qk__host_actors(host), worker);
+}
+
 void qk__profile_sum(const struct qk__type *type, uint64_t *out_calls, uint64_t *out_failures)
 {
     const size_t rows = type->declared.method_count * type->actors->worker_count;

@@ -116,6 +116,9 @@ void qk__profile_sent_outside(struct qk__envelope *envelope);
 /* A message that was noted when it was sent begins its turn. Thread: its worker. */
 void qk__profile_arrived(const qk_turn *turn, const struct qk__envelope *envelope);
 
+/* Turns that a worker has begun. Thread: any. */
+uint64_t qk__profile_turns(const struct qk__actors *actors, uint32_t worker);
+
 /* Over all methods of a type. Thread: any. */
 void qk__profile_sum(const struct qk__type *type, uint64_t *out_calls, uint64_t *out_failures);
 void qk__profile_merge_turns(const struct qk__type *type, struct qk__histogram *into);

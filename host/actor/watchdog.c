@@ -60,18 +60,6 @@ static void note_if_wanted(void *arg, qk_actor *actor)
              part_name(&actor->type->declared, wanted->part));
 }
 
-static uint64_t turns_begun(const struct qk__actors *actors, uint32_t worker)
-{
-    struct qk__type *type = atomic_load_explicit(&actors->types.first, memory_order_acquire);
-    uint64_t         turns = 0;
-
-    for (; type != NULL; type = atomic_load_explicit(&type->next, memory_order_acquire))
-        for (size_t i = 0; i < type->declared.method_count; i++)
-            turns += atomic_load_explicit(&type->profile.methods[i].rows[worker].calls,
-                                          memory_order_relaxed);
-    return turns;
-}
-
 static bool is_same(const struct watched *watched, const struct qk__worker_sight *sight,
                     uint64_t turns)
 {
@@ -107,7 +95,7 @@ static void name_it(struct qk__watchdog *watchdog, uint32_t worker, uint64_t hel
     qk__identities_each(&actors->identities, note_if_wanted, &wanted);
     /* Still the same turn: then the strand was there all the while, and is that actor's. */
     if (wanted.type == NULL || !qk__scheduler_look_at(actors->scheduler, worker, &now) ||
-        !is_same(watched, &now, turns_begun(actors, worker)))
+        !is_same(watched, &now, qk__profile_turns(actors, worker)))
         return;
     memcpy(watched->name, name, sizeof name);
     atomic_fetch_add_explicit(&wanted.type->stalls, 1, memory_order_relaxed);
@@ -119,7 +107,7 @@ static void look_at(struct qk__watchdog *watchdog, uint32_t worker, uint64_t now
     struct watched         *watched = &watchdog->workers[worker];
     struct qk__worker_sight sight = {0};
     const bool     is_at_it = qk__scheduler_look_at(watchdog->actors->scheduler, worker, &sight);
-    const uint64_t turns = turns_begun(watchdog->actors, worker);
+    const uint64_t turns = qk__profile_turns(watchdog->actors, worker);
 
     if (watched->since_ns > 0 && is_at_it && is_same(watched, &sight, turns)) {
         if (watched->name[0] == '\0' && now_ns - watched->since_ns >= watchdog->stall_ns)

@@ -194,10 +194,12 @@ static json_t *describe_workers(qk_host *host)
 
     for (uint32_t i = 0; i < qk__scheduler_worker_count(scheduler); i++) {
         struct qk__worker_stats stats;
+        json_t                 *object;
 
         qk__scheduler_stats(scheduler, i, &stats);
-        json_array_append_new(rows,
-                              object_of(worker_numbers, QK__COUNT_OF(worker_numbers), &stats));
+        object = object_of(worker_numbers, QK__COUNT_OF(worker_numbers), &stats);
+        json_object_set_new(object, "turns", number(qk__host_worker_turns(host, i)));
+        json_array_append_new(rows, object);
     }
     return rows;
 }

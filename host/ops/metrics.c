@@ -18,17 +18,24 @@
 
 /* ---- Workers ---- */
 
+struct worker_numbers {
+    struct qk__worker_stats stats;
+    uint64_t                turns;
+};
+
 static const struct qk__metric worker_metrics[] = {
+    {"quark_worker_turns_total", "counter", "Turns that a worker began.", IN(worker_numbers, turns),
+     0},
     {"quark_worker_work_total", "counter", "Pieces of work that a worker ran.",
-     IN(qk__worker_stats, work_run), 0},
+     IN(worker_numbers, stats.work_run), 0},
     {"quark_worker_steals_total", "counter", "Pieces of work taken from another worker.",
-     IN(qk__worker_stats, steals), 0},
+     IN(worker_numbers, stats.steals), 0},
     {"quark_worker_parks_total", "counter", "Times a worker found nothing to do and slept.",
-     IN(qk__worker_stats, parks), 0},
+     IN(worker_numbers, stats.parks), 0},
     {"quark_worker_switches_total", "counter", "Switches between coroutines.",
-     IN(qk__worker_stats, switches), 0},
+     IN(worker_numbers, stats.switches), 0},
     {"quark_worker_busy_seconds_total", "counter", "Time a worker was at work.",
-     IN(qk__worker_stats, busy_ns), NS_PER_S},
+     IN(worker_numbers, stats.busy_ns), NS_PER_S},
 };
 
 static void write_workers(qk_host *host, struct qk__text *out)
@@ -37,13 +44,15 @@ static void write_workers(qk_host *host, struct qk__text *out)
     struct qk__subjects  workers = {0};
 
     for (uint32_t i = 0; i < qk__scheduler_worker_count(scheduler); i++) {
-        struct qk__subject *worker =
-            qk__subjects_add(&workers, sizeof(struct qk__worker_stats), out);
+        struct worker_numbers *numbers;
+        struct qk__subject    *worker = qk__subjects_add(&workers, sizeof *numbers, out);
 
         if (worker == NULL)
             break;
+        numbers = worker->values;
         snprintf(worker->labels, sizeof worker->labels, "worker=\"%u\"", (unsigned)i);
-        qk__scheduler_stats(scheduler, i, worker->values);
+        qk__scheduler_stats(scheduler, i, &numbers->stats);
+        numbers->turns = qk__host_worker_turns(host, i);
     }
     qk__expose(out, worker_metrics, QK__COUNT_OF(worker_metrics), &workers);
     qk__subjects_fini(&workers);

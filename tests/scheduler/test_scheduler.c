@@ -513,6 +513,44 @@ static void a_timer_armed_by_a_thread_wakes_a_sleeping_worker(void **state)
     finish(scheduler);
 }
 
+static _Atomic bool may_end;
+
+static void spin(struct qk__work *work)
+{
+    (void)work;
+    while (!atomic_load(&may_end))
+        ;
+}
+
+static uint64_t busy_ns(const qk__scheduler *scheduler)
+{
+    struct qk__worker_stats stats;
+
+    qk__scheduler_stats(scheduler, 0, &stats);
+    return stats.busy_ns;
+}
+
+static void a_worker_at_work_is_busy_to_this_moment_and_an_idle_one_is_not(void **state)
+{
+    qk__scheduler  *scheduler = start(1);
+    struct qk__work work = {.run = spin};
+    uint64_t        before_ns, after_ns;
+    (void)state;
+
+    atomic_store(&may_end, false);
+    assert_int_equal(qk__scheduler_wait_quiet(scheduler, QK__TIME_NEVER), QK_OK);
+    before_ns = busy_ns(scheduler);
+    usleep(2000);
+    assert_int_equal(busy_ns(scheduler), before_ns);    /* asleep */
+    qk__scheduler_submit(scheduler, &work);
+    while ((after_ns = busy_ns(scheduler)) < before_ns + 3 * QK__NS_PER_MS)
+        assert_true(after_ns >= before_ns);
+    atomic_store(&may_end, true);
+    assert_int_equal(qk__scheduler_wait_quiet(scheduler, QK__TIME_NEVER), QK_OK);
+    assert_true(busy_ns(scheduler) >= after_ns);
+    finish(scheduler);
+}
+
 static void two_schedulers_live_in_one_process(void **state)
 {
     qk__scheduler   *first = start(1), *second = start(1);
@@ -559,6 +597,7 @@ int main(void)
         cmocka_unit_test(work_runs_in_order_and_a_yield_lets_others_go_first),
         cmocka_unit_test(blocking_work_runs_on_lanes_and_gives_its_result),
         cmocka_unit_test(a_timer_armed_by_a_thread_wakes_a_sleeping_worker),
+        cmocka_unit_test(a_worker_at_work_is_busy_to_this_moment_and_an_idle_one_is_not),
         cmocka_unit_test(two_schedulers_live_in_one_process),
         cmocka_unit_test(starting_twice_and_too_many_workers_are_refused),
     };
