@@ -448,6 +448,23 @@ static void an_activation_that_misses_its_deadline_is_no_failure(void **state)
     end_family(&family);
 }
 
+static void an_activate_hook_that_returns_a_number_fails_with_unknown(void **state)
+{
+    struct family   family = make_family((struct qk_supervision){0});
+    qk_actor       *late = fixture_actor(family.host, "leaf", "d");
+    struct qk_error error;
+    (void)state;
+
+    seen.fails_to_activate = "d";
+    seen.fails_with = (qk_status)-99;
+    seen.failures_left = 1;
+    assert_int_equal(tell_to(family.host, late, &error, nothing, NULL), QK_UNKNOWN);
+    assert_string_equal(error.text, "leaf/d returned -99, which is no status");
+    must(family.host, late, nothing, NULL); /* the next call starts afresh */
+    qk_actor_release(late);
+    end_family(&family);
+}
+
 /* ---- Escalations ---- */
 
 static void an_escalation_goes_up_until_somebody_settles_it(void **state)
@@ -683,6 +700,7 @@ int main(void)
         cmocka_unit_test(a_child_whose_activation_fails_is_tried_again),
         cmocka_unit_test(what_waits_for_a_restart_that_is_given_up_fails),
         cmocka_unit_test(an_activation_that_misses_its_deadline_is_no_failure),
+        cmocka_unit_test(an_activate_hook_that_returns_a_number_fails_with_unknown),
         cmocka_unit_test(an_escalation_goes_up_until_somebody_settles_it),
         cmocka_unit_test(an_escalation_to_a_parent_that_sleeps_only_stops_its_children),
         cmocka_unit_test(a_root_is_restarted_three_times_and_then_stopped),
