@@ -207,14 +207,14 @@ static bool is_awaited(const qk_actor *parent, const qk_actor *actor)
 {
     const struct qk__kin *kin = qk__kin_of(parent);
     struct qk__families  *families;
-    bool                  is_awaited;
+    bool                  waits;
 
     if (kin == NULL || actor == parent)
         return false;
     families = qk__families_lock(actor);
-    is_awaited = kin->stops_children && qk__kin_is_below(actor, parent);
+    waits = kin->stops_children && qk__kin_is_below(actor, parent);
     qk__families_unlock(families);
-    return is_awaited;
+    return waits;
 }
 
 static bool is_from_below(const qk_actor *actor, struct qk__envelope *call)

@@ -33,9 +33,10 @@ enum qk__order_kind {
 
 struct qk__order {
     enum qk__order_kind kind;
-    bool                activates; /* RESTART: although it is absent, since its activation failed */
-    uint32_t            group;     /* RESTART: set by family.c; one for all that get it */
-    uint64_t            delay_ns;  /* RESTART */
+    bool                activates;      /* RESTART: although absent, as its activation failed */
+    bool                is_for_sibling; /* RESTART: who sleeps is left alone */
+    uint32_t            group;          /* RESTART: set by family.c; one for all that get it */
+    uint64_t            delay_ns;       /* RESTART */
 };
 
 /* Between the end of an activation and its restart; on the consumer's stack. */

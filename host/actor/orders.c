@@ -17,10 +17,12 @@ static void end_pause(struct qk__pause *pause)
 
 void qk__order_give(struct qk__kin *kin, const struct qk__order *order)
 {
-    if (order->kind > kin->order.kind)
+    if (order->kind > kin->order.kind) {
         kin->order = *order;
-    else if (order->kind == kin->order.kind)
+    } else if (order->kind == kin->order.kind) {
         kin->order.activates |= order->activates;
+        kin->order.is_for_sibling &= order->is_for_sibling;
+    }
     if (kin->pause != NULL && order->kind > QK__ORDER_RESTART)
         end_pause(kin->pause);
     qk__actor_post(kin->actor, QK__CONTROL_FAMILY);
@@ -31,6 +33,7 @@ static struct qk__order for_sibling(const struct qk__order *order)
     struct qk__order its = *order;
 
     its.activates = false;
+    its.is_for_sibling = true;
     if (its.kind == QK__ORDER_STOP)
         its.kind = QK__ORDER_DRAIN;
     return its;

@@ -248,9 +248,11 @@ static bool is_draining(const qk_actor *actor)
     return atomic_load_explicit(&actor->type->actors->is_draining, memory_order_acquire);
 }
 
+/* The end of one that is absent: what is below it ends with it all the same. */
 static void leave(qk_actor *actor)
 {
     count(&actor->type->supervise.stops);
+    qk__family_stop_children(actor);
     qk__family_leave(actor);
 }
 
@@ -287,6 +289,8 @@ static void begin_anew(qk_actor *actor, struct qk__order order)
 static void restart(qk_actor *actor, const struct qk__order *order)
 {
     if (actor->activation == NULL) {
+        if (order->is_for_sibling)
+            return;
         qk__family_stop_children(actor);
         if (order->activates)
             begin_anew(actor, *order);

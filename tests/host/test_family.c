@@ -134,6 +134,30 @@ static void a_whole_tree_ends_from_its_top(void **state)
     fixture_finish(host);
 }
 
+static void what_is_below_one_that_sleeps_ends_too(void **state)
+{
+    qk_host  *host = begin((struct qk_supervision){0}, (struct qk_supervision){0});
+    qk_actor *root = fixture_actor(host, "top", "t"), *middle = fixture_actor(host, "mid", "m");
+    qk_actor *child = fixture_actor(host, "leaf", "x");
+    (void)state;
+
+    seen.adopts = "x";
+    must(host, root, adopt, middle);
+    must(host, middle, nothing, NULL);
+    for (int i = 0; i < 8; i++) {
+        after(host, 250 * S);
+        must(host, root, nothing, NULL);
+        must(host, child, nothing, NULL);
+    }
+    assert_seen("+top/t +mid/m +leaf/x -mid/m:idle ");
+    must(host, root, end, NULL);
+    assert_seen("-top/t:on_demand -leaf/x:stopped ");
+    qk_actor_release(root);
+    qk_actor_release(middle);
+    qk_actor_release(child);
+    fixture_finish(host);
+}
+
 static void what_is_queued_is_handled_before_a_child_is_stopped(void **state)
 {
     struct family family = make_family((struct qk_supervision){0});
@@ -271,6 +295,7 @@ int main(void)
         cmocka_unit_test(an_activate_hook_may_adopt_whether_or_not_its_family_is_still_there),
         cmocka_unit_test(who_ends_on_demand_stops_its_children_youngest_first),
         cmocka_unit_test(a_whole_tree_ends_from_its_top),
+        cmocka_unit_test(what_is_below_one_that_sleeps_ends_too),
         cmocka_unit_test(what_is_queued_is_handled_before_a_child_is_stopped),
         cmocka_unit_test(who_ends_itself_is_no_child_any_more),
         cmocka_unit_test(who_sleeps_is_still_a_child_and_a_parent),

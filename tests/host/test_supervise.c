@@ -324,12 +324,23 @@ static void who_sleeps_is_not_restarted_on_anothers_behalf(void **state)
 {
     struct family family = make_family((struct qk_supervision){.strategy = QK_ALL_FOR_ONE});
     qk_actor     *sleeper = fixture_actor(family.host, "leaf", "d");
+    qk_actor     *below = fixture_actor(family.host, "leaf", "e");
     (void)state;
 
     must(family.host, family.parent, adopt, sleeper);
+    must(family.host, sleeper, adopt, below);
+    must(family.host, below, nothing, NULL);
+    for (int i = 0; i < 8; i++) {
+        after(family.host, 250 * S);
+        must(family.host, family.a, nothing, NULL);
+        must(family.host, below, nothing, NULL);
+    }
+    assert_non_null(strstr(seen.log, "-leaf/d:idle"));
+    seen.log[0] = '\0';
     crash_of(family.host, family.a);
     after(family.host, S);
-    assert_null(strstr(seen.log, "leaf/d"));
+    assert_seen("-leaf/a:restart +leaf/a "); /* nor is who is below it stopped */
+    qk_actor_release(below);
     qk_actor_release(sleeper);
     end_family(&family);
 }
