@@ -115,7 +115,8 @@ static void report_memory(struct qk_bench *bench, uint64_t before, uint64_t afte
     const double each = after > before ? (double)(after - before) / (double)bench->count : 0;
 
     qk_bench_figure(bench, "bytes_per_actor", each, "B");
-    qk_bench_check(bench, each > sizeof(uint64_t));    /* less than its memory alone is no figure */
+    /* Less than its memory alone is no figure; a few fit into pages that are there. */
+    qk_bench_check(bench, bench->opts->is_short || each > sizeof(uint64_t));
 }
 
 static void body(struct qk_bench *bench, qk_host *host)
