@@ -252,9 +252,9 @@ static void a_call_from_below_that_is_queued_fails_and_the_rest_keeps_its_order(
     for (int i = 0; i < 10; i++) {
         assert_int_equal(qk_client_tell(family.host, family.parent, 1, &i, sizeof i), QK_OK);
         if (i == 3 || i == 7)
-            assert_int_equal(
-                qk_client_tell(family.host, i == 3 ? family.a : family.b, 0, &report, sizeof report),
-                QK_OK);
+            assert_int_equal(qk_client_tell(family.host, i == 3 ? family.a : family.b, 0, &report,
+                                            sizeof report),
+                             QK_OK);
         fixture_run(family.host);
     }
     after(family.host, S);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_supervise.c - claims about what becomes of a child that fails. On a virtual clock, stepped by
- * hand; once with workers that race.
+ * test_supervise.c - claims about what becomes of a child that fails. On a virtual clock, stepped
+ * by hand; once with workers that race.
  */
 #include "family_fixture.h"
 
