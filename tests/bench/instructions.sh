@@ -21,7 +21,7 @@ trap 'rm -r "$scratch"' EXIT
 instructions() { # NAME COUNT
     valgrind --tool=callgrind --callgrind-out-file="$scratch/out" --log-file="$scratch/log" \
         "$quark" bench "$1" --workers 1 --short --count "$2" --device cpu >"$scratch/figures" 2>&1 ||
-        { cat "$scratch/figures" "$scratch/log" >&2; exit 1; }
+        { cat "$scratch/figures" >&2; exit 1; }
     sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$scratch/log"
 }
 
