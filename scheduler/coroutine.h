@@ -26,6 +26,7 @@ struct qk__coroutine {
     void (*entry)(void);                  /* what it runs from its beginning */
     struct qk__coroutine *next;           /* in a pool */
     uint32_t              home;           /* while aside: the worker with which it goes on */
+    uint8_t               stack_class;    /* strand.h */
     char                 *low;            /* lowest usable byte; NULL: a thread's own stack */
     char                 *mapping;
     size_t                mapping_bytes;

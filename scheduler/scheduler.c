@@ -268,9 +268,11 @@ void qk__scheduler_destroy(qk__scheduler *scheduler)
         return;
     for (uint32_t i = 0; i < scheduler->worker_count; i++)
         qk__worker_fini(&scheduler->workers[i]);
-    while ((stack = scheduler->stacks) != NULL) {
-        scheduler->stacks = stack->next;
-        qk__coroutine_destroy(stack);
+    for (uint8_t stack_class = 0; stack_class < QK__STACK_CLASSES; stack_class++) {
+        while ((stack = scheduler->stacks[stack_class]) != NULL) {
+            scheduler->stacks[stack_class] = stack->next;
+            qk__coroutine_destroy(stack);
+        }
     }
     qk__lanes_fini(&scheduler->lanes);
     pthread_mutex_destroy(&scheduler->stacks_lock);
@@ -297,6 +299,11 @@ bool qk__scheduler_step_worker(qk__scheduler *scheduler, uint32_t worker)
 uint32_t qk__scheduler_worker_count(const qk__scheduler *scheduler)
 {
     return scheduler->worker_count;
+}
+
+size_t qk__scheduler_stack_bytes(const qk__scheduler *scheduler)
+{
+    return scheduler->stack_bytes;
 }
 
 const struct qk__clock *qk__scheduler_clock(const qk__scheduler *scheduler)

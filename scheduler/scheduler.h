@@ -152,6 +152,9 @@ struct qk__scope {
 };
 struct qk__scope *qk__worker_scope(void);
 
+/* Of the stacks that coroutines have, without asking for more; see strand.h. */
+size_t qk__scheduler_stack_bytes(const qk__scheduler *scheduler);
+
 /* Stack left below the caller, for calls in place; SIZE_MAX on a thread that is no worker. */
 size_t qk__worker_stack_left(void);
 

@@ -12,7 +12,7 @@
  */
 #define PULLS_IN_VAIN 16u
 
-void qk__strand_init(struct qk__strand *strand, uint32_t owner)
+void qk__strand_init(struct qk__strand *strand, uint32_t owner, uint8_t stack_class)
 {
     strand->work = (struct qk__work){NULL, NULL};
     strand->first = strand->last = NULL;
@@ -23,6 +23,7 @@ void qk__strand_init(struct qk__strand *strand, uint32_t owner)
     atomic_init(&strand->state, QK__STRAND_IDLE);
     atomic_init(&strand->is_posted, false);
     atomic_init(&strand->pulls, 0);
+    strand->stack_class = stack_class;
 }
 
 static bool is_worth_pulling(const qk__scheduler *scheduler, struct qk__strand *strand,

@@ -48,6 +48,7 @@ struct qk__strand {
     _Atomic uint8_t       state;          /* enum qk__strand_state */
     _Atomic bool          is_posted;
     _Atomic uint8_t       pulls;          /* how often others in a row would have liked it to be theirs */
+    uint8_t               stack_class;    /* runs on a stack of the scheduler's size << this */
 };
 
 /*
@@ -62,8 +63,10 @@ struct qk__home {
     const _Atomic uint32_t *parked_count;    /* of the scheduler */
 };
 
-/* Idle and empty. `owner`: a worker's index. */
-void qk__strand_init(struct qk__strand *strand, uint32_t owner);
+#define QK__STACK_CLASSES 9u    /* 64 KiB, 128 KiB, ... 16 MiB */
+
+/* Idle and empty. `owner`: a worker's index. `stack_class`: below QK__STACK_CLASSES. */
+void qk__strand_init(struct qk__strand *strand, uint32_t owner, uint8_t stack_class);
 
 static inline uint8_t qk__strand_state(const struct qk__strand *strand)
 {

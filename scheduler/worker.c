@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -94,15 +95,21 @@ void qk__futex_wake(_Atomic uint32_t *word)
 
 static void run_loop(void);
 
-static struct qk__coroutine *take_shared_stack(qk__scheduler *scheduler)
+/* From the scheduler's pool, or new; NULL: no memory. */
+static struct qk__coroutine *take_shared_stack(qk__scheduler *scheduler, uint8_t stack_class)
 {
     struct qk__coroutine *stack;
 
     pthread_mutex_lock(&scheduler->stacks_lock);
-    stack = scheduler->stacks;
+    stack = scheduler->stacks[stack_class];
     if (stack != NULL)
-        scheduler->stacks = stack->next;
+        scheduler->stacks[stack_class] = stack->next;
     pthread_mutex_unlock(&scheduler->stacks_lock);
+    if (stack != NULL)
+        return stack;
+    stack = qk__coroutine_create(scheduler->stack_bytes << stack_class, run_loop);
+    if (stack != NULL)
+        stack->stack_class = stack_class;
     return stack;
 }
 
@@ -115,23 +122,22 @@ struct qk__coroutine *qk__worker_spare(struct qk__worker *worker)
         worker->stack_count--;
         return stack;
     }
-    stack = take_shared_stack(worker->scheduler);
-    return stack != NULL ? stack : qk__coroutine_create(worker->scheduler->stack_bytes, run_loop);
+    return take_shared_stack(worker->scheduler, 0);
 }
 
 void qk__worker_keep_stack(struct qk__worker *worker, struct qk__coroutine *stack)
 {
     qk__scheduler *scheduler = worker->scheduler;
 
-    if (worker->stack_count < QK__STACKS_KEPT) {
+    if (stack->stack_class == 0 && worker->stack_count < QK__STACKS_KEPT) {
         stack->next = worker->stacks;
         worker->stacks = stack;
         worker->stack_count++;
         return;
     }
     pthread_mutex_lock(&scheduler->stacks_lock);
-    stack->next = scheduler->stacks;
-    scheduler->stacks = stack;
+    stack->next = scheduler->stacks[stack->stack_class];
+    scheduler->stacks[stack->stack_class] = stack;
     pthread_mutex_unlock(&scheduler->stacks_lock);
 }
 
@@ -756,8 +762,12 @@ static struct qk__work *find_work(struct qk__worker *worker)
 
 static struct qk__work *next_work(struct qk__worker *worker)
 {
-    struct qk__work *work;
+    struct qk__work *work = worker->moved_work;
 
+    if (__builtin_expect(work != NULL, 0)) {
+        worker->moved_work = NULL;
+        return work;
+    }
     if (!worker->scheduler->is_manual)
         return find_work(worker);
     work = worker->step_work;
@@ -777,6 +787,41 @@ static inline void run_strand(struct qk__worker *worker, struct qk__strand *stra
     atomic_store_explicit(&scope->strand, NULL, memory_order_relaxed);
 }
 
+/* Leaves the loop's stack to the pool, suspended here, for one of the other class. */
+static bool move_to(struct qk__worker *worker, uint8_t stack_class, struct qk__work *work)
+{
+    struct qk__coroutine *stack = stack_class == 0 ? qk__worker_spare(worker)
+                                                   : take_shared_stack(worker->scheduler, stack_class);
+
+    if (stack == NULL)
+        return false;
+    worker->moved_work = work;
+    switch_to(worker, stack, keep_landed_from, worker->current);
+    return true;
+}
+
+/*
+ * A strand runs on a stack of its class, anything else on one of the smallest, so that large ones
+ * are left to those who need them. Without memory for a large one the strand waits: last in the
+ * queue, since others may give back some.
+ */
+static inline bool runs_elsewhere(struct qk__worker *worker, struct qk__work *work)
+{
+    struct qk__strand *strand =
+        work->run == NULL ? QK__CONTAINER_OF(work, struct qk__strand, work) : NULL;
+    const uint8_t wanted = strand != NULL ? strand->stack_class : 0;
+
+    if (wanted == worker->current->stack_class)
+        return false;
+    if (move_to(worker, wanted, work))
+        return true;
+    if (wanted < worker->current->stack_class)
+        return false;    /* a larger one does as well */
+    qk__strand_requeue(&worker->home, strand);
+    sched_yield();
+    return true;
+}
+
 /*
  * What every stack runs, from wherever it was suspended. The worker is asked for anew each time:
  * see the top.
@@ -791,6 +836,8 @@ static void run_loop(void)
             switch_to(worker, &worker->root, keep_landed_from, worker->current);
             continue;
         }
+        if (__builtin_expect(runs_elsewhere(worker, work), 0))
+            continue;
         if (work->run == NULL)
             run_strand(worker, QK__CONTAINER_OF(work, struct qk__strand, work));
         else

@@ -39,6 +39,7 @@ struct qk__worker {
     uint32_t              until_look;
     uint32_t              handed_over;     /* runs from `next` in a row */
     struct qk__work      *step_work;       /* manual mode: what this step runs */
+    struct qk__work      *moved_work;      /* what the stack that is gone to runs first */
     bool                  is_stepped;      /* manual mode: in the middle of a step */
     bool                  is_searching;
     uint32_t             *victims;         /* other workers, near ones first */
@@ -73,7 +74,7 @@ struct qk__scheduler {
     _Atomic uint32_t        spread;         /* where the last work of a thread went */
     _Atomic uint32_t        quiet_waiters, quiet_word;    /* see qk__scheduler_wait_quiet() */
     pthread_mutex_t         stacks_lock;
-    struct qk__coroutine   *stacks;
+    struct qk__coroutine   *stacks[QK__STACK_CLASSES];
     struct qk__lanes        lanes;
 };
 

@@ -72,6 +72,7 @@ struct qk__type {
     uint64_t                 hash;        /* of the name */
     struct qk__type *_Atomic next;        /* in order of registration */
     uint32_t                 mailbox_capacity;
+    uint8_t                  stack_class;    /* scheduler/strand.h */
     uint64_t                 idle_timeout_ns;
     struct qk__idle          idle;
     struct qk__type_counts  *counts;      /* one for each worker */

@@ -143,7 +143,8 @@ static qk_actor *make_actor(struct qk__slab *slab, struct qk__type *type, const 
 
     if (actor == NULL)
         return NULL;
-    qk__mailbox_init(&actor->mailbox, type->mailbox_capacity, first_owner(type->actors->scheduler));
+    qk__mailbox_init(&actor->mailbox, type->mailbox_capacity, first_owner(type->actors->scheduler),
+                     type->stack_class);
     actor->type = type;
     atomic_init(&actor->life, QK__LIFE_ABSENT);
     memcpy(actor->key, key, length + 1);

@@ -33,9 +33,10 @@ static struct qk__full_row *row_of(struct qk__full_lot *lot, const struct qk__ma
     return &lot->rows[((uintptr_t)mailbox >> 6) % QK__FULL_LOT_ROWS];
 }
 
-void qk__mailbox_init(struct qk__mailbox *mailbox, uint32_t capacity, uint32_t owner)
+void qk__mailbox_init(struct qk__mailbox *mailbox, uint32_t capacity, uint32_t owner,
+                      uint8_t stack_class)
 {
-    qk__strand_init(&mailbox->strand, owner);
+    qk__strand_init(&mailbox->strand, owner, stack_class);
     mailbox->capacity = capacity;
     atomic_init(&mailbox->local, 0);
     atomic_init(&mailbox->reserved, 0);

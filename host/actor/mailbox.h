@@ -45,7 +45,8 @@ void qk__full_lot_init(struct qk__full_lot *lot);
 void qk__full_lot_fini(struct qk__full_lot *lot);
 
 /* `owner`: the worker to which the strand belongs at first. */
-void qk__mailbox_init(struct qk__mailbox *mailbox, uint32_t capacity, uint32_t owner);
+void qk__mailbox_init(struct qk__mailbox *mailbox, uint32_t capacity, uint32_t owner,
+                      uint8_t stack_class);
 
 static inline uint32_t qk__mailbox_depth(const struct qk__mailbox *mailbox)    /* a moment ago */
 {

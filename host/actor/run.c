@@ -47,11 +47,22 @@ static bool go_idle(qk_actor *actor, struct qk__home *home)
 
 /* ---- In place ---- */
 
+/* A type that asks for a larger stack gets most of one in place, too. */
+static size_t stack_for_in_place(const qk_actor *actor)
+{
+    const uint8_t stack_class = actor->mailbox.strand.stack_class;
+
+    if (stack_class == 0)
+        return STACK_FOR_IN_PLACE;
+    return (qk__scheduler_stack_bytes(actor->type->actors->scheduler) << stack_class) / 4 * 3;
+}
+
 bool qk__actor_claim(struct qk__scope *scope, qk_actor *actor)
 {
     struct qk__strand *strand = &actor->mailbox.strand;
 
-    if (qk__actor_life(actor) != QK__LIFE_ACTIVE || qk__worker_stack_left() < STACK_FOR_IN_PLACE)
+    if (qk__actor_life(actor) != QK__LIFE_ACTIVE ||
+        qk__worker_stack_left() < stack_for_in_place(actor))
         return false;
     if (!qk__strand_claim(scope->home, strand) && !qk__strand_pull(scope->home, strand, true))
         return false;

@@ -14,6 +14,7 @@
 #include "host/stream/streams.h"
 
 #define MAILBOX_CAPACITY_DEFAULT 1000u
+#define STACK_BYTES_MAX          (16u << 20)
 #define WALKED                   8    /* types; further ones are looked up under a lock */
 
 void qk__types_init(struct qk__types *types)
@@ -141,8 +142,6 @@ static qk_status check_unbuilt(const struct qk_type *type, struct qk_error *erro
         return refuse_unbuilt(type, "mailbox", error);
     if (type->pool != NULL)
         return refuse_unbuilt(type, "pool", error);
-    if (type->stack_bytes != 0)
-        return refuse_unbuilt(type, "stack_bytes", error);
     return QK_OK;
 }
 
@@ -152,6 +151,10 @@ static qk_status check_type(const struct qk_type *type, struct qk_error *error)
 
     if (type->name == NULL || type->name[0] == '\0')
         return qk_error_set(error, QK_INVALID_ARGUMENT, "a type has no name");
+    if (type->stack_bytes > STACK_BYTES_MAX)
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "type %s: .stack_bytes is %u; at most %u", type->name,
+                            type->stack_bytes, STACK_BYTES_MAX);
     if (type->name[0] == '$')
         return qk_error_set(error, QK_INVALID_ARGUMENT,
                             "type %s: names that begin with a '$' are the host's own", type->name);
@@ -202,6 +205,9 @@ static struct qk__type *make_type(struct qk__actors *actors, const struct qk_typ
     type->hash = qk__hash64(declared->name, strlen(declared->name));
     type->mailbox_capacity =
         declared->mailbox_capacity > 0 ? declared->mailbox_capacity : MAILBOX_CAPACITY_DEFAULT;
+    while (type->stack_class + 1u < QK__STACK_CLASSES &&
+           qk__scheduler_stack_bytes(actors->scheduler) << type->stack_class < declared->stack_bytes)
+        type->stack_class++;
     type->idle_timeout_ns =
         declared->idle_timeout_ns > 0 ? declared->idle_timeout_ns : actors->idle_timeout_ns;
     return type;

@@ -20,7 +20,7 @@ static void a_mailbox_has_as_many_places_as_its_capacity(void **state)
     struct qk__mailbox mailbox;
     (void)state;
 
-    qk__mailbox_init(&mailbox, CAPACITY, 0);
+    qk__mailbox_init(&mailbox, CAPACITY, 0, 0);
     assert_true(qk__mailbox_reserve(&mailbox));
     assert_true(qk__mailbox_reserve(&mailbox));
     assert_false(qk__mailbox_reserve(&mailbox));
@@ -46,7 +46,7 @@ static void those_who_are_refused_are_never_counted(void **state)
     pthread_t     threads[THREADS];
     (void)state;
 
-    qk__mailbox_init(&shared.mailbox, CAPACITY, 0);
+    qk__mailbox_init(&shared.mailbox, CAPACITY, 0, 0);
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, reserve_often, &shared), 0);
     while (atomic_load(&shared.running) > 0)

@@ -119,7 +119,8 @@ struct qk_type {
     const struct qk_supervision  *supervision;    /* supervise.h: of its children; NULL: defaults */
     const struct qk_protection   *protection;     /* protect.h: breaker, rate limit, retries */
     const struct qk_pool_opts    *pool;       /* pool.h: stateless workers; NULL: one activation */
-    uint32_t    stack_bytes;       /* of its turns; 0: 64 KiB */
+    /* Of its turns, rounded up to 64 KiB times a power of two, at most 16 MiB; 0: 64 KiB */
+    uint32_t    stack_bytes;
     const struct qk_contract *contract;    /* contract.h; NULL: methods of plain structs */
     /* Append only. */
 };
