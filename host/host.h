@@ -73,6 +73,9 @@ void qk__activation_set_device_bytes(qk__activation *activation, uint64_t bytes)
  */
 qk_status qk__turn_fail(qk_turn *turn, const struct qk_error *error);
 
+/* qk__wait_until() of a handler: where its type says so, other turns of the actor go on meanwhile. */
+qk_status qk__turn_await(const qk_turn *turn, struct qk__wait *wait, uint64_t deadline_ns);
+
 /*
  * What the actor room asks of the others, all from the activation's own turn, where they may wait:
  *   turn zero:   model_begin (starts placing and loading, does not wait), state_load,

@@ -82,7 +82,8 @@ static inline void qk__strand_set_state(struct qk__strand *strand, enum qk__stra
 
 static inline bool qk__strand_is_owned(const struct qk__home *home, const struct qk__strand *strand)
 {
-    return atomic_load_explicit(&strand->owner, memory_order_relaxed) == home->index;
+    /* Acquire: pairs with the release in qk__strand_move(). */
+    return atomic_load_explicit(&strand->owner, memory_order_acquire) == home->index;
 }
 
 /* Owned, and not behind anything that others have sent: then the local queue is the right one. */
@@ -213,6 +214,19 @@ static inline void qk__strand_requeue(struct qk__home *home, struct qk__strand *
     qk__strand_queue(home, strand);
     qk__section_leave(&home->section);
     qk__home_queued(home);
+}
+
+/*
+ * Gives the strand to another worker, for a coroutine of that one that becomes its consumer: the
+ * caller is it no longer when it has made that coroutine ready.
+ */
+static inline void qk__strand_move(struct qk__home *home, struct qk__strand *strand, uint32_t to)
+{
+    if (to == home->index)
+        return;
+    qk__section_enter(&home->section);
+    atomic_store_explicit(&strand->owner, (uint16_t)to, memory_order_release);
+    qk__section_leave(&home->section);
 }
 
 /* ---- Other workers, other threads ---- */

@@ -2,7 +2,9 @@
 /* actors.c - the actor room as a whole: made, stopped, destroyed. */
 #include "host/actor/actors.h"
 #include "host/actor/filter.h"
+#include "host/actor/interleave.h"
 #include "host/actor/protect.h"
+#include "host/actor/reentry.h"
 
 #include "base/memory.h"
 
@@ -21,9 +23,12 @@ qk_status qk__actors_create(qk_host *host, struct qk__actors **out_actors)
     actors->shed.limit_bytes = opts->memory_limit_bytes;
     actors->worker_count = qk__scheduler_worker_count(actors->scheduler);
     actors->filters = qk__alloc_zero(sizeof *actors->filters);
+    actors->reentry_lot = qk__reentry_create();
+    actors->interleave_lot = qk__interleave_create();
     actors->retries = qk__alloc_zero(sizeof *actors->retries);
     actors->activations = qk__alloc_array(actors->worker_count, sizeof *actors->activations);
-    if (actors->filters == NULL || actors->retries == NULL || actors->activations == NULL ||
+    if (actors->filters == NULL || actors->reentry_lot == NULL ||
+        actors->interleave_lot == NULL || actors->retries == NULL || actors->activations == NULL ||
         qk__envelopes_init(&actors->envelopes, actors->worker_count) != QK_OK)
         goto free_actors;
     if (qk__profile_init(&actors->profile, !opts->no_profile, actors->worker_count) != QK_OK)
@@ -49,6 +54,8 @@ fini_envelopes:
 free_actors:
     qk__free(actors->activations);
     qk__free(actors->retries);
+    qk__interleave_destroy(actors->interleave_lot);
+    qk__reentry_destroy(actors->reentry_lot);
     qk__free(actors->filters);
     qk__free(actors);
     return QK_NO_MEMORY;
@@ -70,6 +77,8 @@ void qk__actors_destroy(struct qk__actors *actors)
     qk__families_fini(&actors->families);
     qk__retries_fini(actors->retries);
     qk__free(actors->retries);
+    qk__interleave_destroy(actors->interleave_lot);
+    qk__reentry_destroy(actors->reentry_lot);
     qk__free(actors->filters);
     qk__free(actors);
 }

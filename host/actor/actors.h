@@ -48,7 +48,8 @@ enum {
     QK__TRAIT_MAILBOX = 1u << 1,      /* another overload policy than waiting, adaptive, unbounded */
     QK__TRAIT_PROTECTED = 1u << 2,    /* breaker, rate limit, retries */
     QK__TRAIT_POOLED = 1u << 3,       /* stateless workers */
-    QK__TRAIT_REENTRANT = 1u << 4,
+    QK__TRAIT_REENTRANT = 1u << 4,    /* calls of its own chain: reentry.h */
+    QK__TRAIT_INTERLEAVED = 1u << 7,  /* turns that wait give way to others: interleave.h */
     QK__TRAIT_FILTERED = 1u << 5,     /* the host has filters, or carries contexts: filter.h */
     QK__TRAIT_CONTRACT = 1u << 6,     /* its messages are protobuf structs with pointers */
     QK__TRAIT_AGED = 1u << 12,        /* the host has a memory limit: its turns note when */
@@ -177,6 +178,7 @@ enum {
     QK__CONTROL_TIMER = 1u << 1,    /* the activation's timer found it idle or expired */
     QK__CONTROL_CLOSE = 1u << 2,    /* the host stops */
     QK__CONTROL_LEAVING = 1u << 31,    /* it goes when its activation's `left_to_do` is 0: stays set */
+    QK__CONTROL_RETURN = 1u << 4,   /* a turn that was set aside asks to go on: interleave.c */
     QK__CONTROL_TICK = 1u << 3,     /* a timer of the actor is due: timers.c */
     QK__CONTROL_FAMILY = 1u << 8,   /* its family has an order for it: supervise.c */
     QK__CONTROL_SHED = 1u << 9,     /* the host holds too much memory: shed.c */
@@ -216,6 +218,7 @@ struct qk__activation {
     uint32_t                idle_seen;      /* idle.c: uses at the last look */
     uint8_t                 idle_looks;     /* since when they have not grown */
     uint8_t                 ending;         /* enum qk_ending: why it is leaving */
+    uint16_t                turns_aside;    /* interleave.c */
     uint32_t                left_to_do;     /* messages before it goes, when it is leaving */
     _Atomic uint64_t        turns;          /* ended */
     struct qk__timers *_Atomic timers;      /* timers.c; NULL: it has none */
@@ -363,6 +366,9 @@ qk_status qk__actor_push(struct qk__home *home, qk_actor *actor, struct qk__mpsc
 bool qk__actor_claim(struct qk__scope *scope, qk_actor *actor);
 void qk__actor_give_up(struct qk__scope *scope, qk_actor *actor);
 
+/* Ends the role of a consumer whose turn waits; its strand is out of the scope. */
+void qk__actor_step_aside(struct qk__scope *scope, qk_actor *actor);
+
 /* ---- Pre-warm: prewarm.c ---- */
 
 /*
@@ -422,6 +428,8 @@ struct qk__actors {
     struct qk__envelopes    envelopes;
     struct qk__slab        *activations;    /* one for each worker */
     struct qk__full_lot     full_lot;
+    struct qk__reentry_lot    *reentry_lot;
+    struct qk__interleave_lot *interleave_lot;
     struct qk__observer     observer;
     struct qk__retries     *retries;
     struct qk__profile      profile;

@@ -15,9 +15,14 @@
 #include "host/actor/chain.h"
 #include "host/actor/contract.h"
 #include "host/actor/filter.h"
+#include "host/actor/interleave.h"
+#include "host/actor/reentry.h"
 #include "host/actor/undelivered.h"
 
 #include "base/memory.h"
+
+/* Guarded, or with turns that have to be the outermost of their stack. */
+#define NOT_IN_PLACE (QK__TRAIT_PROTECTED | QK__TRAIT_INTERLEAVED)
 
 /* ---- By mailbox ---- */
 
@@ -91,28 +96,45 @@ static qk_status await_reply(qk_turn *turn, struct qk__envelope *envelope, void 
                            : qk__call_give_up(envelope, status, &turn->error);
 }
 
+struct sent {
+    qk_turn             *turn;
+    struct qk__envelope *envelope;
+    void                *reply;
+    qk_status            status;
+};
+
+static void send_and_await(void *arg)
+{
+    struct sent *sent = arg;
+
+    sent->status = qk__send(sent->turn, sent->envelope, sent->envelope->deadline_ns, true,
+                            &sent->turn->error);
+    if (sent->status == QK_OK)
+        sent->status = await_reply(sent->turn, sent->envelope, sent->reply);
+    else
+        qk__envelope_release(sent->envelope);
+}
+
 static qk_status call_by_mailbox(qk_turn *turn, const struct qk__message *message, void *reply,
                                  uint64_t deadline_ns)
 {
     struct qk__noted_call call = {.stands_for = qk__profile_takes(turn)};
-    struct qk__envelope  *envelope = qk__call_envelope(turn, message, deadline_ns);
-    qk_status             status;
+    struct sent           sent = {turn, qk__call_envelope(turn, message, deadline_ns), reply, QK_OK};
 
-    if (envelope == NULL)
+    if (sent.envelope == NULL)
         return QK_NO_MEMORY;
     if (call.stands_for > 0) {
-        qk__profile_sent(turn, envelope, call.stands_for);
+        qk__profile_sent(turn, sent.envelope, call.stands_for);
         qk__profile_call_begin(turn, &call);
     }
-    status = qk__send(turn, envelope, deadline_ns, true, &turn->error);
-    if (status == QK_OK)
-        status = await_reply(turn, envelope, reply);
+    if (__builtin_expect((qk__stack_traits(turn) & QK__TRAIT_REENTRANT) == 0, 1))
+        send_and_await(&sent);
     else
-        qk__envelope_release(envelope);
-    qk__envelope_release(envelope);
+        qk__reentry_around(turn, sent.envelope, send_and_await, &sent);
+    qk__envelope_release(sent.envelope);
     if (call.stands_for > 0)
         qk__profile_call_end(turn, &call, message->to, message->method, false);
-    return status;
+    return sent.status;
 }
 
 static qk_status refuse_cycle(qk_turn *turn, const qk_actor *to)
@@ -124,7 +146,11 @@ static qk_status refuse_cycle(qk_turn *turn, const qk_actor *to)
 
 qk_status qk__call_may_wait(qk_turn *turn, const qk_actor *to)
 {
-    if (qk__chain_has(turn, to))
+    /* One that takes other messages while its turn waits will come to this one. */
+    const bool gives_way = (to->type->traits & QK__TRAIT_INTERLEAVED) != 0 &&
+                           qk__actor_life(to) == QK__LIFE_ACTIVE;
+
+    if (!gives_way && qk__chain_has(turn, to))
         return refuse_cycle(turn, to);
     if (qk__actor_life(to) == QK__LIFE_DEACTIVATING && qk__family_has_begun_end(turn, to)) {
         qk__count_refused(to->type);
@@ -163,8 +189,8 @@ qk_status qk__call_check(qk_turn *turn, const struct qk__message *message, void 
     return status;
 }
 
-static qk_status run_in_place(qk_turn *turn, const struct qk__message *message, void *reply,
-                              uint64_t deadline_ns)
+qk_status qk__call_run_here(qk_turn *turn, const struct qk__message *message, void *reply,
+                            uint64_t deadline_ns)
 {
     struct qk__noted_call call = {.stands_for = qk__profile_takes(turn)};
     qk_status             status;
@@ -183,15 +209,15 @@ static inline bool call_in_place(qk_turn *turn, const struct qk__message *messag
 {
     qk_actor *to = message->to;
 
-    if ((to->type->traits & QK__TRAIT_PROTECTED) || !qk__actor_claim(turn->scope, to))
+    if ((to->type->traits & NOT_IN_PLACE) || !qk__actor_claim(turn->scope, to))
         return false;
     /*
      * The host's default is for those who wait in a queue; in place the caller's own deadline is
      * enough.
      */
-    *out_status = run_in_place(turn, message, reply,
-                               timeout_ns > 0 ? qk__call_deadline_ns(turn, timeout_ns)
-                                              : turn->deadline_ns);
+    *out_status = qk__call_run_here(turn, message, reply,
+                                    timeout_ns > 0 ? qk__call_deadline_ns(turn, timeout_ns)
+                                                   : turn->deadline_ns);
     qk__actor_give_up(turn->scope, to);
     return true;
 }
@@ -210,19 +236,28 @@ struct qk__message qk__call_message(qk_actor *to, uint32_t method, const void *r
                                 is_known ? to->type->declared.methods[method].request_bytes : 0};
 }
 
+bool qk__call_nested(qk_turn *turn, const struct qk__message *message, void *reply,
+                     uint64_t deadline_ns, qk_status *out_status)
+{
+    return (message->to->type->traits & QK__TRAIT_REENTRANT) &&
+           qk__actor_life(message->to) == QK__LIFE_ACTIVE &&
+           qk__reentry_call(turn, message, reply, deadline_ns, out_status);
+}
+
 static inline qk_status call(qk_turn *turn, const struct qk__message *message, void *reply,
                              uint64_t timeout_ns)
 {
+    uint64_t  deadline_ns;
     qk_status status;
 
     if (call_in_place(turn, message, reply, timeout_ns, &status))
         return status;
-    status = qk__call_may_wait(turn, message->to);
-    if (status != QK_OK)
+    deadline_ns =
+        qk__call_deadline_ns(turn, timeout_ns > 0 ? timeout_ns : turn->actors->call_timeout_ns);
+    if (qk__call_nested(turn, message, reply, deadline_ns, &status))
         return status;
-    return call_by_mailbox(
-        turn, message, reply,
-        qk__call_deadline_ns(turn, timeout_ns > 0 ? timeout_ns : turn->actors->call_timeout_ns));
+    status = qk__call_may_wait(turn, message->to);
+    return status == QK_OK ? call_by_mailbox(turn, message, reply, deadline_ns) : status;
 }
 
 static __attribute__((noinline)) qk_status call_filtered(qk_turn                  *turn,

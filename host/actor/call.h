@@ -14,9 +14,17 @@ qk_status qk__call_check(qk_turn *turn, const struct qk__message *message, void 
 /* The caller's own deadline, or `timeout_ns` from now; never QK__TIME_NEVER. */
 uint64_t qk__call_deadline_ns(const qk_turn *turn, uint64_t timeout_ns);
 
+/* Runs the callee's method on this stack: the caller has seen to it that nobody else does. */
+qk_status qk__call_run_here(qk_turn *turn, const struct qk__message *message, void *reply,
+                            uint64_t deadline_ns);
+
 /* True: the callee was idle and ran on this stack. */
 bool qk__call_in_place(qk_turn *turn, const struct qk__message *message, void *reply,
                        uint64_t timeout_ns, qk_status *out_status);
+
+/* True: the callee waits further up, takes calls of its own chain, and ran on this stack; or failed. */
+bool qk__call_nested(qk_turn *turn, const struct qk__message *message, void *reply,
+                     uint64_t deadline_ns, qk_status *out_status);
 
 /*
  * Before a call waits for a busy actor: QK_CYCLE, with the chain printed, when that waits further up;

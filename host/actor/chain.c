@@ -34,6 +34,20 @@ bool qk__chain_has(const qk_turn *turn, const qk_actor *to)
     return false;
 }
 
+bool qk__chain_find(const qk_turn *turn, const qk_actor *to, const struct qk__envelope **out_via)
+{
+    struct qk__chain chain = qk__chain_of(turn);
+    bool             is_on_stack;
+    const qk_actor  *actor;
+
+    do {
+        is_on_stack = chain.turn != NULL;
+        actor = qk__chain_next(&chain);
+    } while (actor != NULL && actor != to);
+    *out_via = is_on_stack ? NULL : chain.envelope;
+    return actor != NULL;
+}
+
 qk_status qk__chain_print(const qk_turn *turn, const qk_actor *to, struct qk_error *error)
 {
     const qk_actor  *actors[CHAIN_PRINTED];

@@ -26,6 +26,12 @@ qk_actor *qk__chain_next(struct qk__chain *chain);
 bool qk__chain_has(const qk_turn *turn, const qk_actor *to);
 
 /*
+ * The same, and where: `*out_via` is the message that was sent from its turn, or one further in on
+ * the same stack; NULL: its turn is on the caller's stack.
+ */
+bool qk__chain_find(const qk_turn *turn, const qk_actor *to, const struct qk__envelope **out_via);
+
+/*
  * QK_CYCLE, "circular call: A/1 -> B/2 -> A/1", from the first time that `to`, which is in it, was
  * called; a long chain is cut in its middle.
  */

@@ -20,6 +20,8 @@
 #include "host/actor/call.h"
 #include "host/actor/chain.h"
 #include "host/actor/filter.h"
+#include "host/actor/interleave.h"
+#include "host/actor/reentry.h"
 #include "host/actor/contract.h"
 
 #include "quark/call.h"
@@ -74,6 +76,17 @@ void qk__group_complete(struct qk__envelope *envelope)
 
 /* ---- Starting ---- */
 
+/* The calls of one turn, and what they have in common. */
+struct calls {
+    qk_turn             *turn;
+    struct qk__group     group;
+    struct qk_call_item *items;
+    size_t               count;
+    uint64_t             deadline_ns, timeout_ns;
+    bool                 may_be_in_place;    /* the last one: see start() */
+    qk_status            waited;
+};
+
 static bool is_over(const struct qk__group *group)
 {
     return atomic_load_explicit(&group->is_told, memory_order_acquire);
@@ -89,19 +102,20 @@ static void end_now(struct qk__group *group, struct qk_call_item *call, qk_statu
     count_down(group, status);
 }
 
-static qk_status send(qk_turn *turn, struct qk__group *group, struct qk_call_item *call,
-                      const struct qk__message *message, uint64_t deadline_ns)
+static qk_status send(struct calls *calls, struct qk_call_item *call,
+                      const struct qk__message *message)
 {
+    qk_turn             *turn = calls->turn;
     const uint64_t       stands_for = qk__profile_takes(turn);
-    struct qk__envelope *envelope = qk__call_envelope(turn, message, deadline_ns);
+    struct qk__envelope *envelope = qk__call_envelope(turn, message, calls->deadline_ns);
     qk_status            status;
 
     if (envelope == NULL)
         return QK_NO_MEMORY;
     if (stands_for > 0)
         qk__profile_sent(turn, envelope, stands_for);
-    atomic_store_explicit(&envelope->group, group, memory_order_relaxed);
-    status = qk__send(turn, envelope, deadline_ns, false, &turn->error);
+    atomic_store_explicit(&envelope->group, &calls->group, memory_order_relaxed);
+    status = qk__send(turn, envelope, calls->deadline_ns, false, &turn->error);
     if (status == QK_OK) {
         call->pending = envelope;
         return QK_OK;
@@ -111,28 +125,26 @@ static qk_status send(qk_turn *turn, struct qk__group *group, struct qk_call_ite
     return status;
 }
 
-/*
- * All go by mailbox, so that none holds up the next, but the last one: when it runs in place, the
- * others are under way. False: it has ended, as `*out_status` says.
- */
-static bool start_passed(qk_turn *turn, struct qk__group *group, struct qk_call_item *call,
-                         const struct qk__message *message, bool is_last, uint64_t deadline_ns,
-                         uint64_t timeout_ns, qk_status *out_status)
+/* False: it has ended, as `*out_status` says. */
+static bool start_passed(struct calls *calls, struct qk_call_item *call,
+                         const struct qk__message *message, bool is_last, qk_status *out_status)
 {
-    if (is_last && group->until == QK_UNTIL_ALL_END &&
-        qk__call_in_place(turn, message, call->reply, timeout_ns, out_status))
+    if (is_last && calls->may_be_in_place &&
+        qk__call_in_place(calls->turn, message, call->reply, calls->timeout_ns, out_status))
         return false;
-    *out_status = qk__call_may_wait(turn, call->to);
+    if (qk__call_nested(calls->turn, message, call->reply, calls->deadline_ns, out_status))
+        return false;
+    *out_status = qk__call_may_wait(calls->turn, call->to);
     if (*out_status == QK_OK)
-        *out_status = send(turn, group, call, message, deadline_ns);
+        *out_status = send(calls, call, message);
     return *out_status == QK_OK;
 }
 
 /* The same between outgoing filters, which hear of the end of what is under way in collect(). */
-static bool start_filtered(qk_turn *turn, struct qk__group *group, struct qk_call_item *call,
-                           const struct qk__message *message, bool is_last, uint64_t deadline_ns,
-                           uint64_t timeout_ns, qk_status *out_status)
+static bool start_filtered(struct calls *calls, struct qk_call_item *call,
+                           const struct qk__message *message, bool is_last, qk_status *out_status)
 {
+    qk_turn            *turn = calls->turn;
     struct qk__outgoing outgoing;
     const qk_context   *own;
     bool                is_started;
@@ -141,8 +153,7 @@ static bool start_filtered(qk_turn *turn, struct qk__group *group, struct qk_cal
     if (*out_status != QK_OK)
         return false;
     own = qk__turn_swap_context(turn, outgoing.passage.context);
-    is_started = start_passed(turn, group, call, message, is_last, deadline_ns, timeout_ns,
-                              out_status);
+    is_started = start_passed(calls, call, message, is_last, out_status);
     (void)qk__turn_swap_context(turn, own);
     if (is_started)
         qk__outgoing_leave(&outgoing);
@@ -151,36 +162,47 @@ static bool start_filtered(qk_turn *turn, struct qk__group *group, struct qk_cal
     return is_started;
 }
 
-static void start(qk_turn *turn, struct qk__group *group, struct qk_call_item *call, bool is_last,
-                  uint64_t deadline_ns, uint64_t timeout_ns)
+static void start(struct calls *calls, struct qk_call_item *call, bool is_last)
 {
     const struct qk__message message = qk__call_message(call->to, call->method, call->request);
-    qk_status                status = qk__call_check(turn, &message, call->reply);
+    qk_status                status = qk__call_check(calls->turn, &message, call->reply);
     bool                     is_started = false;
 
     if (status == QK_OK && (call->to->type->traits & QK__TRAIT_FILTERED))
-        is_started = start_filtered(turn, group, call, &message, is_last, deadline_ns, timeout_ns,
-                                    &status);
+        is_started = start_filtered(calls, call, &message, is_last, &status);
     else if (status == QK_OK)
-        is_started = start_passed(turn, group, call, &message, is_last, deadline_ns, timeout_ns,
-                                  &status);
+        is_started = start_passed(calls, call, &message, is_last, &status);
     if (!is_started)
-        end_now(group, call, status, &turn->error);
+        end_now(&calls->group, call, status, &calls->turn->error);
 }
 
-static void start_all(qk_turn *turn, struct qk__group *group, struct qk_call_item *calls,
-                      size_t count, uint64_t deadline_ns, uint64_t timeout_ns)
+/* Of an actor that takes calls of its own chain: such a call runs on this stack, whenever it is made. */
+static bool is_nested(const struct calls *calls, const struct qk_call_item *call)
 {
-    for (size_t i = 0; i < count; i++) {
-        calls[i].pending = NULL;
-        calls[i].outcome.status = QK_OK;
-        calls[i].outcome.text[0] = '\0';
-        if (is_over(group)) {
-            qk__contract_no_reply(calls[i].to, calls[i].method, calls[i].reply);
-            qk_error_set(&calls[i].outcome, QK_CANCELLED,
+    return call->to != NULL && (call->to->type->traits & QK__TRAIT_REENTRANT) &&
+           qk__chain_has(calls->turn, call->to);
+}
+
+/*
+ * All go by mailbox, so that none holds up the next, but those that can only run here, which come
+ * last, and the last one of all: when it runs in place, the others are under way.
+ */
+static void start_all(struct calls *calls, bool nested)
+{
+    for (size_t i = 0; i < calls->count; i++) {
+        struct qk_call_item *call = &calls->items[i];
+
+        if (is_nested(calls, call) != nested)
+            continue;
+        call->pending = NULL;
+        call->outcome.status = QK_OK;
+        call->outcome.text[0] = '\0';
+        if (is_over(&calls->group)) {
+            qk__contract_no_reply(call->to, call->method, call->reply);
+            qk_error_set(&call->outcome, QK_CANCELLED,
                          "not called: what was waited for had happened before");
         } else {
-            start(turn, group, &calls[i], i + 1 == count, deadline_ns, timeout_ns);
+            start(calls, call, i + 1 == calls->count);
         }
     }
 }
@@ -248,28 +270,58 @@ static qk_status conclude(qk_turn *turn, enum qk_until until, struct qk_call_ite
 
 /* ---- The calls ---- */
 
-qk_status qk_call_until(qk_turn *turn, enum qk_until until, struct qk_call_item *calls,
+static void make_calls(void *arg)
+{
+    struct calls *calls = arg;
+
+    start_all(calls, false);
+    if (qk__stack_traits(calls->turn) & QK__TRAIT_REENTRANT)
+        start_all(calls, true);
+    calls->waited =
+        qk__turn_wait_until(calls->turn, &calls->group.wait, calls->deadline_ns);
+    leave(&calls->group, calls->items, calls->count);
+}
+
+static qk_status check(qk_turn *turn, enum qk_until until, const struct qk_call_item *items,
+                       size_t count)
+{
+    if (items != NULL && count <= UINT32_MAX && until >= QK_UNTIL_ALL_END &&
+        until <= QK_UNTIL_ONE_SUCCEEDS)
+        return QK_OK;
+    return qk_fail(turn, QK_INVALID_ARGUMENT, "%s/%s: several calls: %s",
+                   qk_actor_type(turn->actor), turn->actor->key,
+                   items == NULL ? "the list is NULL" : "too many, or no such enum qk_until");
+}
+
+qk_status qk_call_until(qk_turn *turn, enum qk_until until, struct qk_call_item *items,
                         size_t count, uint64_t timeout_ns)
 {
-    const uint64_t deadline_ns = qk__call_deadline_ns(
-        turn, timeout_ns > 0 ? timeout_ns : turn->actors->call_timeout_ns);
-    struct qk__group group = {.until = until};
-    qk_status        waited;
+    struct calls calls = {
+        .turn = turn,
+        .group = {.until = until},
+        .items = items,
+        .count = count,
+        .timeout_ns = timeout_ns,
+        .deadline_ns = qk__call_deadline_ns(
+            turn, timeout_ns > 0 ? timeout_ns : turn->actors->call_timeout_ns),
+    };
+    const bool has_openings = (qk__stack_traits(turn) & QK__TRAIT_REENTRANT) != 0;
+    qk_status  status;
 
     if (count == 0)
         return QK_OK;
-    if (calls == NULL || count > UINT32_MAX || until < QK_UNTIL_ALL_END ||
-        until > QK_UNTIL_ONE_SUCCEEDS)
-        return qk_fail(turn, QK_INVALID_ARGUMENT, "%s/%s: several calls: %s",
-                       qk_actor_type(turn->actor), turn->actor->key,
-                       calls == NULL ? "the list is NULL" : "too many, or no such enum qk_until");
-    qk__wait_init(&group.wait);
-    atomic_init(&group.left_to_end, (uint32_t)count);
-
-    start_all(turn, &group, calls, count, deadline_ns, timeout_ns);
-    waited = qk__wait_until(&group.wait, deadline_ns);
-    leave(&group, calls, count);
-    return conclude(turn, until, calls, count, waited);
+    status = check(turn, until, items, count);
+    if (status != QK_OK)
+        return status;
+    qk__wait_init(&calls.group.wait);
+    atomic_init(&calls.group.left_to_end, (uint32_t)count);
+    /* While calls of this chain may come in, no other handler goes on on this stack. */
+    calls.may_be_in_place = until == QK_UNTIL_ALL_END && !has_openings;
+    if (has_openings)
+        qk__reentry_around(turn, &calls.group, make_calls, &calls);
+    else
+        make_calls(&calls);
+    return conclude(turn, until, items, count, calls.waited);
 }
 
 qk_status qk_call_all(qk_turn *turn, struct qk_call_item *calls, size_t count, uint64_t timeout_ns)

@@ -11,6 +11,7 @@
  * post (strand.h) has one. Those the consumer gives back when it ends (run_refs, posts_taken).
  * Activation takes one for itself, deactivation leaves it to the consumer.
  */
+#include "host/actor/interleave.h"
 #include "host/actor/push.h"
 #include "host/actor/supervise.h"
 #include "host/actor/undelivered.h"
@@ -86,6 +87,17 @@ void qk__actor_give_up(struct qk__scope *scope, qk_actor *actor)
     qk__strand_requeue(scope->home, strand);
 }
 
+/* A flag that is set after the look at control comes with a nudge of its own. */
+void qk__actor_step_aside(struct qk__scope *scope, qk_actor *actor)
+{
+    if ((atomic_load_explicit(&actor->mailbox.control, memory_order_acquire) &
+         ~(uint32_t)QK__CONTROL_LEAVING) == 0 &&
+        go_idle(actor, scope->home))
+        return;
+    qk__actor_hold_for_run(actor);
+    qk__strand_requeue(scope->home, &actor->mailbox.strand);
+}
+
 /* ---- From the mailbox ---- */
 
 static struct qk__envelope *envelope_of(struct qk__mpsc_node *node)
@@ -137,11 +149,17 @@ void qk__actor_fail_calls(qk_actor *actor,
     }
 }
 
+static bool has_turns_aside(const qk_actor *actor)
+{
+    return actor->activation != NULL && actor->activation->turns_aside > 0;
+}
+
 /* True: it was a turn. */
 static bool run_control(qk_actor *actor)
 {
     const uint32_t flags =
-        atomic_fetch_and_explicit(&actor->mailbox.control, QK__CONTROL_LEAVING, memory_order_acq_rel);
+        atomic_fetch_and_explicit(&actor->mailbox.control,
+                                  QK__CONTROL_LEAVING | QK__CONTROL_RETURN, memory_order_acq_rel);
 
     if (flags & QK__CONTROL_PREWARM)
         qk__prewarm_control(actor);
@@ -151,7 +169,8 @@ static bool run_control(qk_actor *actor)
         qk__idle_control(actor);
     if ((flags & QK__CONTROL_SHED) && actor->activation != NULL)
         qk__shed_control(actor);
-    if (flags & QK__CONTROL_FAMILY)
+    /* While turns are set aside the activation stays; the last to go on looks at its orders again. */
+    if ((flags & QK__CONTROL_FAMILY) && !has_turns_aside(actor))
         qk__supervise_control(actor);
     if ((flags & QK__CONTROL_CLOSE) && actor->activation != NULL)
         qk__life_leave(actor, qk__mailbox_depth(&actor->mailbox), QK_ENDING_SHUTDOWN);
@@ -160,17 +179,29 @@ static bool run_control(qk_actor *actor)
 
 static bool is_to_leave(const qk_actor *actor)
 {
-    return qk__life_is_leaving(actor) &&
+    return qk__life_is_leaving(actor) && !has_turns_aside(actor) &&
            (actor->activation->left_to_do == 0 || qk__mailbox_depth(&actor->mailbox) == 0);
 }
 
-/* What comes before a message, now and then: control, and going. */
-static void run_duties(qk_actor *actor, uint32_t *inout_budget)
+/*
+ * What comes before a message, now and then: control, and going. False: a turn that was set aside is
+ * the consumer now; what else there is to do is left to it.
+ */
+static bool run_duties(struct qk__scope *scope, qk_actor *actor, uint32_t *inout_budget)
 {
-    if (atomic_load_explicit(&actor->mailbox.control, memory_order_acquire) != QK__CONTROL_LEAVING)
+    const uint32_t flags = atomic_load_explicit(&actor->mailbox.control, memory_order_acquire);
+
+    if (flags & QK__CONTROL_RETURN) {
+        atomic_fetch_and_explicit(&actor->mailbox.control, ~(uint32_t)QK__CONTROL_RETURN,
+                                  memory_order_acq_rel);
+        if (qk__interleave_hand_over(scope, actor))
+            return false;
+    }
+    if (flags != QK__CONTROL_LEAVING)
         *inout_budget -= run_control(actor) && *inout_budget > 0;
     if (is_to_leave(actor))
         qk__life_end(actor);
+    return true;
 }
 
 static bool has_duties(const qk_actor *actor)
@@ -257,8 +288,9 @@ void qk__actor_run(struct qk__strand *strand, struct qk__scope *scope)
     for (;;) {
         struct qk__envelope *message;
 
-        if (__builtin_expect(has_duties(actor), 0))
-            run_duties(actor, &allowance.budget);
+        if (__builtin_expect(has_duties(actor), 0) &&
+            !run_duties(scope, actor, &allowance.budget))
+            break;
         if (allowance.budget == 0 && !extend_allowance(actor, &allowance)) {
             qk__strand_requeue(scope->home, strand);
             break;

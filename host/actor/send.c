@@ -3,6 +3,7 @@
 #include "host/actor/client.h"
 #include "host/actor/fan_out.h"
 #include "host/actor/filter.h"
+#include "host/actor/interleave.h"
 #include "host/actor/protect.h"
 #include "host/actor/push.h"
 #include "host/actor/undelivered.h"
@@ -68,12 +69,15 @@ static qk_status send_patiently(qk_turn *turn, struct qk__envelope *envelope, ui
                                 bool is_awaited, struct qk_error *error)
 {
     qk_actor *to = envelope->to;
-    qk_status status;
+    struct qk__aside aside;
+    qk_status        status;
 
     while (qk__send_now(turn != NULL ? turn->scope->home : NULL, envelope, is_awaited) != QK_OK) {
         if (turn == NULL || turn->actor == to)
             return qk__send_full(to, error);
+        qk__aside_begin(turn, &aside);
         status = qk__mailbox_await_room(&turn->actors->full_lot, &to->mailbox, deadline_ns);
+        qk__aside_end(&aside);
         if (status != QK_OK)
             return qk_error_set(error, status, "%s/%s: %s while its mailbox was full",
                                 qk_actor_type(to), to->key, qk_status_text(status));

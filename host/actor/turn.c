@@ -6,6 +6,7 @@
 #include "host/actor/actors.h"
 #include "host/actor/contract.h"
 #include "host/actor/filter.h"
+#include "host/actor/interleave.h"
 #include "host/actor/protect.h"
 #include "host/actor/supervise.h"
 #include "host/actor/undelivered.h"
@@ -351,7 +352,7 @@ qk_status qk_sleep(qk_turn *turn, uint64_t duration_ns)
      * ends.
      */
     qk__wait_init(&nothing);
-    status = qk__wait_until(&nothing, until_ns < QK__TIME_NEVER ? until_ns : QK__TIME_NEVER - 1);
+    status = qk__turn_wait_until(turn, &nothing, until_ns < QK__TIME_NEVER ? until_ns : QK__TIME_NEVER - 1);
     if (status == QK_DEADLINE_EXCEEDED && until_ns == wake_ns)
         return QK_OK;
     return qk_fail(turn, status, "%s/%s: %s while it slept", qk_actor_type(turn->actor),
@@ -377,9 +378,12 @@ qk_status qk_blocking(qk_turn *turn, qk_status (*fn)(void *arg), void *arg)
     struct blocking blocking = {fn, arg, false};
     const uint64_t  deadline_ns = turn->deadline_ns < QK__TIME_NEVER ? turn->deadline_ns
                                                                      : QK__TIME_NEVER - 1;
-    const qk_status status =
-        qk__lane_call_until(turn->actors->scheduler, run_blocking, &blocking, deadline_ns);
+    struct qk__aside aside;
+    qk_status        status;
 
+    qk__aside_begin(turn, &aside);
+    status = qk__lane_call_until(turn->actors->scheduler, run_blocking, &blocking, deadline_ns);
+    qk__aside_end(&aside);
     if (blocking.has_begun)
         return status;
     return qk_fail(turn, status, "%s/%s: %s before its blocking work had begun",

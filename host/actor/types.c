@@ -136,12 +136,22 @@ static qk_status refuse_unbuilt(const struct qk_type *type, const char *field,
 /* What can be declared but is not built yet is refused, never ignored. */
 static qk_status check_unbuilt(const struct qk_type *type, struct qk_error *error)
 {
-    if (type->reentrancy != QK_REENTRANT_NONE)
-        return refuse_unbuilt(type, "reentrancy", error);
     if (type->mailbox != NULL)
         return refuse_unbuilt(type, "mailbox", error);
     if (type->pool != NULL)
         return refuse_unbuilt(type, "pool", error);
+    return QK_OK;
+}
+
+/* States are committed by the turn that ends, and would be committed half done by one in between. */
+static qk_status check_reentrancy(const struct qk_type *type, struct qk_error *error)
+{
+    if (type->reentrancy < QK_REENTRANT_NONE || type->reentrancy > QK_REENTRANT_FULL)
+        return qk_error_set(error, QK_INVALID_ARGUMENT, "type %s: .reentrancy is %d", type->name,
+                            (int)type->reentrancy);
+    if (type->reentrancy != QK_REENTRANT_NONE && type->state_count > 0)
+        return qk_error_set(error, QK_INVALID_ARGUMENT,
+                            "type %s: .reentrancy and .states don't go together", type->name);
     return QK_OK;
 }
 
@@ -165,6 +175,8 @@ static qk_status check_type(const struct qk_type *type, struct qk_error *error)
         return qk_error_set(error, QK_INVALID_ARGUMENT,
                             "type %s: an array is NULL although its count is not 0", type->name);
     status = check_unbuilt(type, error);
+    if (status == QK_OK)
+        status = check_reentrancy(type, error);
     if (status == QK_OK && type->protection != NULL)
         status = qk__protect_check(type, error);
     if (status == QK_OK)
@@ -202,6 +214,10 @@ static struct qk__type *make_type(struct qk__actors *actors, const struct qk_typ
         type->traits |= QK__TRAIT_AGED;
     if (declared->contract != NULL)
         type->traits |= QK__TRAIT_CONTRACT;
+    if (declared->reentrancy == QK_REENTRANT_CHAIN)
+        type->traits |= QK__TRAIT_REENTRANT;
+    if (declared->reentrancy == QK_REENTRANT_FULL)
+        type->traits |= QK__TRAIT_INTERLEAVED;
     type->hash = qk__hash64(declared->name, strlen(declared->name));
     type->mailbox_capacity =
         declared->mailbox_capacity > 0 ? declared->mailbox_capacity : MAILBOX_CAPACITY_DEFAULT;

@@ -145,7 +145,7 @@ static qk_status attempt(qk_turn *turn, const qk_model *model, struct qk__reques
     if (is_lost(model))
         return describe_loss(model, error);
     submit(request, model->loaded);
-    status = qk__wait_until(&request->done, qk_turn_deadline_ns(turn));
+    status = qk__turn_await(turn, &request->done, qk_turn_deadline_ns(turn));
     if (status != QK_OK) {
         atomic_store_explicit(&request->inference.is_unwanted, true, memory_order_relaxed);
         return qk_error_set(error, status, "model %s on %s: %s", model->named->name, device,
