@@ -220,6 +220,7 @@ struct qk__activation {
     uint8_t                 ending;         /* enum qk_ending: why it is leaving */
     uint16_t                turns_aside;    /* interleave.c */
     uint32_t                left_to_do;     /* messages before it goes, when it is leaving */
+    bool                    leaves_later;   /* than the turns that are set aside */
     _Atomic uint64_t        turns;          /* ended */
     struct qk__timers *_Atomic timers;      /* timers.c; NULL: it has none */
     _Alignas(16) unsigned char self[];
@@ -312,6 +313,13 @@ qk_status qk__life_begin(qk_actor *actor, struct qk__envelope *cause, struct qk_
  */
 void qk__life_leave(qk_actor *actor, uint32_t left_to_do, enum qk_ending ending);
 bool qk__life_is_leaving(const qk_actor *actor);
+
+/*
+ * One that is leaving stays as long as turns are set aside (interleave.c): a turn is about to be; and
+ * the last of them goes on, so that it leaves after all. Thread: the consumer.
+ */
+void qk__life_stay(qk_actor *actor);
+void qk__life_go_on(qk_actor *actor);
 
 /* Deactivates, for the reason given to leave(). Thread: the consumer of an active or warm one. */
 void qk__life_end(qk_actor *actor);

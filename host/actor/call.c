@@ -91,7 +91,7 @@ static qk_status await_reply(qk_turn *turn, struct qk__envelope *envelope, void 
         (void)qk__call_give_up(envelope, QK_UNAVAILABLE, &turn->error);
         return refuse_ending(turn, envelope->to);
     }
-    status = qk__wait_until(&envelope->done, envelope->deadline_ns);
+    status = qk__turn_wait_until(turn, &envelope->done, envelope->deadline_ns);
     return status == QK_OK ? qk__call_take_reply(envelope, reply, &turn->error)
                            : qk__call_give_up(envelope, status, &turn->error);
 }

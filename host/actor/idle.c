@@ -162,7 +162,8 @@ void qk__idle_control(qk_actor *actor)
         return;
     pthread_mutex_lock(&list->lock);
     if (activation->idle_looks == ASKED) {    /* else it was posted for an earlier activation */
-        if (qk__mailbox_depth(&actor->mailbox) == 0 && uses_of(activation) == activation->idle_seen)
+        if (qk__mailbox_depth(&actor->mailbox) == 0 && activation->turns_aside == 0 &&
+            uses_of(activation) == activation->idle_seen)
             qk__life_leave(actor, 0, QK_ENDING_IDLE);
         activation->idle_looks = 0;
     }

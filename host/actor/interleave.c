@@ -97,6 +97,7 @@ void qk__aside_begin(const qk_turn *turn, struct qk__aside *aside)
         return;
     aside->actor = actor;
     aside->scope = turn->scope;
+    qk__life_stay(actor);
     actor->activation->turns_aside++;
     unlink_strand(turn->scope, &actor->mailbox.strand);
     qk__actor_step_aside(turn->scope, actor);
@@ -141,9 +142,12 @@ void qk__aside_end(struct qk__aside *aside)
     if (!take_role(aside))
         ask_for_role(aside);
     activation = aside->actor->activation;
+    if (--activation->turns_aside > 0)
+        return;
+    qk__life_go_on(aside->actor);
     /* An order that would have ended the activation meanwhile has waited: see run.c. */
-    if (--activation->turns_aside == 0)
-        atomic_fetch_or_explicit(&aside->actor->mailbox.control, QK__CONTROL_FAMILY, memory_order_relaxed);
+    atomic_fetch_or_explicit(&aside->actor->mailbox.control, QK__CONTROL_FAMILY,
+                             memory_order_relaxed);
 }
 
 /* ---- The consumer ---- */

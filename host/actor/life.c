@@ -68,13 +68,37 @@ bool qk__life_is_leaving(const qk_actor *actor)
     return (atomic_load_explicit(&actor->mailbox.control, memory_order_relaxed) & QK__CONTROL_LEAVING) != 0;
 }
 
+static void set_leaving(qk_actor *actor)
+{
+    (void)atomic_fetch_or_explicit(&actor->mailbox.control, QK__CONTROL_LEAVING,
+                                   memory_order_relaxed);
+}
+
 void qk__life_leave(qk_actor *actor, uint32_t left_to_do, enum qk_ending ending)
 {
     actor->activation->left_to_do = left_to_do;
     if (actor->activation->ending < ending)
         actor->activation->ending = (uint8_t)ending;
-    (void)atomic_fetch_or_explicit(&actor->mailbox.control, QK__CONTROL_LEAVING,
-                                   memory_order_relaxed);
+    actor->activation->leaves_later = actor->activation->turns_aside > 0;
+    if (!actor->activation->leaves_later)
+        set_leaving(actor);
+}
+
+void qk__life_stay(qk_actor *actor)
+{
+    if (!qk__life_is_leaving(actor))
+        return;
+    actor->activation->leaves_later = true;
+    (void)atomic_fetch_and_explicit(&actor->mailbox.control, ~(uint32_t)QK__CONTROL_LEAVING,
+                                    memory_order_relaxed);
+}
+
+void qk__life_go_on(qk_actor *actor)
+{
+    if (!actor->activation->leaves_later)
+        return;
+    actor->activation->leaves_later = false;
+    set_leaving(actor);
 }
 
 static qk__activation *make_activation(qk_actor *actor)

@@ -46,6 +46,14 @@ static bool go_idle(qk_actor *actor, struct qk__home *home)
     return true;
 }
 
+static void end_role(qk_actor *actor, struct qk__home *home)
+{
+    if (go_idle(actor, home))
+        return;
+    qk__actor_hold_for_run(actor);
+    qk__strand_requeue(home, &actor->mailbox.strand);
+}
+
 /* ---- In place ---- */
 
 /* A type that asks for a larger stack gets most of one in place, too. */
@@ -81,21 +89,12 @@ void qk__actor_give_up(struct qk__scope *scope, qk_actor *actor)
     struct qk__strand *strand = &actor->mailbox.strand;
 
     atomic_store_explicit(&scope->strand, strand->outer, memory_order_relaxed);
-    if (go_idle(actor, scope->home))
-        return;
-    qk__actor_hold_for_run(actor);
-    qk__strand_requeue(scope->home, strand);
+    end_role(actor, scope->home);
 }
 
-/* A flag that is set after the look at control comes with a nudge of its own. */
 void qk__actor_step_aside(struct qk__scope *scope, qk_actor *actor)
 {
-    if ((atomic_load_explicit(&actor->mailbox.control, memory_order_acquire) &
-         ~(uint32_t)QK__CONTROL_LEAVING) == 0 &&
-        go_idle(actor, scope->home))
-        return;
-    qk__actor_hold_for_run(actor);
-    qk__strand_requeue(scope->home, &actor->mailbox.strand);
+    end_role(actor, scope->home);
 }
 
 /* ---- From the mailbox ---- */
@@ -179,7 +178,7 @@ static bool run_control(qk_actor *actor)
 
 static bool is_to_leave(const qk_actor *actor)
 {
-    return qk__life_is_leaving(actor) && !has_turns_aside(actor) &&
+    return qk__life_is_leaving(actor) &&
            (actor->activation->left_to_do == 0 || qk__mailbox_depth(&actor->mailbox) == 0);
 }
 
