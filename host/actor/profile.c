@@ -2,18 +2,20 @@
 /*
  * profile.c - see profile.h.
  *
- * The first WARM_UP turns of a row are all samples, so that a method that is seldom called is known
- * too; then the distance varies around SPACING, so that no rhythm of the load falls in with it.
+ * A sample costs as much as some messages, so what is aimed at is one in PACE_NS: all turns of a
+ * method that is seldom called, and few of one that is called millions of times a second. The
+ * distance follows the rate, and varies, so that no rhythm of the load falls in with it.
  */
 #include "host/actor/profile.h"
 
 #include "base/memory.h"
 #include "host/actor/actors.h"
 
-_Static_assert(sizeof(struct qk__profile_row) == 64, "a row is a cache line");
+_Static_assert(sizeof(struct qk__profile_row) == 128, "a row is two cache lines");
 
-#define WARM_UP 64u
-#define SPACING 256u   /* give or take a quarter */
+#define PACE_NS       QK__NS_PER_MS
+#define DISTANCE_MAX  1024u    /* give or take a quarter: when a rate falls, it is too long */
+#define OUTSIDE_FIRST 64u      /* messages of threads: these, then one in so many */
 
 static void add(_Atomic uint64_t *sum, uint64_t by)
 {
@@ -21,10 +23,21 @@ static void add(_Atomic uint64_t *sum, uint64_t by)
                           memory_order_relaxed);
 }
 
-/* How far the next sample is. No random number: a hash of what varies anyway is as good here. */
-static uint64_t distance(uint64_t calls)
+/*
+ * How far the next sample is, when the last `calls` took `elapsed_ns`. No random number: a hash of
+ * what varies anyway is as good here.
+ */
+static uint64_t distance(uint64_t calls, uint64_t elapsed_ns, uint64_t salt)
 {
-    return calls < WARM_UP ? 1 : SPACING - SPACING / 4 + (calls * 0x9e3779b97f4a7c15u >> 57);
+    uint64_t next = elapsed_ns > 0 ? calls * PACE_NS / elapsed_ns : DISTANCE_MAX;
+
+    if (next > 2 * calls)
+        next = 2 * calls;
+    if (next > DISTANCE_MAX)
+        next = DISTANCE_MAX;
+    if (next < 4)
+        return next > 0 ? next : 1;
+    return next - next / 4 + (salt * 0x9e3779b97f4a7c15u >> 32) % (next / 2);
 }
 
 /* ---- Life ---- */
@@ -99,10 +112,12 @@ void qk__profile_begin(qk_turn *turn, uint32_t method, struct qk__sample *sample
         .outer_waits = scope->waits,
     };
     add(&row->weight, sample->weight);
-    row->sample_at = calls - 1 + distance(calls);
     scope->waits = &sample->waits;
     turn->sample = sample;
     sample->begin_ns = qk__actors_now_ns(turn->actors);
+    row->sample_at =
+        calls - 1 + distance(sample->weight, sample->begin_ns - row->sampled_ns, calls);
+    row->sampled_ns = sample->begin_ns;
 }
 
 /* The turn may have ended on another worker than the one that it began on. */
@@ -192,9 +207,9 @@ void qk__profile_sent_outside(struct qk__envelope *envelope)
     if (!profile->is_on)
         return;
     nth = atomic_fetch_add_explicit(&profile->outside, 1, memory_order_relaxed);
-    if (nth >= WARM_UP && nth % SPACING != 0)
+    if (nth >= OUTSIDE_FIRST && nth % OUTSIDE_FIRST != 0)
         return;
-    edge.count = nth < WARM_UP ? 1 : SPACING;
+    edge.count = nth < OUTSIDE_FIRST ? 1 : OUTSIDE_FIRST;
     envelope->sent_ns = qk__actors_now_ns(envelope->actors);
     pthread_mutex_lock(&profile->outside_lock);
     qk__hot_edges_add(&profile->edges[profile->table_count - 1], &edge);

@@ -2,7 +2,7 @@
 /*
  * profile.h - what the methods of the types cost: always on, so it must cost next to nothing.
  *
- * Every turn is counted, in a row that its worker alone writes. One turn in about SPACING is a
+ * Every turn is counted, in a row that its worker alone writes. About one turn a millisecond is a
  * sample: it is timed, its waits are taken off, and what it sends is noted with the time of that.
  * A sample stands for the turns since the one before (its weight), so sums of weighted samples
  * estimate the whole without a bias. All else follows from samples.
@@ -25,7 +25,7 @@ struct qk__actors;
 struct qk__envelope;
 struct qk__type;
 
-/* Of one worker and one method, in a cache line. That worker alone writes it; others read. */
+/* Of one worker and one method. That worker alone writes it; others read what is atomic. */
 struct qk__profile_row {
     _Atomic uint64_t calls;       /* turns begun */
     _Atomic uint64_t failures;
@@ -33,6 +33,8 @@ struct qk__profile_row {
     _Atomic uint64_t weight;      /* calls for which samples stand: those before sample_at */
     /* Sums of samples times their weights. */
     _Atomic uint64_t busy_ns, waited_ns, request_bytes, replies;
+    uint64_t         sampled_ns;  /* when the last sample began */
+    uint64_t         padding[7];
 };
 
 /* Times of one method, added to by some of the workers. */
