@@ -363,6 +363,69 @@ static void an_interleaving_timer_skips_nothing(void **state)
     close_office(&office);
 }
 
+/* ---- Where turns interleave ---- */
+
+static uint32_t most_running;
+
+static qk_status slow_tick(qk_turn *turn, void *self, const void *request, void *reply)
+{
+    qk_status status;
+
+    (void)self;
+    (void)request;
+    (void)reply;
+    seen.ticks++;
+    seen.running++;
+    most_running = seen.running > most_running ? seen.running : most_running;
+    status = qk_sleep(turn, 35 * MS);
+    seen.running--;
+    return status;
+}
+
+static const struct qk_method weaving_methods[] = {
+    {"obey", obey, sizeof(struct order), 0},
+    {"slow_tick", slow_tick, 0, 0},
+};
+
+static const struct qk_type weaving_type = {
+    .size = sizeof(struct qk_type),
+    .name = "clerk",
+    .self_bytes = sizeof(struct clerk),
+    .methods = weaving_methods,
+    .method_count = 2,
+    .reentrancy = QK_REENTRANT_FULL,
+};
+
+static void weave(bool interleaves, uint32_t expected_ticks, uint32_t expected_running)
+{
+    struct office office;
+
+    memset(&seen, 0, sizeof seen);
+    most_running = 0;
+    qk_timer_opts_init(&seen.opts);
+    seen.opts.method = 1;
+    seen.opts.after_ns = seen.opts.period_ns = 10 * MS;
+    seen.opts.interleaves = interleaves;
+    office.host = fixture_manual(&office.clock, &weaving_type);
+    office.clerk = fixture_actor(office.host, "clerk", "bob");
+    assert_int_equal(order(&office, arm), QK_OK);
+    wait_ms(&office, 105);
+    assert_int_equal(seen.ticks, expected_ticks);
+    assert_int_equal(most_running, expected_running);
+    assert_int_equal(order(&office, cancel), QK_OK);
+    wait_ms(&office, 100);
+    assert_int_equal(seen.ticks, expected_ticks);
+    assert_int_equal(seen.running, 0);
+    close_office(&office);
+}
+
+static void where_turns_interleave_ticks_do_when_they_are_asked_to(void **state)
+{
+    (void)state;
+    weave(true, 10, 4);     /* each lasts over the three after it */
+    weave(false, 3, 1);     /* 10, 50, 90 */
+}
+
 static void ticks_go_before_waiting_messages(void **state)
 {
     const uint64_t long_ns = 20 * MS;
@@ -759,6 +822,7 @@ int main(void)
         cmocka_unit_test(ticks_are_skipped_while_one_runs),
         cmocka_unit_test(ticks_are_skipped_while_one_is_pending),
         cmocka_unit_test(an_interleaving_timer_skips_nothing),
+        cmocka_unit_test(where_turns_interleave_ticks_do_when_they_are_asked_to),
         cmocka_unit_test(ticks_go_before_waiting_messages),
         cmocka_unit_test(none_comes_after_cancel_not_even_a_pending_one),
         cmocka_unit_test(a_tick_may_cancel_its_own_timer),

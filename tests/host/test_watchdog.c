@@ -56,6 +56,18 @@ static qk_status wait_often(qk_turn *turn, void *self, const void *request, void
     return QK_OK;
 }
 
+/* Waits first: then it may be on another stack, and have others in between. */
+static qk_status wait_then_compute(qk_turn *turn, void *self, const void *request, void *reply)
+{
+    const qk_status status = qk_sleep(turn, MS);
+
+    (void)self;
+    (void)request;
+    (void)reply;
+    hold();
+    return status;
+}
+
 static qk_status be_short(qk_turn *turn, void *self, const void *request, void *reply)
 {
     (void)turn;
@@ -96,13 +108,22 @@ static void rest(qk_turn *turn, void *self)
         hold();
 }
 
-enum { COMPUTE, WAIT_OFTEN, BE_SHORT, CALL_OTHER };
+enum { COMPUTE, WAIT_OFTEN, BE_SHORT, CALL_OTHER, WAIT_THEN_COMPUTE };
 
 static const struct qk_method methods[] = {
     [COMPUTE] = {"compute", compute, 0, 0},
     [WAIT_OFTEN] = {"wait_often", wait_often, 0, 0},
     [BE_SHORT] = {"be_short", be_short, 0, 0},
     [CALL_OTHER] = {"call_other", call_other, 0, 0},
+    [WAIT_THEN_COMPUTE] = {"wait_then_compute", wait_then_compute, 0, 0},
+};
+
+static const struct qk_type weaver_type = {
+    .size = sizeof(struct qk_type),
+    .name = "weaver",
+    .methods = methods,
+    .method_count = QK__COUNT_OF(methods),
+    .reentrancy = QK_REENTRANT_FULL,
 };
 
 static const struct qk_type clerk_type = {
@@ -200,6 +221,27 @@ static void one_that_waits_is_none_however_long_it_takes(void **state)
     assert_int_equal(stalls(host_, &clerk_type), 0);
     assert_int_equal(lines_with("watchdog"), 0);
     qk_actor_release(actor);
+}
+
+static void one_that_holds_its_worker_after_a_wait_is_named(void **state)
+{
+    static const char *const types[] = {"clerk", "weaver"};    /* the latter's turns interleave */
+    char                     line[64];
+    (void)state;
+
+    assert_int_equal(qk_host_register(host_, &weaver_type, NULL), QK_OK);
+    for (size_t i = 0; i < QK__COUNT_OF(types); i++) {
+        qk_actor *actor = fixture_actor(host_, types[i], "bob");
+
+        assert_int_equal(qk_client_tell(host_, actor, WAIT_THEN_COMPUTE, NULL, 0), QK_OK);
+        fixture_run(host_);
+        assert_int_equal(qk_client_tell(host_, actor, BE_SHORT, NULL, 0), QK_OK);
+        fixture_run(host_);
+        fixture_advance(host_, &clock_, MS);
+        snprintf(line, sizeof line, "has been in %s/bob.wait_then_compute for 300 ms", types[i]);
+        assert_int_equal(lines_with(line), 1);
+        qk_actor_release(actor);
+    }
 }
 
 static void many_short_turns_in_a_row_are_none(void **state)
@@ -326,6 +368,8 @@ int main(void)
             a_handler_that_holds_its_worker_is_named_once_and_when_it_is_over, open_host,
             close_host),
         cmocka_unit_test_setup_teardown(one_that_waits_is_none_however_long_it_takes, open_host,
+                                        close_host),
+        cmocka_unit_test_setup_teardown(one_that_holds_its_worker_after_a_wait_is_named, open_host,
                                         close_host),
         cmocka_unit_test_setup_teardown(many_short_turns_in_a_row_are_none, open_host, close_host),
         cmocka_unit_test_setup_teardown(of_calls_in_place_the_innermost_is_named, open_host,
