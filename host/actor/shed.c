@@ -160,8 +160,10 @@ bool qk__host_memory(const qk_host *host, uint64_t *out_held_bytes, uint64_t *ou
 void qk__shed_control(qk_actor *actor)
 {
     if (qk__actor_life(actor) != QK__LIFE_ACTIVE || qk__mailbox_depth(&actor->mailbox) > 0 ||
-        qk__life_is_leaving(actor))
+        actor->activation->turns_aside > 0 || qk__life_is_leaving(actor)) {
+        qk__shed_note_use(actor); /* so that the next one is asked, not this one again */
         return;
+    }
     atomic_fetch_add_explicit(&actor->type->shed, 1, memory_order_relaxed);
     qk__life_leave(actor, 0, QK_ENDING_MEMORY);
 }

@@ -143,6 +143,31 @@ static void who_is_in_a_turn_stays(void **state)
     finish(host);
 }
 
+static void who_has_a_turn_that_waits_and_interleaves_stays_too(void **state)
+{
+    qk_host       *host = begin(4 * OF_ONE);
+    struct qk_type woven = thing;
+    qk_actor      *actor;
+    (void)state;
+
+    woven.name = "woven";
+    woven.reentrancy = QK_REENTRANT_FULL;
+    woven.deactivate = NULL;
+    assert_int_equal(qk_host_register(host, &woven, NULL), QK_OK);
+    actor = fixture_actor(host, "woven", "w");
+    assert_int_equal(qk_client_tell(host, actor, 1, NULL, 0), QK_OK);
+    fixture_run(host);
+    for (uint32_t i = 0; i < 40; i++)
+        tell(host, i, 0);
+    assert_int_equal(qk__actor_life(actor), QK__LIFE_ACTIVE);
+    fixture_advance(host, &clock_by_hand, QK__NS_PER_S);
+    for (uint32_t i = 0; i < 40; i++)
+        tell(host, i, 0);
+    assert_int_equal(qk__actor_life(actor), QK__LIFE_ABSENT);
+    qk_actor_release(actor);
+    finish(host);
+}
+
 static void the_limit_is_soft(void **state)
 {
     qk_host *host = begin(2 * OF_ONE);
@@ -235,6 +260,7 @@ int main(void)
         cmocka_unit_test(without_a_limit_nobody_goes),
         cmocka_unit_test(those_unused_for_longest_go),
         cmocka_unit_test(who_is_in_a_turn_stays),
+        cmocka_unit_test(who_has_a_turn_that_waits_and_interleaves_stays_too),
         cmocka_unit_test(the_limit_is_soft),
         cmocka_unit_test(who_went_comes_back_when_it_is_called),
         cmocka_unit_test(old_ages_are_told_apart_to_a_sixteenth),

@@ -186,6 +186,38 @@ static void a_restart_zeroes_the_memory_reads_the_states_and_ends_the_timers(voi
     end_family(&family);
 }
 
+static qk_status sleep_a_second(qk_turn *turn, qk_actor *arg)
+{
+    (void)arg;
+    return qk_sleep(turn, S);
+}
+
+static void a_restart_waits_for_turns_that_interleave_with_the_one_that_failed(void **state)
+{
+    struct family      family = make_family((struct qk_supervision){0});
+    const struct order doze = {sleep_a_second, NULL};
+    struct qk_type     woven = leaf;
+    qk_actor          *child;
+    (void)state;
+
+    woven.name = "woven";
+    woven.reentrancy = QK_REENTRANT_FULL;
+    woven.state_count = 0;
+    assert_int_equal(qk_host_register(family.host, &woven, NULL), QK_OK);
+    child = fixture_actor(family.host, "woven", "w");
+    must(family.host, family.parent, adopt, child);
+    assert_int_equal(qk_client_tell(family.host, child, 0, &doze, sizeof doze), QK_OK);
+    fixture_run(family.host);
+    crash_of(family.host, child);
+    assert_seen("+woven/w ");
+    after(family.host, S);
+    assert_seen("-woven/w:restart ");
+    after(family.host, S);
+    assert_seen("+woven/w ");
+    qk_actor_release(child);
+    end_family(&family);
+}
+
 static qk_status call_a_child_that_fails(qk_turn *turn, qk_actor *child)
 {
     const struct order order = {crash, NULL}, nothing_more = {nothing, NULL};
@@ -697,6 +729,7 @@ int main(void)
         cmocka_unit_test(who_has_no_parent_only_fails_its_call),
         cmocka_unit_test(what_is_queued_waits_for_a_restart_in_order),
         cmocka_unit_test(a_restart_zeroes_the_memory_reads_the_states_and_ends_the_timers),
+        cmocka_unit_test(a_restart_waits_for_turns_that_interleave_with_the_one_that_failed),
         cmocka_unit_test(a_child_that_fails_in_place_is_restarted_behind_its_callers_back),
         cmocka_unit_test(the_backoff_doubles_and_the_fourth_failure_in_a_minute_is_escalated),
         cmocka_unit_test(restarts_that_are_far_apart_are_never_too_many),
