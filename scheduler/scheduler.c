@@ -327,8 +327,7 @@ void qk__timer_start(qk__scheduler *scheduler, struct qk__timer *timer, uint64_t
     if (timer->home == UINT32_MAX)
         timer->home = worker != NULL
                           ? worker->home.index
-                          : atomic_fetch_add_explicit(&scheduler->spread, 1, memory_order_relaxed) %
-                                scheduler->worker_count;
+                          : qk__scheduler_spread(scheduler);
     home = &scheduler->workers[timer->home];
     qk__worker_lock(home, worker);
     is_first = qk__wheel_start(&home->wheel, timer, due_ns);

@@ -119,7 +119,7 @@ void qk__scheduler_submit_next(qk__scheduler *scheduler, struct qk__work *work);
 /* The same, on a given worker (0 .. worker_count - 1); others may still steal it. */
 void qk__scheduler_submit_to(qk__scheduler *scheduler, uint32_t worker, struct qk__work *work);
 
-/* The worker with less to do of two neighbours in a rotation, for what belongs to none yet. Any. */
+/* A worker that keeps up, for what belongs to none yet. Thread: any. */
 uint32_t qk__scheduler_spread(qk__scheduler *scheduler);
 
 uint32_t                qk__scheduler_worker_count(const qk__scheduler *scheduler);

@@ -20,11 +20,15 @@
 #include <unistd.h>
 
 #define LOOK_EVERY      32u      /* pieces of work between looks at clock, timers and inbox */
+#define LOOK_OFTEN      4u       /* the same, when they are long or nothing is known of them */
+#define LONG_RUN_NS     10000u
+#define WORTH_NS        50000u   /* what waits longer is worth another worker's help */
+#define STUCK_NS        200000u  /* without a look at the clock, whoever brings work calls for help */
 #define HAND_OVERS_MAX  32u      /* in a row, before the queue has its turn */
 #define TIMER_SLACK_NS  1000ul
 #define TIMERS_AT_ONCE  64u
 #define STOLEN_AT_ONCE  64u      /* at most; a thief walks the list inside the victim's section */
-#define SENTINEL_NS     (2u * 1000u * 1000u)
+#define SENTINEL_NS     (1000u * 1000u)
 #define STUCK_SPINS     2000u    /* how long a thief watches whether a victim is stuck with one piece of work */
 
 /*
@@ -256,25 +260,36 @@ static void wake_another(const struct qk__worker *worker)
     }
 }
 
-/*
- * With more than one piece of work waiting another worker is woken. A lone one this worker most
- * likely runs itself in a moment, and it would only lose its cache: so for that there is just a
- * sentinel, in case this worker does not, because what it runs now is long.
- */
+/* Whether what is queued with a worker would wait for long. An estimate, by whoever asks. */
+static bool is_behind(const struct qk__worker *worker)
+{
+    const uint64_t queued =
+        qk__run_queue_count(&worker->home.queue) + qk__inbox_count(&worker->inbox);
+
+    return queued * atomic_load_explicit(&worker->run_ns, memory_order_relaxed) > WORTH_NS;
+}
+
+/* Without a sentinel nobody would see that this worker is stuck. */
 void qk__home_wake_others(struct qk__home *home)
 {
     const struct qk__worker *worker = QK__CONTAINER_OF(home, struct qk__worker, home);
 
     if (home->section.needs_fence)
         qk__section_fence();    /* see park() */
-    if (qk__run_queue_count(&home->queue) > 1 ||
+    if (is_behind(worker) ||
         atomic_load_explicit(&worker->scheduler->sentinel_count, memory_order_relaxed) == 0)
         wake_another(worker);
 }
 
+static bool seems_stuck(const struct qk__worker *worker)
+{
+    return qk__clock_now_ns(worker->scheduler->clock) -
+               atomic_load_explicit(&worker->looked_ns, memory_order_relaxed) > STUCK_NS;
+}
+
 void qk__worker_tell(struct qk__worker *worker)
 {
-    if (!is_parked(worker))
+    if (!is_parked(worker) && (is_behind(worker) || seems_stuck(worker)))
         wake_another(worker);
     qk__worker_notify(worker);
 }
@@ -298,21 +313,23 @@ void qk__scheduler_submit_to(qk__scheduler *scheduler, uint32_t index, struct qk
         qk__worker_tell(worker);
 }
 
-static uint32_t load_of(const struct qk__worker *worker)
-{
-    return is_parked(worker) ? 0
-                             : 1 + qk__run_queue_count(&worker->home.queue) +
-                                   qk__inbox_count(&worker->inbox);
-}
-
+/*
+ * What comes from threads goes where the last of it went, as long as that worker keeps up: those who
+ * are called together are then most likely together, and the fewest workers are awake.
+ */
 uint32_t qk__scheduler_spread(qk__scheduler *scheduler)
 {
-    const uint32_t at = atomic_fetch_add_explicit(&scheduler->spread, 1, memory_order_relaxed);
-    const uint32_t first = at % scheduler->worker_count,
-                   second = (at + 1) % scheduler->worker_count;
+    uint32_t at = atomic_load_explicit(&scheduler->spread, memory_order_relaxed);
 
-    return load_of(&scheduler->workers[second]) < load_of(&scheduler->workers[first]) ? second
-                                                                                      : first;
+    for (uint32_t i = 0; i < scheduler->worker_count; i++) {
+        const struct qk__worker *worker = &scheduler->workers[at];
+
+        if (is_parked(worker) || (!is_behind(worker) && !seems_stuck(worker)))
+            break;
+        at = (at + 1) % scheduler->worker_count;
+    }
+    atomic_store_explicit(&scheduler->spread, at, memory_order_relaxed);
+    return at;
 }
 
 void qk__scheduler_submit(qk__scheduler *scheduler, struct qk__work *work)
@@ -543,27 +560,32 @@ struct qk__work *qk__worker_take_lone(struct qk__worker *worker, struct qk__work
     return bring_home(worker, &loot);
 }
 
-/*
- * A lone piece of work belongs to its worker's cache, so it is taken only from a worker that has
- * been in one and the same piece of work while the thief watched.
- */
-static struct qk__work *steal_lone(struct qk__worker *worker, struct qk__worker *victim)
+static struct qk__work *help(struct qk__worker *worker, struct qk__worker *victim)
 {
-    const uint64_t seen = atomic_load_explicit(&victim->work_run, memory_order_relaxed);
+    return worker->scheduler->is_manual || is_behind(victim)
+               ? qk__worker_steal_from(worker, victim)
+               : NULL;
+}
 
-    if (!has_lone_work(victim))
+/* From a worker that has been in one and the same piece of work while this one watched. */
+static struct qk__work *rescue(struct qk__worker *worker, struct qk__worker *victim)
+{
+    const uint64_t   seen = atomic_load_explicit(&victim->work_run, memory_order_relaxed);
+    struct qk__work *work;
+
+    if (!has_lone_work(victim) && qk__inbox_count(&victim->inbox) == 0)
         return NULL;
     for (uint32_t i = 0; i < STUCK_SPINS; i++)
         if (atomic_load_explicit(&victim->work_run, memory_order_relaxed) != seen)
             return NULL;
-    return qk__worker_take_lone(worker, victim);
+    work = qk__worker_steal_from(worker, victim);
+    return work != NULL ? work : qk__worker_take_lone(worker, victim);
 }
 
 static struct qk__work *steal(struct qk__worker *worker)
 {
     qk__scheduler *scheduler = worker->scheduler;
-    struct qk__work *(*const ways[])(struct qk__worker *, struct qk__worker *) = {
-        qk__worker_steal_from, steal_lone};
+    struct qk__work *(*const ways[])(struct qk__worker *, struct qk__worker *) = {help, rescue};
 
     for (size_t way = 0; way < QK__COUNT_OF(ways); way++) {
         for (uint32_t i = 0; i + 1 < scheduler->worker_count; i++) {
@@ -580,8 +602,22 @@ static struct qk__work *steal(struct qk__worker *worker)
 
 /* ---- the loop ---- */
 
+/* What the pieces of work since the last look took, and when to look again. */
+static void note_look(struct qk__worker *worker, uint64_t now_ns)
+{
+    const uint32_t run = worker->look_interval - worker->until_look;
+    const uint64_t took_ns = run > 0 ? (now_ns - worker->home.time_ns) / run : 0;
+
+    if (run > 0)
+        atomic_store_explicit(&worker->run_ns, (uint32_t)(took_ns < WORTH_NS ? took_ns : WORTH_NS),
+                              memory_order_relaxed);
+    worker->look_interval = worker->until_look = took_ns > LONG_RUN_NS ? LOOK_OFTEN : LOOK_EVERY;
+    worker->home.time_ns = now_ns;
+    atomic_store_explicit(&worker->looked_ns, now_ns, memory_order_relaxed);
+}
+
 /*
- * Reads the clock, fires timers and lets the inbox into the ring. True: there may be something to
+ * Reads the clock, fires timers and lets the inbox into the queue. True: there may be something to
  * run now.
  */
 static bool look_up(struct qk__worker *worker)
@@ -589,8 +625,7 @@ static bool look_up(struct qk__worker *worker)
     uint32_t fired;
     bool     has_moved;
 
-    worker->until_look = LOOK_EVERY;
-    worker->home.time_ns = qk__clock_now_ns(worker->scheduler->clock);
+    note_look(worker, qk__clock_now_ns(worker->scheduler->clock));
     fired = qk__wheel_advance(&worker->wheel, &worker->home.section, worker->home.time_ns, TIMERS_AT_ONCE);
     has_moved = qk__worker_empty_inbox(worker);
     return fired > 0 || has_moved;
@@ -611,7 +646,7 @@ static bool is_there_to_steal(const struct qk__worker *worker)
     for (uint32_t i = 0; i + 1 < scheduler->worker_count; i++) {
         const struct qk__worker *victim = &scheduler->workers[worker->victims[i]];
 
-        if (qk__run_queue_count(&victim->home.queue) > 1 || qk__inbox_count(&victim->inbox) > 0)
+        if (is_behind(victim))
             return true;
     }
     return false;
@@ -659,6 +694,7 @@ static void wake_up(struct qk__worker *worker)
     const uint64_t sum_ns = atomic_load_explicit(&worker->busy, memory_order_relaxed);
 
     worker->home.time_ns = qk__clock_now_ns(worker->scheduler->clock);
+    atomic_store_explicit(&worker->looked_ns, worker->home.time_ns, memory_order_relaxed);
     atomic_store_explicit(&worker->busy, AWAKE | (worker->home.time_ns - sum_ns),
                           memory_order_relaxed);
 }
@@ -722,6 +758,7 @@ static void park(struct qk__worker *worker)
     atomic_fetch_sub_explicit(&scheduler->parked_count, 1, memory_order_seq_cst);
     if (is_sentinel)
         atomic_store_explicit(&scheduler->sentinel_count, 0, memory_order_relaxed);
+    worker->look_interval = worker->until_look = LOOK_OFTEN;
     worker->is_searching = true;
     atomic_fetch_add_explicit(&scheduler->searching_count, 1, memory_order_relaxed);
     wake_up(worker);
@@ -754,7 +791,7 @@ static struct qk__work *find_work(struct qk__worker *worker)
     }
     if (worker->is_searching) {
         stop_searching(worker);
-        if (qk__run_queue_count(&worker->home.queue) > 0)
+        if (is_behind(worker))
             wake_another(worker);
     }
     return work;

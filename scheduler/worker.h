@@ -11,9 +11,12 @@
  *        ^                            |
  *        +------- NOTIFIED <----------+ qk__worker_notify()
  *
- * While some work and others are parked, one of the parked is the sentinel: it wakes every
- * SENTINEL_NS and looks whether a lone piece of work is stuck behind a handler that computes for
- * long. In a host that is idle all are parked for good and nothing polls.
+ * When does another worker help? To move a strand costs a fence of all processors, and after that
+ * those who talk with it talk across cores. So it helps only with what would wait for long: when the
+ * pieces of work that are queued, times what one takes here, are more than WORTH_NS; or when this
+ * worker has been in one and the same piece of work while the thief watched. For the latter there is
+ * a sentinel: while some work and others are parked, one of the parked wakes every SENTINEL_NS and
+ * looks. In a host that is idle all are parked for good and nothing polls.
  */
 #ifndef QUARK_SCHEDULER_WORKER_H
 #define QUARK_SCHEDULER_WORKER_H
@@ -36,7 +39,7 @@ struct qk__worker {
     void (*landing)(struct qk__worker *worker,
                     void              *arg); /* what the next arrival does first: see switch_to() */
     void                 *landing_arg;
-    uint32_t              until_look;
+    uint32_t              until_look, look_interval;
     uint32_t              handed_over;     /* runs from `next` in a row */
     struct qk__work      *step_work;       /* manual mode: what this step runs */
     struct qk__work      *moved_work;      /* what the stack that is gone to runs first */
@@ -48,6 +51,8 @@ struct qk__worker {
 
     /* Others look at these. */
     const struct qk__scope *_Atomic scope;    /* of who runs: qk__scheduler_look_at() */
+    _Atomic uint64_t      looked_ns;       /* the clock at the last look */
+    _Atomic uint32_t      run_ns;          /* what a piece of work took, on the average since the last look */
     _Atomic uint64_t      work_run, steals, parks, switches;
     _Atomic uint64_t      busy;       /* asleep: the time awake so far; awake: see worker.c */
     _Atomic uint64_t      busy_told;  /* the most that anybody was told */
