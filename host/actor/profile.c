@@ -347,6 +347,8 @@ static const struct qk_type *type_by_number(struct qk__actors *actors, uint16_t 
 {
     struct qk__type *type = atomic_load_explicit(&actors->types.first, memory_order_acquire);
 
+    if (number == UINT16_MAX)
+        return NULL;    /* one of several */
     while (type != NULL && type->profile.number != number)
         type = atomic_load_explicit(&type->next, memory_order_acquire);
     return type != NULL ? &type->declared : NULL;
