@@ -269,6 +269,11 @@ static bool is_behind(const struct qk__worker *worker)
     return queued * atomic_load_explicit(&worker->run_ns, memory_order_relaxed) > WORTH_NS;
 }
 
+static bool has_sentinel(const struct qk__worker *worker)
+{
+    return atomic_load_explicit(&worker->scheduler->sentinel_count, memory_order_relaxed) != 0;
+}
+
 /* Without a sentinel nobody would see that this worker is stuck. */
 void qk__home_wake_others(struct qk__home *home)
 {
@@ -276,8 +281,7 @@ void qk__home_wake_others(struct qk__home *home)
 
     if (home->section.needs_fence)
         qk__section_fence();    /* see park() */
-    if (is_behind(worker) ||
-        atomic_load_explicit(&worker->scheduler->sentinel_count, memory_order_relaxed) == 0)
+    if (is_behind(worker) || !has_sentinel(worker))
         wake_another(worker);
 }
 
@@ -289,7 +293,7 @@ static bool seems_stuck(const struct qk__worker *worker)
 
 void qk__worker_tell(struct qk__worker *worker)
 {
-    if (!is_parked(worker) && (is_behind(worker) || seems_stuck(worker)))
+    if (!is_parked(worker) && (is_behind(worker) || seems_stuck(worker) || !has_sentinel(worker)))
         wake_another(worker);
     qk__worker_notify(worker);
 }
@@ -652,16 +656,26 @@ static bool is_there_to_steal(const struct qk__worker *worker)
     return false;
 }
 
-/*
- * One of the parked, as long as others run. Before it counts as parked: else whoever queues just
- * then sees no sentinel, and wakes this one.
- */
-static bool become_sentinel(qk__scheduler *scheduler)
+static bool is_another_awake(const struct qk__worker *worker)
 {
-    uint32_t nobody = 0;
+    const qk__scheduler *scheduler = worker->scheduler;
 
-    return atomic_load_explicit(&scheduler->parked_count, memory_order_relaxed) + 1 <
-               scheduler->worker_count &&
+    for (uint32_t i = 0; i + 1 < scheduler->worker_count; i++)
+        if (!is_parked(&scheduler->workers[worker->victims[i]]))
+            return true;
+    return false;
+}
+
+/*
+ * One of the parked, as long as others are awake, or notified. Before it counts as parked: else
+ * whoever queues just then sees no sentinel, and wakes this one.
+ */
+static bool become_sentinel(const struct qk__worker *worker)
+{
+    qk__scheduler *scheduler = worker->scheduler;
+    uint32_t       nobody = 0;
+
+    return is_another_awake(worker) &&
            atomic_compare_exchange_strong_explicit(&scheduler->sentinel_count, &nobody, 1,
                                                    memory_order_relaxed, memory_order_relaxed);
 }
@@ -746,7 +760,7 @@ static void park(struct qk__worker *worker)
         return;
     qk__count(&worker->parks, 1);
     fall_asleep(worker);
-    is_sentinel = become_sentinel(scheduler);
+    is_sentinel = become_sentinel(worker);
     atomic_fetch_add_explicit(&scheduler->parked_count, 1, memory_order_seq_cst);
     qk__scheduler_may_be_quiet(scheduler);
 
