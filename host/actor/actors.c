@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* actors.c - the actor room as a whole: made, stopped, destroyed. */
 #include "host/actor/actors.h"
+#include "host/actor/deadlock.h"
 #include "host/actor/filter.h"
 #include "host/actor/interleave.h"
 #include "host/actor/protect.h"
@@ -24,10 +25,11 @@ qk_status qk__actors_create(qk_host *host, struct qk__actors **out_actors)
     actors->worker_count = qk__scheduler_worker_count(actors->scheduler);
     actors->filters = qk__alloc_zero(sizeof *actors->filters);
     actors->reentry_lot = qk__reentry_create();
+    actors->deadlock_lot = qk__deadlock_create();
     actors->interleave_lot = qk__interleave_create();
     actors->retries = qk__alloc_zero(sizeof *actors->retries);
     actors->activations = qk__alloc_array(actors->worker_count, sizeof *actors->activations);
-    if (actors->filters == NULL || actors->reentry_lot == NULL ||
+    if (actors->filters == NULL || actors->reentry_lot == NULL || actors->deadlock_lot == NULL ||
         actors->interleave_lot == NULL || actors->retries == NULL || actors->activations == NULL ||
         qk__envelopes_init(&actors->envelopes, actors->worker_count) != QK_OK)
         goto free_actors;
@@ -55,6 +57,7 @@ free_actors:
     qk__free(actors->activations);
     qk__free(actors->retries);
     qk__interleave_destroy(actors->interleave_lot);
+    qk__deadlock_destroy(actors->deadlock_lot);
     qk__reentry_destroy(actors->reentry_lot);
     qk__free(actors->filters);
     qk__free(actors);
@@ -78,6 +81,7 @@ void qk__actors_destroy(struct qk__actors *actors)
     qk__retries_fini(actors->retries);
     qk__free(actors->retries);
     qk__interleave_destroy(actors->interleave_lot);
+    qk__deadlock_destroy(actors->deadlock_lot);
     qk__reentry_destroy(actors->reentry_lot);
     qk__free(actors->filters);
     qk__free(actors);

@@ -437,6 +437,7 @@ struct qk__actors {
     struct qk__slab        *activations;    /* one for each worker */
     struct qk__full_lot     full_lot;
     struct qk__reentry_lot    *reentry_lot;
+    struct qk__deadlock_lot   *deadlock_lot;
     struct qk__interleave_lot *interleave_lot;
     struct qk__observer     observer;
     struct qk__retries     *retries;

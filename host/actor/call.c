@@ -14,6 +14,7 @@
 #include "host/actor/call.h"
 #include "host/actor/chain.h"
 #include "host/actor/contract.h"
+#include "host/actor/deadlock.h"
 #include "host/actor/filter.h"
 #include "host/actor/interleave.h"
 #include "host/actor/reentry.h"
@@ -82,16 +83,35 @@ static bool is_of_a_family(const qk_turn *turn)
     return atomic_load_explicit(&turn->actor->kin, memory_order_relaxed) != NULL;
 }
 
-static qk_status await_reply(qk_turn *turn, struct qk__envelope *envelope, void *reply)
+void qk__call_count_cycle(const qk_turn *turn)
 {
-    qk_status status;
+    qk__count_one(&qk__type_counts_here(turn->actor->type, turn->scope)->cycles);
+}
+
+static qk_status give_up_circle(qk_turn *turn, struct qk__envelope *envelope,
+                                const struct qk_error *circle)
+{
+    qk__call_count_cycle(turn);
+    (void)qk__call_give_up(envelope, QK_CYCLE, &turn->error);
+    return qk__turn_fail(turn, circle);
+}
+
+static qk_status await_reply(qk_turn *turn, struct qk__envelope *envelope, void *reply,
+                             uint64_t now_ns)
+{
+    const struct qk__awaited awaited = {.envelope = envelope};
+    struct qk_error          circle;
+    qk_status                status;
 
     if (__builtin_expect(is_of_a_family(turn), 0) &&
         qk__family_has_begun_end(turn, envelope->to)) {
         (void)qk__call_give_up(envelope, QK_UNAVAILABLE, &turn->error);
         return refuse_ending(turn, envelope->to);
     }
-    status = qk__turn_wait_until(turn, &envelope->done, envelope->deadline_ns);
+    status =
+        qk__await_call(turn, &envelope->done, &awaited, now_ns, envelope->deadline_ns, &circle);
+    if (__builtin_expect(status == QK_CYCLE, 0))
+        return give_up_circle(turn, envelope, &circle);
     return status == QK_OK ? qk__call_take_reply(envelope, reply, &turn->error)
                            : qk__call_give_up(envelope, status, &turn->error);
 }
@@ -100,6 +120,7 @@ struct sent {
     qk_turn             *turn;
     struct qk__envelope *envelope;
     void                *reply;
+    uint64_t             now_ns;
     qk_status            status;
 };
 
@@ -110,16 +131,17 @@ static void send_and_await(void *arg)
     sent->status = qk__send(sent->turn, sent->envelope, sent->envelope->deadline_ns, true,
                             &sent->turn->error);
     if (sent->status == QK_OK)
-        sent->status = await_reply(sent->turn, sent->envelope, sent->reply);
+        sent->status = await_reply(sent->turn, sent->envelope, sent->reply, sent->now_ns);
     else
         qk__envelope_release(sent->envelope);
 }
 
 static qk_status call_by_mailbox(qk_turn *turn, const struct qk__message *message, void *reply,
-                                 uint64_t deadline_ns)
+                                 uint64_t now_ns, uint64_t deadline_ns)
 {
     struct qk__noted_call call = {.stands_for = qk__profile_takes(turn)};
-    struct sent           sent = {turn, qk__call_envelope(turn, message, deadline_ns), reply, QK_OK};
+    struct sent           sent = {
+                  turn, qk__call_envelope(turn, message, deadline_ns), reply, now_ns, QK_OK};
 
     if (sent.envelope == NULL)
         return QK_NO_MEMORY;
@@ -139,7 +161,7 @@ static qk_status call_by_mailbox(qk_turn *turn, const struct qk__message *messag
 
 static qk_status refuse_cycle(qk_turn *turn, const qk_actor *to)
 {
-    qk__count_one(&qk__type_counts_here(turn->actor->type, turn->scope)->cycles);
+    qk__call_count_cycle(turn);
     qk__count_refused(to->type);
     return qk__chain_print(turn, to, &turn->error);
 }
@@ -161,14 +183,19 @@ qk_status qk__call_may_wait(qk_turn *turn, const qk_actor *to)
 
 /* ---- The call ---- */
 
-uint64_t qk__call_deadline_ns(const qk_turn *turn, uint64_t timeout_ns)
+static inline uint64_t deadline_from(const qk_turn *turn, uint64_t now_ns, uint64_t timeout_ns)
 {
-    uint64_t deadline_ns = qk__time_after_ns(qk__actors_now_ns(turn->actors), timeout_ns);
+    uint64_t deadline_ns = qk__time_after_ns(now_ns, timeout_ns);
 
     if (deadline_ns > turn->deadline_ns)
         deadline_ns = turn->deadline_ns;
     /* Only a wait with a deadline is one that a cancellation ends. */
     return deadline_ns < QK__TIME_NEVER ? deadline_ns : QK__TIME_NEVER - 1;
+}
+
+uint64_t qk__call_deadline_ns(const qk_turn *turn, uint64_t timeout_ns)
+{
+    return deadline_from(turn, qk__actors_now_ns(turn->actors), timeout_ns);
 }
 
 qk_status qk__call_check(qk_turn *turn, const struct qk__message *message, void *reply)
@@ -247,17 +274,18 @@ bool qk__call_nested(qk_turn *turn, const struct qk__message *message, void *rep
 static inline qk_status call(qk_turn *turn, const struct qk__message *message, void *reply,
                              uint64_t timeout_ns)
 {
-    uint64_t  deadline_ns;
+    uint64_t  now_ns, deadline_ns;
     qk_status status;
 
     if (call_in_place(turn, message, reply, timeout_ns, &status))
         return status;
+    now_ns = qk__actors_now_ns(turn->actors);
     deadline_ns =
-        qk__call_deadline_ns(turn, timeout_ns > 0 ? timeout_ns : turn->actors->call_timeout_ns);
+        deadline_from(turn, now_ns, timeout_ns > 0 ? timeout_ns : turn->actors->call_timeout_ns);
     if (qk__call_nested(turn, message, reply, deadline_ns, &status))
         return status;
     status = qk__call_may_wait(turn, message->to);
-    return status == QK_OK ? call_by_mailbox(turn, message, reply, deadline_ns) : status;
+    return status == QK_OK ? call_by_mailbox(turn, message, reply, now_ns, deadline_ns) : status;
 }
 
 static __attribute__((noinline)) qk_status call_filtered(qk_turn                  *turn,

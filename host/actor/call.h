@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* call.h - what a call is made of, for call.c and for those that make several at once (fan_out.c). */
+/*
+ * call.h - what a call is made of, for call.c and for those that make several at once (fan_out.c).
+ */
 #ifndef QUARK_HOST_ACTOR_CALL_H
 #define QUARK_HOST_ACTOR_CALL_H
 
@@ -22,15 +24,21 @@ qk_status qk__call_run_here(qk_turn *turn, const struct qk__message *message, vo
 bool qk__call_in_place(qk_turn *turn, const struct qk__message *message, void *reply,
                        uint64_t timeout_ns, qk_status *out_status);
 
-/* True: the callee waits further up, takes calls of its own chain, and ran on this stack; or failed. */
+/*
+ * True: the callee waits further up, takes calls of its own chain, and ran on this stack; or
+ * failed.
+ */
 bool qk__call_nested(qk_turn *turn, const struct qk__message *message, void *reply,
                      uint64_t deadline_ns, qk_status *out_status);
 
 /*
- * Before a call waits for a busy actor: QK_CYCLE, with the chain printed, when that waits further up;
- * QK_UNAVAILABLE when it ends, and waits for one further up to end before it.
+ * Before a call waits for a busy actor: QK_CYCLE, with the chain printed, when that waits further
+ * up; QK_UNAVAILABLE when it ends, and waits for one further up to end before it.
  */
 qk_status qk__call_may_wait(qk_turn *turn, const qk_actor *to);
+
+/* One was refused, or given up, since it led back to its caller. */
+void qk__call_count_cycle(const qk_turn *turn);
 
 /* ---- By mailbox ---- */
 

@@ -9,8 +9,8 @@
 #include "host/actor/actors.h"
 
 struct qk__chain {
-    const qk_turn       *turn;        /* turns on this stack */
-    struct qk__envelope *envelope;    /* then messages, each with the turns that it was sent from */
+    const qk_turn       *turn;     /* turns on this stack */
+    struct qk__envelope *envelope; /* then messages, each with the turns that it was sent from */
     uint16_t             at;
 };
 

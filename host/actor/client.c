@@ -384,8 +384,8 @@ void qk_pending_cancel(qk_pending *pending)
 
     qk__cancel_now(&envelope->cancel);
     /*
-     * Else it fires now, or the call has ended. A reply that comes between the two finds no timer to
-     * stop, and takes it for one that fires: then that gives back its reference.
+     * Else it fires now, or the call has ended. A reply that comes between the two finds no timer
+     * to stop, and takes it for one that fires: then that gives back its reference.
      */
     if (qk__timer_cancel(scheduler, &async->timer))
         qk__timer_start(scheduler, &async->timer, 0);

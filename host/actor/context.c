@@ -83,7 +83,8 @@ static qk_status put(struct draft *draft, const struct qk_baggage *entry, struct
 
 static const char *either(const char *given, const char *of_base)
 {
-    return given != NULL ? given : of_base != NULL ? of_base : "";
+    return given != NULL ? given : of_base != NULL ? of_base
+                                                   : "";
 }
 
 static qk_status draw_up(const qk_context *base, const struct qk_context_fields *fields,

@@ -11,14 +11,15 @@
  *     envelope->group --complete: takes it--> counts down, signals, lets go
  *          '----------leave: takes it-------> the outcome goes to nobody
  *
- * Memory order. The outcome is written before `done` of its message is signalled, which comes before
- * the count and the wait of the group; all are acquire-release. Letting go is a release that pairs
- * with the acquire in leave(), so that the stack is the caller's again.
+ * Memory order. The outcome is written before `done` of its message is signalled, which comes
+ * before the count and the wait of the group; all are acquire-release. Letting go is a release that
+ * pairs with the acquire in leave(), so that the stack is the caller's again.
  */
 #include "host/actor/fan_out.h"
 
 #include "host/actor/call.h"
 #include "host/actor/chain.h"
+#include "host/actor/deadlock.h"
 #include "host/actor/filter.h"
 #include "host/actor/interleave.h"
 #include "host/actor/reentry.h"
@@ -32,8 +33,8 @@ struct qk__group {
     enum qk_until    until;
     struct qk__wait  wait;
     _Atomic uint32_t left_to_end;
-    _Atomic uint32_t let_go;     /* who took their pointer and are done with the group */
-    _Atomic bool     is_told;    /* the wait is signalled once */
+    _Atomic uint32_t let_go;  /* who took their pointer and are done with the group */
+    _Atomic bool     is_told; /* the wait is signalled once */
 };
 
 /* ---- Who ends a call ---- */
@@ -83,8 +84,9 @@ struct calls {
     struct qk_call_item *items;
     size_t               count;
     uint64_t             deadline_ns, timeout_ns;
-    bool                 may_be_in_place;    /* the last one: see start() */
+    bool                 may_be_in_place; /* the last one: see start() */
     qk_status            waited;
+    struct qk_error      circle; /* when that is QK_CYCLE */
 };
 
 static bool is_over(const struct qk__group *group)
@@ -176,7 +178,10 @@ static void start(struct calls *calls, struct qk_call_item *call, bool is_last)
         end_now(&calls->group, call, status, &calls->turn->error);
 }
 
-/* Of an actor that takes calls of its own chain: such a call runs on this stack, whenever it is made. */
+/*
+ * Of an actor that takes calls of its own chain: such a call runs on this stack, whenever it is
+ * made.
+ */
 static bool is_nested(const struct calls *calls, const struct qk_call_item *call)
 {
     return call->to != NULL && (call->to->type->traits & QK__TRAIT_REENTRANT) &&
@@ -209,7 +214,9 @@ static void start_all(struct calls *calls, bool nested)
 
 /* ---- Leaving ---- */
 
-/* Nobody but the caller knows of the group when this returns, and what has not ended is cancelled. */
+/*
+ * Nobody but the caller knows of the group when this returns, and what has not ended is cancelled.
+ */
 static void leave(struct qk__group *group, struct qk_call_item *calls, size_t count)
 {
     uint32_t taken_by_others = 0;
@@ -226,8 +233,16 @@ static void leave(struct qk__group *group, struct qk_call_item *calls, size_t co
         sched_yield();
 }
 
-/* `waited`: how the wait ended. */
-static void collect(qk_turn *turn, struct qk_call_item *call, qk_status waited)
+/* It is not waited for any longer. */
+static void give_up(const struct calls *calls, struct qk_call_item *call)
+{
+    qk__call_give_up(call->pending, calls->waited != QK_OK ? calls->waited : QK_CANCELLED,
+                     &call->outcome);
+    if (calls->waited == QK_CYCLE)
+        call->outcome = calls->circle;
+}
+
+static void collect(const struct calls *calls, struct qk_call_item *call)
 {
     struct qk__envelope *envelope = call->pending;
     struct qk__outgoing  outgoing;
@@ -237,9 +252,9 @@ static void collect(qk_turn *turn, struct qk_call_item *call, qk_status waited)
     if (qk__wait_is_signalled(&envelope->done))
         call->outcome.status = qk__call_take_reply(envelope, call->reply, &call->outcome);
     else
-        qk__call_give_up(envelope, waited != QK_OK ? waited : QK_CANCELLED, &call->outcome);
+        give_up(calls, call);
     if (envelope->to->type->traits & QK__TRAIT_FILTERED) {
-        qk__outgoing_resume(&outgoing, turn, envelope, call->request);
+        qk__outgoing_resume(&outgoing, calls->turn, envelope, call->request);
         qk__outgoing_end(&outgoing, call->outcome.status, &call->outcome);
     }
     qk__envelope_release(envelope);
@@ -247,28 +262,39 @@ static void collect(qk_turn *turn, struct qk_call_item *call, qk_status waited)
 }
 
 /* A cancelled one is the last to be told of: most likely another is why. */
-static qk_status conclude(qk_turn *turn, enum qk_until until, struct qk_call_item *calls,
-                          size_t count, qk_status waited)
+static qk_status conclude(const struct calls *calls)
 {
     const struct qk_call_item *failed = NULL;
     bool                       has_succeeded = false;
 
-    for (size_t i = 0; i < count; i++) {
-        const struct qk_error *outcome = &calls[i].outcome;
+    for (size_t i = 0; i < calls->count; i++) {
+        const struct qk_error *outcome = &calls->items[i].outcome;
 
-        collect(turn, &calls[i], waited);
+        collect(calls, &calls->items[i]);
         if (outcome->status == QK_OK)
             has_succeeded = true;
         else if (failed == NULL || (failed->outcome.status == QK_CANCELLED &&
                                     outcome->status != QK_CANCELLED))
-            failed = &calls[i];
+            failed = &calls->items[i];
     }
-    if (failed == NULL || (until == QK_UNTIL_ONE_SUCCEEDS && has_succeeded))
+    if (failed == NULL || (calls->group.until == QK_UNTIL_ONE_SUCCEEDS && has_succeeded))
         return QK_OK;
-    return qk__turn_fail(turn, &failed->outcome);
+    return qk__turn_fail(calls->turn, &failed->outcome);
 }
 
 /* ---- The calls ---- */
+
+/* Only who waits for all of them waits for each of them. */
+static qk_status await(struct calls *calls)
+{
+    const struct qk__awaited awaited = {.items = calls->items, .item_count = calls->count};
+    qk_turn                 *turn = calls->turn;
+
+    if (calls->group.until != QK_UNTIL_ALL_END)
+        return qk__turn_wait_until(turn, &calls->group.wait, calls->deadline_ns);
+    return qk__await_call(turn, &calls->group.wait, &awaited, qk__actors_now_ns(turn->actors),
+                          calls->deadline_ns, &calls->circle);
+}
 
 static void make_calls(void *arg)
 {
@@ -277,8 +303,7 @@ static void make_calls(void *arg)
     start_all(calls, false);
     if (qk__stack_traits(calls->turn) & QK__TRAIT_REENTRANT)
         start_all(calls, true);
-    calls->waited =
-        qk__turn_wait_until(calls->turn, &calls->group.wait, calls->deadline_ns);
+    calls->waited = await(calls);
     leave(&calls->group, calls->items, calls->count);
 }
 
@@ -321,7 +346,9 @@ qk_status qk_call_until(qk_turn *turn, enum qk_until until, struct qk_call_item 
         qk__reentry_around(turn, &calls.group, make_calls, &calls);
     else
         make_calls(&calls);
-    return conclude(turn, until, items, count, calls.waited);
+    if (calls.waited == QK_CYCLE)
+        qk__call_count_cycle(turn);
+    return conclude(&calls);
 }
 
 qk_status qk_call_all(qk_turn *turn, struct qk_call_item *calls, size_t count, uint64_t timeout_ns)

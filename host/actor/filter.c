@@ -205,7 +205,7 @@ qk_status qk__filters_run(qk_turn *turn, uint32_t method, const void *request, v
         (void)qk_turn_set_context(turn, passage.context);
         status = run(turn, method, request, reply);
     }
-    status = qk__turn_end(turn, status);    /* its context goes with it */
+    status = qk__turn_end(turn, status); /* its context goes with it */
     tell_end(filters, true, &passage, passed, status, &turn->error);
     qk_context_release(passage.context);
     return status;

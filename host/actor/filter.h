@@ -14,9 +14,9 @@
 #include "host/actor/context.h"
 
 struct qk__filters {
-    struct qk_filter       list[QK_FILTERS_MAX];    /* not changed once the host is started */
+    struct qk_filter       list[QK_FILTERS_MAX]; /* not changed once the host is started */
     uint32_t               count;
-    bool                   is_on;     /* types have the trait; under the lock of the types */
+    bool                   is_on; /* types have the trait; under the lock of the types */
     struct qk__request_ids ids;
 };
 
@@ -24,14 +24,14 @@ struct qk__filters {
 
 struct qk__outgoing {
     struct qk_passage passage;
-    uint32_t          passed;    /* so many filters */
+    uint32_t          passed; /* so many filters */
 };
 
 /*
  * Before a message is sent: its context is `given`, NULL: a new one, and then what the filters make
- * of it. What they refuse has ended, and is counted. Else the caller sends it with passage.context, and then comes
- * end, or leave when its end comes later: that is told by resume and end. Thread: the sender's;
- * `turn` NULL: no turn. resume, end: any.
+ * of it. What they refuse has ended, and is counted. Else the caller sends it with passage.context,
+ * and then comes end, or leave when its end comes later: that is told by resume and end. Thread:
+ * the sender's; `turn` NULL: no turn. resume, end: any.
  */
 qk_status qk__outgoing_begin(struct qk__outgoing *outgoing, qk_turn *turn,
                              const struct qk__message *message, bool is_tell,
@@ -39,7 +39,8 @@ qk_status qk__outgoing_begin(struct qk__outgoing *outgoing, qk_turn *turn,
 void      qk__outgoing_leave(struct qk__outgoing *outgoing);
 void      qk__outgoing_resume(struct qk__outgoing *outgoing, qk_turn *turn,
                               struct qk__envelope *envelope, const void *request);
-void qk__outgoing_end(struct qk__outgoing *outgoing, qk_status status, const struct qk_error *error);
+void      qk__outgoing_end(struct qk__outgoing *outgoing, qk_status status,
+                           const struct qk_error *error);
 
 /* What the turn sends until `out` has the message's context; begin gives the turn's own back. */
 static inline const qk_context *qk__turn_swap_context(qk_turn *turn, const qk_context *context)
@@ -61,7 +62,8 @@ void qk__turn_adopt_context(qk_turn *turn);
 /* ---- In an envelope of a type with the trait ---- */
 
 /* Retained; NULL is fine. */
-void              qk__envelope_set_context(struct qk__envelope *envelope, const qk_context *context);
+void              qk__envelope_set_context(struct qk__envelope *envelope,
+                                           const qk_context    *context);
 const qk_context *qk__envelope_context(struct qk__envelope *envelope);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * interleave.c - see interleave.h.
  *
- * Memory order. What a turn wrote before it stepped aside is seen by the next consumer as at the end
- * of any turn: by the section of the strand's owner, or its queue. What a consumer wrote is seen by
- * the turn that it hands over to by the signal of its wait.
+ * Memory order. What a turn wrote before it stepped aside is seen by the next consumer as at the
+ * end of any turn: by the section of the strand's owner, or its queue. What a consumer wrote is
+ * seen by the turn that it hands over to by the signal of its wait.
  *
  * The strand goes with the role: it is linked to the scope of the turn that goes on, and belongs to
  * that turn's worker, before the turn is made ready. Until then nobody else touches that scope: its
@@ -40,7 +40,7 @@ void qk__interleave_destroy(struct qk__interleave_lot *lot)
 static struct qk__interleave_row *row_of(const qk_actor *actor)
 {
     return &actor->type->actors->interleave_lot->rows[(uintptr_t)actor / sizeof(qk_actor) %
-                                                     QK__INTERLEAVE_ROWS];
+                                                      QK__INTERLEAVE_ROWS];
 }
 
 /* ---- The strands of a scope, of which the actor's is the outermost ---- */
@@ -84,7 +84,8 @@ static const qk_turn *outermost(const qk_turn *turn)
 /* Hooks are turns too, but their actor is not one that takes messages. */
 static bool gives_up(const qk_actor *actor)
 {
-    return (actor->type->traits & QK__TRAIT_INTERLEAVED) && qk__actor_life(actor) == QK__LIFE_ACTIVE &&
+    return (actor->type->traits & QK__TRAIT_INTERLEAVED) &&
+           qk__actor_life(actor) == QK__LIFE_ACTIVE &&
            actor->activation->turns_aside < UINT16_MAX;
 }
 
@@ -185,7 +186,7 @@ bool qk__interleave_hand_over(struct qk__scope *scope, qk_actor *actor)
 
     if (next == NULL)
         return false;
-    if (has_more)    /* no nudge: who goes on looks at it before the next message */
+    if (has_more) /* no nudge: who goes on looks at it before the next message */
         atomic_fetch_or_explicit(&actor->mailbox.control, QK__CONTROL_RETURN, memory_order_relaxed);
     unlink_strand(scope, strand);
     link_strand(next->scope, strand);

@@ -2,7 +2,7 @@
 /*
  * interleave.h - turns of an actor that interleave where they wait (QK_REENTRANT_FULL).
  *
- *     consumer, in a turn ---step aside---> the turn waits; the actor is idle, or queued for another
+ *     consumer, in a turn ---step aside---> the turn waits; its actor is idle, or queued anew
  *           ^                                   | its wait has ended
  *           '--- the consumer hands over <--- asks to go on (QK__CONTROL_RETURN)
  *
@@ -23,17 +23,17 @@
 struct qk__interleave_lot {
     struct qk__interleave_row {
         pthread_mutex_t lock;
-        struct qk__list returning;    /* struct qk__aside, the longest waiting first */
+        struct qk__list returning; /* struct qk__aside, the longest waiting first */
     } rows[QK__INTERLEAVE_ROWS];
 };
 
 /* NULL: no memory. NULL is fine to destroy. */
 struct qk__interleave_lot *qk__interleave_create(void);
-void qk__interleave_destroy(struct qk__interleave_lot *lot);
+void                       qk__interleave_destroy(struct qk__interleave_lot *lot);
 
 /* A wait of a turn, on its stack. */
 struct qk__aside {
-    qk_actor         *actor;    /* NULL: it gave nothing up */
+    qk_actor         *actor; /* NULL: it gave nothing up */
     struct qk__list   link;
     struct qk__scope *scope;
     struct qk__home  *home;
@@ -45,8 +45,8 @@ void qk__aside_begin(const qk_turn *turn, struct qk__aside *aside);
 void qk__aside_end(struct qk__aside *aside);
 
 /*
- * For QK__CONTROL_RETURN: makes a turn that asks to go on the consumer. True: it is, and the caller is
- * not to touch the actor any more. Thread: the consumer, between turns.
+ * For QK__CONTROL_RETURN: makes a turn that asks to go on the consumer. True: it is, and the caller
+ * is not to touch the actor any more. Thread: the consumer, between turns.
  */
 bool qk__interleave_hand_over(struct qk__scope *scope, qk_actor *actor);
 

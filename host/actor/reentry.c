@@ -27,16 +27,16 @@ struct opening {
     struct qk__list         link;
     const qk_actor         *actor;
     const void             *way_in;
-    const struct qk__scope *scope;       /* of the turn that waits */
-    const struct qk__scope *taken_by;    /* NULL: nobody is inside */
-    struct qk__list         entrants;    /* that wait for whoever is inside */
-    struct qk__wait        *closer;      /* the turn, when it waits for that */
+    const struct qk__scope *scope;    /* of the turn that waits */
+    const struct qk__scope *taken_by; /* NULL: nobody is inside */
+    struct qk__list         entrants; /* that wait for whoever is inside */
+    struct qk__wait        *closer;   /* the turn, when it waits for that */
 };
 
 struct entrant {
-    struct qk__list  link;
-    struct qk__wait  wait;
-    struct opening  *opening;    /* NULL: it was closed before */
+    struct qk__list   link;
+    struct qk__wait   wait;
+    struct opening   *opening; /* NULL: it was closed before */
     struct qk__scope *scope;
 };
 
@@ -65,7 +65,7 @@ void qk__reentry_destroy(struct qk__reentry_lot *lot)
 static struct qk__reentry_row *row_of(const qk_actor *actor)
 {
     return &actor->type->actors->reentry_lot->rows[(uintptr_t)actor / sizeof(qk_actor) %
-                                                  QK__REENTRY_ROWS];
+                                                   QK__REENTRY_ROWS];
 }
 
 /* ---- The turn that waits ---- */
@@ -127,7 +127,9 @@ void qk__reentry_around(const qk_turn *turn, const void *way_in, void (*body)(vo
 
 /* ---- Who comes back ---- */
 
-/* Locked. `via`: the message in the chain whose callers have the actor; NULL: it is on this stack. */
+/*
+ * Locked. `via`: the message in the chain whose callers have the actor; NULL: it is on this stack.
+ */
 static struct opening *find(struct qk__reentry_row *row, const qk_turn *turn, const qk_actor *to,
                             const struct qk__envelope *via)
 {

@@ -168,7 +168,9 @@ static bool run_control(qk_actor *actor)
         qk__idle_control(actor);
     if ((flags & QK__CONTROL_SHED) && actor->activation != NULL)
         qk__shed_control(actor);
-    /* While turns are set aside the activation stays; the last to go on looks at its orders again. */
+    /*
+     * While turns are set aside the activation stays; the last to go on looks at its orders again.
+     */
     if ((flags & QK__CONTROL_FAMILY) && !has_turns_aside(actor))
         qk__supervise_control(actor);
     if ((flags & QK__CONTROL_CLOSE) && actor->activation != NULL)
@@ -183,8 +185,8 @@ static bool is_to_leave(const qk_actor *actor)
 }
 
 /*
- * What comes before a message, now and then: control, and going. False: a turn that was set aside is
- * the consumer now; what else there is to do is left to it.
+ * What comes before a message, now and then: control, and going. False: a turn that was set aside
+ * is the consumer now; what else there is to do is left to it.
  */
 static bool run_duties(struct qk__scope *scope, qk_actor *actor, uint32_t *inout_budget)
 {
@@ -247,8 +249,8 @@ static inline void run_message(struct qk__scope *scope, qk_actor *actor,
 }
 
 /*
- * What an actor may handle before others of its worker have their turn: TURN_BUDGET messages; and if
- * those took little time, more such budgets, up to what was there when it began.
+ * What an actor may handle before others of its worker have their turn: TURN_BUDGET messages; and
+ * if those took little time, more such budgets, up to what was there when it began.
  */
 struct allowance {
     uint32_t budget, more;

@@ -152,8 +152,9 @@ static void refuse(const struct qk__scope *scope, qk_actor *actor, struct qk__en
         qk_error_set(&error, QK_CANCELLED, "%s/%s: the caller gave up before its turn came",
                      qk_actor_type(actor), actor->key);
     } else if (is_late(scope, envelope)) {
-        qk_error_set(&error, QK_DEADLINE_EXCEEDED, "%s/%s: the deadline passed before its turn came",
-                     qk_actor_type(actor), actor->key);
+        qk_error_set(&error, QK_DEADLINE_EXCEEDED,
+                     "%s/%s: the deadline passed before its turn came", qk_actor_type(actor),
+                     actor->key);
     } else {
         reason = QK_DEAD_STOPPED;
         qk_error_set(&error, QK_UNAVAILABLE, "%s/%s: the host stops", qk_actor_type(actor),
@@ -352,7 +353,8 @@ qk_status qk_sleep(qk_turn *turn, uint64_t duration_ns)
      * ends.
      */
     qk__wait_init(&nothing);
-    status = qk__turn_wait_until(turn, &nothing, until_ns < QK__TIME_NEVER ? until_ns : QK__TIME_NEVER - 1);
+    status = qk__turn_wait_until(turn, &nothing,
+                                 until_ns < QK__TIME_NEVER ? until_ns : QK__TIME_NEVER - 1);
     if (status == QK_DEADLINE_EXCEEDED && until_ns == wake_ns)
         return QK_OK;
     return qk_fail(turn, status, "%s/%s: %s while it slept", qk_actor_type(turn->actor),

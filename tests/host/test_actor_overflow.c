@@ -15,13 +15,17 @@ static __attribute__((noinline)) int descend(volatile char *above, int depth)
 {
     volatile char frame[4096];
 
-    __asm__ volatile("" ::: "memory");    /* a handler may look at anything from here */
+    __asm__ volatile("" ::
+                         : "memory"); /* a handler may look at anything from here */
     frame[0] = above[0];
     frame[4095] = (char)depth;
     return depth > 1000000 ? 0 : descend(frame, depth + 1) + frame[4095];
 }
 
-enum { REST, CALL_INNER_THEN_SINK, SINK, CALL_INNER_TO_SINK };
+enum { REST,
+       CALL_INNER_THEN_SINK,
+       SINK,
+       CALL_INNER_TO_SINK };
 
 static qk_status rest(qk_turn *turn, void *self, const void *request, void *reply)
 {

@@ -8,7 +8,9 @@
 
 /* ---- Workers that answer, now or later, and one who asks many ---- */
 
-enum { SQUARE, SQUARE_LATE, REFUSE };
+enum { SQUARE,
+       SQUARE_LATE,
+       REFUSE };
 
 static _Atomic uint32_t late_under_way, late_at_once, late_cancelled;
 
@@ -66,7 +68,7 @@ static struct {
     uint32_t            count;
     uint32_t            methods[ITEMS_MAX];
     uint64_t            numbers[ITEMS_MAX], replies[ITEMS_MAX];
-    const char         *keys[ITEMS_MAX];    /* NULL: one of its own */
+    const char         *keys[ITEMS_MAX]; /* NULL: one of its own */
     uint64_t            timeout_ns;
     struct qk_call_item items[ITEMS_MAX];
     char                sentence[252];
@@ -222,7 +224,7 @@ static void calls_of_one_actor_wait_for_each_other(void **state)
         plan.keys[i] = "same";
     begin_plan(host, &status, 0);
     assert_int_equal(atomic_load(&late_at_once), 1);
-    for (int i = 0; i < 3; i++)    /* each begins when the one before it has ended */
+    for (int i = 0; i < 3; i++) /* each begins when the one before it has ended */
         fixture_advance(host, &clock, 3 * QK__NS_PER_MS);
     assert_int_equal(status, QK_OK);
     assert_int_equal(plan.replies[2], 9);
@@ -251,8 +253,8 @@ static void what_cant_be_sent_fails_alone(void **state)
     (void)state;
 
     plan_calls(4, SQUARE);
-    plan.methods[0] = 17;       /* no such method */
-    plan.keys[2] = "@me";       /* the asker itself */
+    plan.methods[0] = 17; /* no such method */
+    plan.keys[2] = "@me"; /* the asker itself */
     plan.methods[2] = 0;
     assert_int_equal(run_plan(host, 0), QK_INVALID_ARGUMENT);
     assert_string_equal(plan.sentence, "type worker has no method 17, only 3");
@@ -312,10 +314,10 @@ static void one_failure_ends_the_wait_and_cancels_the_rest(void **state)
     plan.until = QK_UNTIL_ONE_FAILS;
     plan.methods[4] = REFUSE;
     begin_plan(host, &status, 0);
-    assert_int_equal(status, QK_OUT_OF_RANGE);    /* no time has passed */
+    assert_int_equal(status, QK_OUT_OF_RANGE); /* no time has passed */
     assert_string_equal(plan.sentence, "worker w4 has no answer");
     assert_int_equal(plan.items[0].outcome.status, QK_CANCELLED);
-    assert_int_equal(atomic_load(&late_cancelled), 4);    /* the last had not begun, and won't */
+    assert_int_equal(atomic_load(&late_cancelled), 4); /* the last had not begun, and won't */
     assert_int_equal(atomic_load(&late_under_way), 0);
 
     plan_calls(6, SQUARE);

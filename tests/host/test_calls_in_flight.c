@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_calls_in_flight.c - very many calls at once: each is told once, what they take is bounded, and
- * nothing hangs. QUARK_CALLS_IN_FLIGHT sets how many; a million takes about a gigabyte.
+ * test_calls_in_flight.c - very many calls at once: each is told once, what they take is bounded,
+ * and nothing hangs. QUARK_CALLS_IN_FLIGHT sets how many; a million takes about a gigabyte.
  */
 #include "host_fixture.h"
 
@@ -26,7 +26,7 @@ static qk_status pass(qk_turn *turn, void *self, const void *request, void *repl
 
     (void)self;
     *(uint64_t *)reply = number + 1;
-    return number == 0 ? qk_sleep(turn, QK__NS_PER_S) : QK_OK;    /* the others wait behind it */
+    return number == 0 ? qk_sleep(turn, QK__NS_PER_S) : QK_OK; /* the others wait behind it */
 }
 
 static const struct qk_method methods[] = {{"pass", pass, sizeof(uint64_t), sizeof(uint64_t)}};
@@ -91,7 +91,7 @@ static void so_many_calls_are_each_told_once(void **state)
     before = resident_bytes();
     for (uint32_t i = 0; i < count; i++) {
         const uint64_t number = i / GATES;
-        const uint64_t timeout_ns = number % 4 == 1 ? QK__NS_PER_S / 2 : 0;    /* a quarter is late */
+        const uint64_t timeout_ns = number % 4 == 1 ? QK__NS_PER_S / 2 : 0; /* a quarter is late */
 
         assert_int_equal(qk_client_call_async(host, gates[i % GATES], 0, &number,
                                               &flights[i].reply, timeout_ns, land, &flights[i]),
@@ -126,9 +126,9 @@ static void so_many_calls_are_each_told_once(void **state)
 /* The host stops with all of them under way: each hears of it. */
 static void a_stop_tells_all_of_them(void **state)
 {
-    const uint32_t    count = calls_wanted() / 10;
-    qk_host          *host = fixture_start(2, &gate_type);
-    struct flight    *flights = calloc(count, sizeof *flights);
+    const uint32_t count = calls_wanted() / 10;
+    qk_host       *host = fixture_start(2, &gate_type);
+    struct flight *flights = calloc(count, sizeof *flights);
     (void)state;
 
     assert_non_null(flights);

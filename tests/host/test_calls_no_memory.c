@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * test_calls_no_memory.c - every allocation of ours fails in turn while contexts, filters, several
- * calls at once and calls that come back are used: each time somebody says so, and nothing is lost or
- * freed twice (the sanitizers watch).
+ * calls at once and calls that come back are used: each time somebody says so, and nothing is lost
+ * or freed twice (the sanitizers watch).
  */
 #include "host_fixture.h"
 
 #include "../failing_memory.h"
 #include "base/memory.h"
 
-enum { ANSWER, ASK_ALL, COME_BACK };
+enum { ANSWER,
+       ASK_ALL,
+       COME_BACK };
 enum { COUNT = 3 };
 
 static uint32_t refused_tells;
@@ -147,7 +149,7 @@ static qk_status make_and_use(const struct qk_type *asker_type)
                                           .name = "marker",
                                           .outgoing = let_pass,
                                           .incoming = let_pass,
-                                          .arg = (void *)(uintptr_t)"filter"};
+                                          .arg = (void *)(uintptr_t) "filter"};
     qk_host                    *host = NULL;
     qk_status                   status, stopped;
 

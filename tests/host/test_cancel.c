@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_cancel.c - claims about giving up: who is told, what is dropped before it began, and what ends
- * in the middle.
+ * test_cancel.c - claims about giving up: who is told, what is dropped before it began, and what
+ * ends in the middle.
  */
 #include "host_fixture.h"
 
 #include "base/memory.h"
 
-enum { NAP, BLOCK, RELAY };
+enum { NAP,
+       BLOCK,
+       RELAY };
 
 static _Atomic uint32_t naps_begun, naps_ended, naps_cancelled, blocks_run;
 static qk_status        last_block;
@@ -121,12 +123,12 @@ static void a_call_that_is_given_up_is_told_once(void **state)
     struct qk__virtual_clock clock;
     qk_host                 *host = fixture_manual(&clock, &napper_type);
     struct outcome           outcome;
-    qk_pending *pending = begin(host, "a", NAP, QK__NS_PER_S, 0, &outcome);
+    qk_pending              *pending = begin(host, "a", NAP, QK__NS_PER_S, 0, &outcome);
     (void)state;
 
     fixture_run(host);
     qk_pending_cancel(pending);
-    assert_int_equal(outcome.count, 0);    /* it comes on a worker */
+    assert_int_equal(outcome.count, 0); /* it comes on a worker */
     fixture_run(host);
     assert_int_equal(outcome.count, 1);
     assert_int_equal(outcome.status, QK_CANCELLED);
@@ -144,7 +146,7 @@ static void giving_up_what_has_ended_changes_nothing(void **state)
     struct qk__virtual_clock clock;
     qk_host                 *host = fixture_manual(&clock, &napper_type);
     struct outcome           outcome;
-    qk_pending *pending = begin(host, "a", NAP, QK__NS_PER_MS, 0, &outcome);
+    qk_pending              *pending = begin(host, "a", NAP, QK__NS_PER_MS, 0, &outcome);
     (void)state;
 
     fixture_run(host);
@@ -165,7 +167,7 @@ static void giving_up_reaches_the_end_of_a_chain_of_calls(void **state)
     qk_pending              *pending;
     (void)state;
 
-    for (int round = 0; round < 2; round++) {    /* by mailbox at first, then in place */
+    for (int round = 0; round < 2; round++) { /* by mailbox at first, then in place */
         pending = begin(host, "u", RELAY, QK__NS_PER_S, 0, &outcome);
         fixture_run(host);
         assert_int_equal(naps_begun, round + 1);
@@ -183,7 +185,7 @@ static void what_is_queued_when_it_is_given_up_never_runs(void **state)
     struct qk__virtual_clock clock;
     qk_host                 *host = fixture_manual(&clock, &napper_type);
     struct outcome           first, second;
-    qk_pending *running = begin(host, "a", NAP, QK__NS_PER_S, 0, &first), *queued;
+    qk_pending              *running = begin(host, "a", NAP, QK__NS_PER_S, 0, &first), *queued;
     (void)state;
 
     fixture_run(host);
@@ -211,7 +213,7 @@ static void what_is_late_when_its_turn_comes_never_runs(void **state)
     qk_pending              *pending;
     (void)state;
 
-    pending = begin(host, "a", NAP, 0, 0, &outcome);    /* active from here on */
+    pending = begin(host, "a", NAP, 0, 0, &outcome); /* active from here on */
     fixture_run(host);
     qk_pending_release(pending);
     pending = begin(host, "a", NAP, 0, QK__NS_PER_MS, &outcome);
@@ -230,7 +232,7 @@ static void blocking_work_that_has_not_begun_is_taken_back(void **state)
     struct qk__virtual_clock clock;
     qk_host                 *host = fixture_manual(&clock, &napper_type);
     struct outcome           outcome;
-    qk_pending *pending = begin(host, "a", BLOCK, 0, 0, &outcome);
+    qk_pending              *pending = begin(host, "a", BLOCK, 0, 0, &outcome);
     (void)state;
 
     /* Until the turn waits for its lane, whose work is the next step. */
@@ -288,7 +290,8 @@ static void await_count(_Atomic int *count)
 
 static void a_turn_does_not_wait_for_a_lane_beyond_its_deadline(void **state)
 {
-    enum { LANES = 8, MORE = 4 };
+    enum { LANES = 8,
+           MORE = 4 };
     const struct qk_host_opts   opts = fixture_opts(2);
     const struct qk_type *const types[] = {&holder_type};
     qk_host                    *host = fixture_make(&opts, NULL, types, 1);

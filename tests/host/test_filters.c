@@ -21,7 +21,12 @@ static void note(const char *word)
 
 /* ---- Actors: each method says what it sees, and goes on to "b" ---- */
 
-enum { LOOK, CALL_B, TELL_B, CALL_BOTH, LABEL_THEN_CALL, FAIL };
+enum { LOOK,
+       CALL_B,
+       TELL_B,
+       CALL_BOTH,
+       LABEL_THEN_CALL,
+       FAIL };
 
 static struct {
     struct qk_request_id id;
@@ -278,7 +283,7 @@ static void filters_see_every_message_in_order_and_its_end_in_reverse(void **sta
     assert_int_equal(call(host, LOOK, NULL, NULL), QK_OK);
     assert_string_equal(
         trace, "X>a Y>a X<a Y<a look Y<a:ok X<a:ok Y>a:ok X>a:ok");
-    for (int round = 0; round < 2; round++) {    /* by mailbox, then in place */
+    for (int round = 0; round < 2; round++) { /* by mailbox, then in place */
         assert_int_equal(call(host, CALL_B, NULL, NULL), QK_OK);
         assert_string_equal(trace, "X>a Y>a X<a Y<a X>b Y>b X<b Y<b look Y<b:ok X<b:ok Y>b:ok "
                                    "X>b:ok Y<a:ok X<a:ok Y>a:ok X>a:ok");
@@ -307,9 +312,10 @@ static void each_of_several_calls_is_filtered_by_itself(void **state)
 static void what_is_refused_on_its_way_out_is_not_sent(void **state)
 {
     struct qk__virtual_clock clock;
-    struct letter   letters[3] = {{.name = "X"}, {.name = "Y", .keeps_back = "look"}, {.name = "Z"}};
-    qk_host        *host = make_host(&clock, letters, 3, false);
-    struct qk_error error;
+    struct letter            letters[3] = {
+        {.name = "X"}, {.name = "Y", .keeps_back = "look"}, {.name = "Z"}};
+    qk_host                 *host = make_host(&clock, letters, 3, false);
+    struct qk_error          error;
     (void)state;
 
     assert_int_equal(call(host, LOOK, NULL, &error), QK_PERMISSION_DENIED);
@@ -332,7 +338,7 @@ static void what_is_refused_on_its_way_in_does_not_run(void **state)
     assert_int_equal(call(host, LOOK, NULL, &error), QK_UNAUTHENTICATED);
     assert_string_equal(error.text, "seer/a.look: filter Y: no valid credentials");
     assert_string_equal(trace, "X>a Y>a X<a Y<a X<a:failed Y>a:failed X>a:failed");
-    assert_int_equal(call(host, TELL_B, NULL, &error), QK_OK);    /* it was queued */
+    assert_int_equal(call(host, TELL_B, NULL, &error), QK_OK); /* it was queued */
     assert_null(strstr(trace, "look"));
     qk__host_message_books(host, &books);
     assert_int_equal(books.handled + books.refused + books.dead, 3);
@@ -372,9 +378,9 @@ static void calls_with_a_callback_pass_filters_too(void **state)
 
 static void a_context_goes_with_all_that_follows_from_a_message(void **state)
 {
-    struct qk__virtual_clock clock;
-    qk_host                 *host = make_host(&clock, NULL, 0, true);
-    qk_context              *context = context_of(host, NULL, "acme");
+    struct qk__virtual_clock   clock;
+    qk_host                   *host = make_host(&clock, NULL, 0, true);
+    qk_context                *context = context_of(host, NULL, "acme");
     const struct qk_request_id id = qk_context_id(context);
     (void)state;
 
@@ -401,7 +407,7 @@ static void a_turn_gives_what_it_sends_another_context(void **state)
     assert_int_equal(call(host, LABEL_THEN_CALL, context, NULL), QK_OK);
     assert_string_equal(seen.color, "blue");
     assert_string_equal(seen.tenant, "acme");
-    assert_int_equal(call(host, CALL_B, context, NULL), QK_OK);    /* not for ever */
+    assert_int_equal(call(host, CALL_B, context, NULL), QK_OK); /* not for ever */
     assert_string_equal(seen.color, "");
     qk_context_release(context);
     fixture_finish(host);
@@ -552,7 +558,7 @@ static void contexts_are_shared_between_workers(void **state)
     host = fixture_make(&opts, NULL, types, 1);
     context = context_of(host, NULL, "acme");
     for (int i = 0; i < 500; i++) {
-        const char            key[2] = {(char)('d' + i % 7), '\0'};    /* b and c are called */
+        const char            key[2] = {(char)('d' + i % 7), '\0'}; /* b and c are called */
         qk_actor             *actor = fixture_actor(host, "seer", key);
         struct qk_client_opts client;
 

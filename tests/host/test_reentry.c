@@ -13,8 +13,8 @@
 /* ---- An actor that knows whether another turn of it is at work ---- */
 
 struct player {
-    _Atomic int at_work;    /* more than one is what must never be */
-    uint64_t    notes;      /* no lock: turns see what those before wrote */
+    _Atomic int at_work; /* more than one is what must never be */
+    uint64_t    notes;   /* no lock: turns see what those before wrote */
 };
 
 static _Atomic uint32_t collisions;
@@ -32,17 +32,28 @@ static void end_work(struct player *self)
     atomic_fetch_sub(&self->at_work, 1);
 }
 
-enum { PASS, NAP, COUNT, HOLD, FAN, PASS_LATE, WANDER, PERSIST, CALL_HOLDER };
+enum { PASS,
+       NAP,
+       COUNT,
+       HOLD,
+       FAN,
+       PASS_LATE,
+       WANDER,
+       NAP_THEN_PASS,
+       NAP_THEN_FAN,
+       PERSIST,
+       CALL_HOLDER };
 
 struct ball {
-    char     path[8];    /* keys to pass it on to, one letter each */
+    char     path[8]; /* keys to pass it on to, one letter each */
     uint64_t nap_ns, timeout_ns;
     uint32_t seed, hops;
 };
 
-static const char *type_of(char key)    /* of which type the actor with this key is */
+static const char *type_of(char key) /* of which type the actor with this key is */
 {
-    return key <= 'd' ? "none" : key <= 'h' ? "chain" : "full";
+    return key <= 'd' ? "none" : key <= 'h' ? "chain"
+                                            : "full";
 }
 
 static qk_status find(qk_turn *turn, char letter, qk_actor **out_actor)
@@ -90,7 +101,7 @@ static qk_status pass(qk_turn *turn, void *memory, const void *request, void *re
 
 static qk_status late_status;
 static char      late_sentence[252];
-static bool      has_given_up;    /* one worker */
+static bool      has_given_up; /* one worker */
 
 /* The same, but not before it has been told to give up, which it doesn't heed. */
 static qk_status pass_late(qk_turn *turn, void *memory, const void *request, void *reply)
@@ -104,6 +115,20 @@ static qk_status pass_late(qk_turn *turn, void *memory, const void *request, voi
     late_status = pass_on(turn, ball, PASS, reply);
     strcpy(late_sentence, qk_turn_error(turn));
     return late_status;
+}
+
+/* Passes it on after a nap, and notes what became of that. */
+static qk_status nap_then_pass(qk_turn *turn, void *memory, const void *request, void *reply)
+{
+    const struct ball *ball = request;
+    qk_status          status = qk_sleep(turn, ball->nap_ns);
+
+    (void)memory;
+    if (status == QK_OK)
+        status = pass_on(turn, ball, PASS, reply);
+    if (status == QK_CYCLE)
+        strcpy(late_sentence, qk_turn_error(turn));
+    return status;
 }
 
 /* Has it passed on late, and goes on with something else when that fails. */
@@ -203,12 +228,32 @@ static qk_status fan(qk_turn *turn, void *memory, const void *request, void *rep
     return status;
 }
 
+static qk_status nap_then_fan(qk_turn *turn, void *memory, const void *request, void *reply)
+{
+    const struct ball  *ball = request;
+    struct qk_call_item calls[2] = {{.method = COUNT}, {.method = COUNT}};
+    uint64_t            replies[2];
+    qk_status           status = qk_sleep(turn, ball->nap_ns);
+
+    (void)memory;
+    (void)reply;
+    for (int i = 0; i < 2 && status == QK_OK; i++) {
+        calls[i].reply = &replies[i];
+        status = find(turn, ball->path[i], &calls[i].to);
+    }
+    if (status == QK_OK)
+        status = qk_call_all(turn, calls, 2, 0);
+    for (int i = 0; i < 2; i++)
+        qk_actor_release(calls[i].to);
+    return status;
+}
+
 /* Goes from one to another at random, with little time, so that all can happen. */
 static qk_status wander(qk_turn *turn, void *memory, const void *request, void *reply)
 {
-    struct ball      next = *(const struct ball *)request;
+    struct ball       next = *(const struct ball *)request;
     struct qk__random random;
-    qk_actor        *to;
+    qk_actor         *to;
 
     (void)reply;
     begin_work(memory);
@@ -238,6 +283,8 @@ static const struct qk_method methods[] = {
     [FAN] = {"fan", fan, sizeof(struct ball), sizeof(uint64_t)},
     [PASS_LATE] = {"pass_late", pass_late, sizeof(struct ball), sizeof(uint64_t)},
     [WANDER] = {"wander", wander, sizeof(struct ball), 0},
+    [NAP_THEN_PASS] = {"nap_then_pass", nap_then_pass, sizeof(struct ball), sizeof(uint64_t)},
+    [NAP_THEN_FAN] = {"nap_then_fan", nap_then_fan, sizeof(struct ball), sizeof(uint64_t)},
 };
 
 /* HOLD is what a chain of one step more comes to. */
@@ -280,6 +327,8 @@ static const struct qk_method chain_methods[] = {
     [FAN] = {"fan", fan, sizeof(struct ball), sizeof(uint64_t)},
     [PASS_LATE] = {"pass_late", pass_late, sizeof(struct ball), sizeof(uint64_t)},
     [WANDER] = {"wander", wander, sizeof(struct ball), 0},
+    [NAP_THEN_PASS] = {"nap_then_pass", nap_then_pass, sizeof(struct ball), sizeof(uint64_t)},
+    [NAP_THEN_FAN] = {"nap_then_fan", nap_then_fan, sizeof(struct ball), sizeof(uint64_t)},
     [PERSIST] = {"persist", persist, sizeof(struct ball), sizeof(uint64_t)},
     [CALL_HOLDER] = {"call_holder", call_holder, sizeof(struct ball), sizeof(uint64_t)},
 };
@@ -395,6 +444,125 @@ static void without_it_a_call_that_comes_back_is_refused(void **state)
     fixture_finish(host);
 }
 
+/* Each in a turn of its own: "none/a" and "none/b", or round a longer circle. */
+static void turns_that_wait_for_each_other_are_told_so(void **state)
+{
+    static const char *const circles[] = {"ab", "abc", "abcd"};
+    (void)state;
+
+    for (size_t i = 0; i < QK__COUNT_OF(circles); i++) {
+        struct qk__virtual_clock clock;
+        qk_host                 *host = start_by_hand(&clock);
+        const size_t             n = strlen(circles[i]);
+        struct outcome           outcomes[4];
+        uint32_t                 refused = 0;
+
+        for (size_t k = 0; k < n; k++) {
+            struct ball ball = {.path = {circles[i][(k + 1) % n]}, .nap_ns = QK__NS_PER_MS};
+
+            begin(host, circles[i][k], NAP_THEN_PASS, &ball, 0, &outcomes[k]);
+        }
+        fixture_run(host);
+        fixture_advance(host, &clock, QK__NS_PER_MS); /* now each waits for the next */
+        for (int ms = 0; ms < 25; ms++)
+            fixture_advance(host, &clock, QK__NS_PER_MS);
+        for (size_t k = 0; k < n; k++) {
+            assert_int_equal(outcomes[k].count, 1);
+            refused += outcomes[k].status == QK_CYCLE;
+        }
+        assert_int_equal(refused, 1); /* that is enough for the others */
+        fixture_finish(host);
+    }
+    assert_true(strncmp(late_sentence, "circular wait: none/", 20) == 0);
+}
+
+static void who_waits_long_but_in_no_circle_is_left_alone(void **state)
+{
+    struct qk__virtual_clock clock;
+    qk_host                 *host = start_by_hand(&clock);
+    const struct ball        to_b = {.path = "b", .nap_ns = QK__NS_PER_S};
+    const struct ball        to_c = {.path = "c", .nap_ns = QK__NS_PER_S};
+    struct outcome           outcomes[3];
+    (void)state;
+
+    begin(host, 'b', NAP_THEN_PASS, &to_c, 0, &outcomes[0]);
+    begin(host, 'a', PASS, &to_b, 0, &outcomes[1]);
+    begin(host, 'd', PASS, &to_b, 0, &outcomes[2]);
+    fixture_run(host);
+    for (int ms = 0; ms < 100; ms++)
+        fixture_advance(host, &clock, 10 * QK__NS_PER_MS);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(outcomes[i].status, QK_OK);
+    fixture_finish(host);
+}
+
+/* Calls of several at once, of which one leads back. */
+static void a_circle_through_several_calls_is_found_too(void **state)
+{
+    struct qk__virtual_clock clock;
+    qk_host                 *host = start_by_hand(&clock);
+    const struct ball        fan_ball = {.path = "bc", .nap_ns = QK__NS_PER_MS};
+    const struct ball        back = {.path = "a", .nap_ns = QK__NS_PER_MS};
+    struct outcome           fanning, coming_back;
+    (void)state;
+
+    /* "c" is busy with a call of "a", which waits for "c" among others. */
+    begin(host, 'c', NAP_THEN_PASS, &back, 0, &coming_back);
+    begin(host, 'a', NAP_THEN_FAN, &fan_ball, 0, &fanning);
+    fixture_run(host);
+    for (int ms = 0; ms < 30; ms++)
+        fixture_advance(host, &clock, QK__NS_PER_MS);
+    assert_int_equal(fanning.count, 1);
+    assert_int_equal(coming_back.count, 1);
+    assert_int_equal((fanning.status == QK_CYCLE) + (coming_back.status == QK_CYCLE), 1);
+    fixture_finish(host);
+}
+
+/* Upwards alone: many that wait long, and never for each other. */
+static void no_circle_is_seen_where_there_is_none(void **state)
+{
+    enum { CLIMBERS = 60 };
+    static const char *const paths[] = {"bcd", "cd", "d", "bd"};
+    static struct outcome    outcomes[CLIMBERS];
+    qk_host                 *host = start_threads(2);
+    (void)state;
+
+    for (int i = 0; i < CLIMBERS; i++) {
+        struct ball ball = {.nap_ns = (uint64_t)(i % 5) * 5 * QK__NS_PER_MS};
+
+        strcpy(ball.path, paths[i % 4]);
+        begin(host, i % 2 ? 'a' : 'd', i % 2 ? NAP_THEN_PASS : NAP, &ball, 0, &outcomes[i]);
+    }
+    for (int i = 0; i < CLIMBERS; i++) {
+        while (atomic_load(&outcomes[i].count) == 0)
+            usleep(500);
+        assert_int_equal(outcomes[i].status, QK_OK);
+    }
+    fixture_finish(host);
+}
+
+static void circles_between_workers_are_found(void **state)
+{
+    qk_host          *host = start_threads(2);
+    const struct ball to_a = {.path = "a", .nap_ns = QK__NS_PER_MS};
+    const struct ball to_b = {.path = "b", .nap_ns = QK__NS_PER_MS};
+    (void)state;
+
+    for (int round = 0; round < 3; round++) {
+        struct outcome outcomes[2];
+
+        begin(host, 'a', NAP_THEN_PASS, &to_b, 0, &outcomes[0]);
+        begin(host, 'b', NAP_THEN_PASS, &to_a, 0, &outcomes[1]);
+        for (int i = 0; i < 2; i++) {
+            while (atomic_load(&outcomes[i].count) == 0)
+                usleep(500);
+            /* Not so close in time, one may have been through before the other began. */
+            assert_true(outcomes[i].status == QK_OK || outcomes[i].status == QK_CYCLE);
+        }
+    }
+    fixture_finish(host);
+}
+
 /* ---- Those of the chain ---- */
 
 static void a_call_that_comes_back_by_its_chain_runs_nested(void **state)
@@ -405,7 +573,7 @@ static void a_call_that_comes_back_by_its_chain_runs_nested(void **state)
     for (uint32_t workers = 1; workers <= 2; workers++) {
         qk_host *host = start_threads(workers);
 
-        for (int round = 0; round < 3; round++) {    /* by mailbox at first, then in place */
+        for (int round = 0; round < 3; round++) { /* by mailbox at first, then in place */
             for (size_t i = 0; i < QK__COUNT_OF(paths); i++) {
                 struct ball     ball = {0};
                 struct qk_error error;
@@ -451,7 +619,7 @@ static void a_turn_does_not_go_on_while_another_is_inside(void **state)
     begin(host, 'e', CALL_HOLDER, &ball, 0, &outcome);
     while (!atomic_load(&is_holding))
         usleep(200);
-    usleep(30000);    /* its deadline is over */
+    usleep(30000); /* its deadline is over */
     assert_int_equal(outcome.count, 0);
     atomic_store(&may_let_go, true);
     while (atomic_load(&outcome.count) == 0)
@@ -466,7 +634,7 @@ static void calls_of_several_branches_come_back_one_at_a_time(void **state)
     (void)state;
     for (uint32_t workers = 1; workers <= 2; workers++) {
         qk_host          *host = start_threads(workers);
-        const struct ball ball = {.path = "abfeg"};    /* itself among them */
+        const struct ball ball = {.path = "abfeg"}; /* itself among them */
         struct qk_error   error;
         uint64_t          reply;
 
@@ -585,7 +753,7 @@ static void an_actor_with_turns_set_aside_stays(void **state)
 
     begin(host, 'x', NAP, &nap_ball, 100 * QK__NS_PER_S, &napping);
     fixture_run(host);
-    for (int i = 0; i < 10; i++)    /* far beyond its idle time */
+    for (int i = 0; i < 10; i++) /* far beyond its idle time */
         fixture_advance(host, &clock, QK__NS_PER_S);
     qk__host_type_stats(host, &full_type, &stats);
     assert_int_equal(stats.active, 1);
@@ -681,6 +849,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(without_it_a_call_that_comes_back_is_refused, reset),
+        cmocka_unit_test_setup(turns_that_wait_for_each_other_are_told_so, reset),
+        cmocka_unit_test_setup(who_waits_long_but_in_no_circle_is_left_alone, reset),
+        cmocka_unit_test_setup(a_circle_through_several_calls_is_found_too, reset),
+        cmocka_unit_test_setup(no_circle_is_seen_where_there_is_none, reset),
+        cmocka_unit_test_setup(circles_between_workers_are_found, reset),
         cmocka_unit_test_setup(a_call_that_comes_back_by_its_chain_runs_nested, reset),
         cmocka_unit_test_setup(a_call_of_another_chain_waits_for_the_turn, reset),
         cmocka_unit_test_setup(a_turn_does_not_go_on_while_another_is_inside, reset),

@@ -149,7 +149,7 @@ QK_API const char *qk_actor_key(const qk_actor *actor);
  * the method's. An idle callee of this worker runs in place, on this stack. The deadline is the
  * caller's own, or `timeout_ns` from now if that is sooner (0: the host's default). Errors: what
  * the callee returned; QK_DEADLINE_EXCEEDED; QK_CANCELLED; QK_CYCLE when the callee is already
- * waiting further up this chain of calls, which is printed; QK_UNAVAILABLE while the host stops.
+ * waiting further up this chain of calls, or in another one for this turn, which is printed; QK_UNAVAILABLE while the host stops.
  * qk_turn_error() has the sentence.
  */
 QK_API qk_status qk_call(qk_turn *turn, qk_actor *to, uint32_t method, const void *request,

@@ -13,17 +13,17 @@
 struct qk_call_item {
     qk_actor       *to;
     uint32_t        method;
-    const void     *request;    /* of the method's size */
-    void           *reply;      /* of the method's size; its own for each call */
-    struct qk_error outcome;    /* what became of it: status and sentence */
-    void           *pending;    /* the host's */
+    const void     *request; /* of the method's size */
+    void           *reply;   /* of the method's size; its own for each call */
+    struct qk_error outcome; /* what became of it: status and sentence */
+    void           *pending; /* the host's */
 };
 
 /* What ends the wait for several calls, before the deadline. */
 enum qk_until {
-    QK_UNTIL_ALL_END,         /* nothing but the last of them */
-    QK_UNTIL_ONE_FAILS,       /* all have succeeded, or one has failed */
-    QK_UNTIL_ONE_SUCCEEDS,    /* one has succeeded, or all have failed */
+    QK_UNTIL_ALL_END,      /* nothing but the last of them */
+    QK_UNTIL_ONE_FAILS,    /* all have succeeded, or one has failed */
+    QK_UNTIL_ONE_SUCCEEDS, /* one has succeeded, or all have failed */
 };
 
 /*
@@ -45,12 +45,12 @@ QK_API qk_status qk_call_all(qk_turn *turn, struct qk_call_item *calls, size_t c
 
 /* ---- From threads ---- */
 
-typedef struct qk_pending qk_pending;    /* a call under way, or ended; counted */
+typedef struct qk_pending qk_pending; /* a call under way, or ended; counted */
 
 /*
- * As qk_client_call_async(), with a sentence for what is refused, a context (context.h), and a handle
- * by which the call can be given up; the caller's to be released before the host is destroyed. NULL:
- * none is wanted; `opts`: NULL: defaults. Thread: any. Never blocks.
+ * As qk_client_call_async(), with a sentence for what is refused, a context (context.h), and a
+ * handle by which the call can be given up; the caller's to be released before the host is
+ * destroyed. NULL: none is wanted; `opts`: NULL: defaults. Thread: any. Never blocks.
  */
 QK_API qk_status qk_client_begin(qk_host *host, qk_actor *to, uint32_t method, const void *request,
                                  void *reply, const struct qk_client_opts *opts,
@@ -59,10 +59,10 @@ QK_API qk_status qk_client_begin(qk_host *host, qk_actor *to, uint32_t method, c
 
 /*
  * Gives the call up: `done` comes with QK_CANCELLED, on a worker, unless the call ends before that.
- * One that is queued is dropped; a turn under way is cancelled, and so is what it waits for: its own
- * calls, sleeping, inferences. More than once is fine. Thread: any. Never blocks.
+ * One that is queued is dropped; a turn under way is cancelled, and so is what it waits for: its
+ * own calls, sleeping, inferences. More than once is fine. Thread: any. Never blocks.
  */
 QK_API void qk_pending_cancel(qk_pending *pending);
-QK_API void qk_pending_release(qk_pending *pending);    /* NULL is fine */
+QK_API void qk_pending_release(qk_pending *pending); /* NULL is fine */
 
 #endif

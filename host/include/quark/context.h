@@ -12,9 +12,9 @@
 
 #include "quark/actor.h"
 
-typedef struct qk_context qk_context;    /* counted */
+typedef struct qk_context qk_context; /* counted */
 
-struct qk_request_id {    /* of 128 bits; both 0: none */
+struct qk_request_id { /* of 128 bits; both 0: none */
     uint64_t hi, lo;
 };
 
@@ -22,15 +22,15 @@ struct qk_baggage {
     const char *key, *value;
 };
 
-#define QK_BAGGAGE_MAX       64u      /* entries of one context */
-#define QK_CONTEXT_BYTES_MAX 8192u    /* of all its strings */
+#define QK_BAGGAGE_MAX 64u         /* entries of one context */
+#define QK_CONTEXT_BYTES_MAX 8192u /* of all its strings */
 
 struct qk_context_fields {
-    size_t                   size;
-    struct qk_request_id     id;             /* none: the base's, or a new one */
-    const char              *correlation;    /* strings: NULL: the base's; "": none */
-    const char              *tenant;
-    const char              *principal;      /* on whose behalf */
+    size_t               size;
+    struct qk_request_id id;          /* none: the base's, or a new one */
+    const char          *correlation; /* strings: NULL: the base's; "": none */
+    const char          *tenant;
+    const char          *principal; /* on whose behalf */
     /* Added to the base's; one of the same key replaces that, and goes when its value is NULL */
     const struct qk_baggage *baggage;
     size_t                   baggage_count;
@@ -41,15 +41,15 @@ struct qk_context_fields {
 QK_API void qk_context_fields_init_sized(struct qk_context_fields *fields, size_t size);
 
 /*
- * A new context, the caller's to be released. `base`: NULL: none. `fields`: copied; NULL: none, which
- * gives a fresh request id. QK_INVALID_ARGUMENT naming what is too long or too many, QK_NO_MEMORY.
- * Thread: any.
+ * A new context, the caller's to be released. `base`: NULL: none. `fields`: copied; NULL: none,
+ * which gives a fresh request id. QK_INVALID_ARGUMENT naming what is too long or too many,
+ * QK_NO_MEMORY. Thread: any.
  */
 QK_API qk_status qk_context_create(qk_host *host, const qk_context *base,
                                    const struct qk_context_fields *fields, qk_context **out_context,
                                    struct qk_error *error);
 QK_API void      qk_context_retain(const qk_context *context);
-QK_API void      qk_context_release(const qk_context *context);    /* NULL is fine */
+QK_API void      qk_context_release(const qk_context *context); /* NULL is fine */
 
 /* Strings are the context's, and never NULL but for baggage() of a key that is not there. */
 QK_API struct qk_request_id qk_context_id(const qk_context *context);
@@ -64,8 +64,8 @@ QK_API const char          *qk_context_baggage(const qk_context *context, const 
 QK_API const qk_context *qk_turn_context(const qk_turn *turn);
 
 /*
- * What the turn sends from here on has this one, which is retained. QK_FAILED_PRECONDITION: the host
- * carries none.
+ * What the turn sends from here on has this one, which is retained. QK_FAILED_PRECONDITION: the
+ * host carries none.
  */
 QK_API qk_status qk_turn_set_context(qk_turn *turn, const qk_context *context);
 
@@ -73,8 +73,8 @@ QK_API qk_status qk_turn_set_context(qk_turn *turn, const qk_context *context);
 
 struct qk_client_opts {
     size_t            size;
-    uint64_t          timeout_ns;    /* 0: the host's */
-    const qk_context *context;       /* retained; NULL: a new one, where the host carries them */
+    uint64_t          timeout_ns; /* 0: the host's */
+    const qk_context *context;    /* retained; NULL: a new one, where the host carries them */
     /* Append only. */
 };
 
