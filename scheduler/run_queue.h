@@ -3,16 +3,14 @@
  * run_queue.h - what a worker has to run: a queue of its own, and an inbox for what others bring.
  *
  * The queue is a plain list, first in first out, that is touched inside the worker's section
- * (section.h) alone: by the worker, for a few instructions, and by a thief, who takes the older half.
- * The inbox is a list under a short lock, since others must be able to bring and to take work while
- * the worker is stuck in a handler that computes for long.
+ * (section.h) alone: by the worker, for a few instructions, and by a thief, who takes the older
+ * half. The inbox is lock-free: others bring work, and take it, while the worker is stuck in a
+ * handler that computes for long; and one that the kernel stops half way holds up nobody.
  */
 #ifndef QUARK_SCHEDULER_RUN_QUEUE_H
 #define QUARK_SCHEDULER_RUN_QUEUE_H
 
 #include "scheduler/scheduler.h"
-
-#include <pthread.h>
 
 struct qk__run_queue {
     struct qk__work *first, *last;
@@ -60,15 +58,17 @@ struct qk__work *qk__run_queue_take_half(struct qk__run_queue *queue, uint32_t l
 
 struct qk__strand;
 
+/*
+ * Two stacks, linked by work->next and strand->post_next. Each is only ever pushed onto, or taken
+ * whole: so no link is read that somebody else may write, and no address can come back unseen.
+ */
 struct qk__inbox {
-    pthread_mutex_t    lock;
-    struct qk__work   *first, *last;
-    struct qk__strand *first_strand, *last_strand;    /* with messages from elsewhere: strand.h */
-    _Atomic uint32_t   count;                         /* of both */
+    struct qk__work *_Atomic   works;      /* the newest */
+    struct qk__strand *_Atomic strands;    /* with messages from elsewhere: strand.h */
+    _Atomic uint32_t           count;      /* of both, and of those about to be pushed */
 };
 
 void qk__inbox_init(struct qk__inbox *inbox);
-void qk__inbox_fini(struct qk__inbox *inbox);
 void qk__inbox_push(struct qk__inbox *inbox, struct qk__work *work);    /* any */
 void qk__inbox_post(struct qk__inbox *inbox, struct qk__strand *strand);    /* any */
 
@@ -77,7 +77,7 @@ static inline uint32_t qk__inbox_count(const struct qk__inbox *inbox)    /* any;
     return atomic_load_explicit(&inbox->count, memory_order_acquire);
 }
 
-/* What an inbox held: two lists, linked by work->next and strand->post_next. */
+/* What an inbox held, in the order in which it came. */
 struct qk__delivery {
     struct qk__work   *works;
     struct qk__strand *strands;

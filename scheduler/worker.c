@@ -995,6 +995,5 @@ void qk__worker_fini(struct qk__worker *worker)
         worker->stacks = stack->next;
         qk__coroutine_destroy(stack);
     }
-    qk__inbox_fini(&worker->inbox);
     qk__free(worker->victims);
 }

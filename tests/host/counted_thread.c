@@ -20,29 +20,28 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NO_LISTENER (-1)    /* not yet; what seccomp() refused is a negative errno beyond it */
+#define NO_LISTENER (-1)    /* or what seccomp() gave, which is negative, too, when it refuses */
 
 static struct {
-    pthread_t            thread;
-    atomic_int           listener;        /* where the kernel tells of system calls */
-    atomic_bool          is_to_end;
-    atomic_bool          is_counting;
-    atomic_uint_fast64_t system_calls;
-    atomic_long          first_system_call;
+    pthread_t   thread;
+    atomic_int  listener;    /* where the kernel tells of system calls */
+    atomic_bool is_to_end;
 } kernel;
 
-/* Of the thread that is counted; another never has is_counting set. */
-static _Thread_local bool                 is_counting;
-static _Thread_local struct thread_counts counts;
+static atomic_bool        is_counting;
+static _Thread_local bool is_counted;
+
+static struct {
+    atomic_uint_fast64_t allocations, frees, locks, sections, system_calls;
+    atomic_long          first_system_call;
+} counts;
 
 /* ---- System calls. ---- */
 
 static void count_system_call(long number)
 {
-    if (!atomic_load(&kernel.is_counting))
-        return;
-    if (atomic_fetch_add(&kernel.system_calls, 1) == 0)
-        atomic_store(&kernel.first_system_call, number);
+    if (atomic_load(&is_counting) && atomic_fetch_add(&counts.system_calls, 1) == 0)
+        atomic_store(&counts.first_system_call, number);
 }
 
 /* The thread that called waits meanwhile, so what it asked is counted before it goes on. */
@@ -78,7 +77,7 @@ void counted_thread_open(void)
 {
     atomic_store(&kernel.listener, NO_LISTENER);
     atomic_store(&kernel.is_to_end, false);
-    atomic_store(&kernel.is_counting, false);
+    atomic_store(&is_counting, false);
     if (pthread_create(&kernel.thread, NULL, listen_to_kernel, NULL) != 0)
         abort();
 }
@@ -91,6 +90,11 @@ void counted_thread_close(void)
     pthread_join(kernel.thread, NULL);
     if (listener >= 0)
         close(listener);
+}
+
+void counted_thread_join(void)
+{
+    is_counted = true;
 }
 
 bool counted_thread_watch(void)
@@ -106,6 +110,7 @@ bool counted_thread_watch(void)
     const struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
     int                     listener;
 
+    counted_thread_join();
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return false;
     /* The next call of this thread waits for listen_to_kernel(), which is told without one. */
@@ -119,30 +124,42 @@ bool counted_thread_watch(void)
 
 void counted_thread_begin(void)
 {
-    counts = (struct thread_counts){0};
-    atomic_store(&kernel.system_calls, 0);
-    atomic_store(&kernel.first_system_call, -1);
-    atomic_store(&kernel.is_counting, true);
-    is_counting = true;
+    atomic_store(&counts.allocations, 0);
+    atomic_store(&counts.frees, 0);
+    atomic_store(&counts.locks, 0);
+    atomic_store(&counts.sections, 0);
+    atomic_store(&counts.system_calls, 0);
+    atomic_store(&counts.first_system_call, -1);
+    atomic_store(&is_counting, true);
 }
 
 void counted_thread_end(struct thread_counts *out_counts)
 {
-    is_counting = false;
-    atomic_store(&kernel.is_counting, false);
-    counts.system_calls = atomic_load(&kernel.system_calls);
-    counts.first_system_call = atomic_load(&kernel.first_system_call);
-    *out_counts = counts;
+    atomic_store(&is_counting, false);
+    *out_counts = (struct thread_counts){
+        .allocations = atomic_load(&counts.allocations),
+        .frees = atomic_load(&counts.frees),
+        .locks = atomic_load(&counts.locks),
+        .sections = atomic_load(&counts.sections),
+        .system_calls = atomic_load(&counts.system_calls),
+        .first_system_call = atomic_load(&counts.first_system_call),
+    };
 }
 
 /* ---- What the linker sends here instead of there: COUNTED_THREAD_WRAPS names them all. ---- */
+
+static void count_one(atomic_uint_fast64_t *counter)
+{
+    if (is_counted && atomic_load_explicit(&is_counting, memory_order_relaxed))
+        atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
 
 #define WRAP(result, function, parameters, arguments, counter)                                     \
     result __real_##function parameters;                                                           \
     result __wrap_##function parameters;                                                           \
     result __wrap_##function parameters                                                            \
     {                                                                                              \
-        counts.counter += is_counting;                                                             \
+        count_one(&counts.counter);                                                                \
         return __real_##function arguments;                                                        \
     }
 #define WRAP_VOID(function, parameters, arguments, counter)                                        \
@@ -150,7 +167,7 @@ void counted_thread_end(struct thread_counts *out_counts)
     void __wrap_##function parameters;                                                             \
     void __wrap_##function parameters                                                              \
     {                                                                                              \
-        counts.counter += is_counting;                                                             \
+        count_one(&counts.counter);                                                                \
         __real_##function arguments;                                                               \
     }
 
@@ -163,6 +180,6 @@ WRAP(int, pthread_mutex_lock, (pthread_mutex_t * mutex), (mutex), locks)
 WRAP(int, pthread_mutex_trylock, (pthread_mutex_t * mutex), (mutex), locks)
 WRAP(int, pthread_rwlock_rdlock, (pthread_rwlock_t * lock), (lock), locks)
 WRAP(int, pthread_rwlock_wrlock, (pthread_rwlock_t * lock), (lock), locks)
-WRAP_VOID(qk__section_enter_slowly, (struct qk__section * section), (section), locks)
-WRAP_VOID(qk__section_take, (struct qk__section * section), (section), locks)
-WRAP(bool, qk__section_try_take, (struct qk__section * section), (section), locks)
+WRAP_VOID(qk__section_enter_slowly, (struct qk__section * section), (section), sections)
+WRAP_VOID(qk__section_take, (struct qk__section * section), (section), sections)
+WRAP(bool, qk__section_try_take, (struct qk__section * section), (section), sections)

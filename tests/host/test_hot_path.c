@@ -2,8 +2,10 @@
 /*
  * test_hot_path.c - claims about a local message between warm actors: no allocation, no lock, no
  * system call. Each path runs on one worker, first WARM messages that fill the pools, then COUNTED
- * of them with everything counted that the worker asks of the system (counted_thread.h). The last
- * claims plant one of each, and find them.
+ * of them with everything counted that the worker asks of the system (counted_thread.h). On two
+ * workers a message takes no lock and no memory of its own either; but they wake each other, take
+ * actors from each other, and now and then more memory for what one sends and the other frees.
+ * The last claims plant one of each, and find them.
  */
 #include "host_fixture.h"
 
@@ -19,25 +21,36 @@
 #define ALL     (WARM + COUNTED)
 #define MINUTE  60000000000ull
 
-enum { WATCH, HIT, NUMBER, ANSWER, NOTHING, STREAM, ASK, ASK_QUEUED, PLANTED, PLANTED_IN_HOST };
+/* Of two workers; more messages, so that both come to run. */
+#define CROWD         16u
+#define TOKENS        4u
+#define CROWD_WARM    100000u
+#define CROWD_COUNTED 400000u
+
+enum { WATCH, HIT, PASS, NUMBER, ANSWER, NOTHING, STREAM, ASK, ASK_QUEUED };
+enum { PLANTED = ASK_QUEUED + 1, PLANTED_IN_HOST };
 
 /* Of the test under way: the worker's while it runs, the test's after `over`. */
 static struct {
     bool                 is_watched;    /* else system calls go uncounted */
-    uint64_t             handled;
+    uint64_t             warm, all;
+    atomic_uint_fast64_t handled;
     struct thread_counts counts;
     struct qk__wait      over;
 } measured;
 
-static void one_was_handled(void)
+/* Gives how many that makes. */
+static uint64_t one_was_handled(void)
 {
-    measured.handled++;
-    if (measured.handled == WARM)
+    const uint64_t handled = atomic_fetch_add(&measured.handled, 1) + 1;
+
+    if (handled == measured.warm)
         counted_thread_begin();
-    if (measured.handled != ALL)
-        return;
-    counted_thread_end(&measured.counts);
-    qk__wait_signal(&measured.over);
+    if (handled == measured.all) {
+        counted_thread_end(&measured.counts);
+        qk__wait_signal(&measured.over);
+    }
+    return handled;
 }
 
 static qk_status watch(qk_turn *turn, void *self, const void *request, void *reply)
@@ -58,8 +71,26 @@ static qk_status hit(qk_turn *turn, void *self, const void *request, void *reply
     (void)self;
     (void)reply;
 
-    one_was_handled();
-    return measured.handled < ALL ? qk_tell(turn, other, HIT, &here, sizeof here) : QK_OK;
+    return one_was_handled() < ALL ? qk_tell(turn, other, HIT, &here, sizeof here) : QK_OK;
+}
+
+struct token {
+    qk_actor **crowd;
+    uint64_t   at, stride;
+};
+
+/* Several tokens go round a crowd in leaps of their own, until all messages are handled. */
+static qk_status pass(qk_turn *turn, void *self, const void *request, void *reply)
+{
+    struct token token = *(const struct token *)request;
+    (void)self;
+    (void)reply;
+
+    counted_thread_join();
+    if (one_was_handled() >= measured.all)
+        return QK_OK;
+    token.at = (token.at + token.stride) % CROWD;
+    return qk_tell(turn, token.crowd[token.at], PASS, &token, sizeof token);
 }
 
 static qk_status number(qk_turn *turn, void *self, const void *request, void *reply)
@@ -169,6 +200,7 @@ static qk_status planted_in_host(qk_turn *turn, void *self, const void *request,
 static const struct qk_method methods[] = {
     [WATCH] = {"watch", watch, 0, sizeof(bool)},
     [HIT] = {"hit", hit, sizeof(qk_actor *), 0},
+    [PASS] = {"pass", pass, sizeof(struct token), 0},
     [NUMBER] = {"number", number, sizeof(uint64_t), 0},
     [ANSWER] = {"answer", answer, sizeof(uint64_t), sizeof(uint64_t)},
     [NOTHING] = {"nothing", nothing, 0, 0},
@@ -191,20 +223,35 @@ struct running {
     qk_actor *here, *there;
 };
 
-static struct running begin(void)
+static qk_host *start(uint32_t workers, uint64_t warm, uint64_t counted)
 {
-    struct running running;
-
-    measured.is_watched = false;
     measured.handled = 0;
+    measured.warm = warm;
+    measured.all = warm + counted;
+    measured.is_watched = false;
     qk__wait_init(&measured.over);
     counted_thread_open();
-    running.host = fixture_start(1, &type);
-    running.here = fixture_actor(running.host, "plain", "here");
-    running.there = fixture_actor(running.host, "plain", "there");
-    assert_int_equal(qk_client_call(running.host, running.here, WATCH, NULL, &measured.is_watched,
-                                    MINUTE, NULL),
-                     QK_OK);
+    return fixture_start(workers, &type);
+}
+
+/* The handles go when no message holds one any more, and before their host. */
+static void finish(qk_host *host, qk_actor **actors, size_t count)
+{
+    assert_int_equal(qk__wait_until(&measured.over, UINT64_MAX), QK_OK);
+    for (size_t i = 0; i < count; i++)
+        qk_actor_release(actors[i]);
+    fixture_finish(host);
+    counted_thread_close();
+}
+
+static struct running begin(void)
+{
+    qk_host       *host = start(1, WARM, COUNTED);
+    struct running running = {host, fixture_actor(host, "plain", "here"),
+                              fixture_actor(host, "plain", "there")};
+
+    assert_int_equal(
+        qk_client_call(host, running.here, WATCH, NULL, &measured.is_watched, MINUTE, NULL), QK_OK);
     if (!measured.is_watched)
         print_message("system calls can't be seen here, so they go uncounted\n");
     return running;
@@ -212,12 +259,8 @@ static struct running begin(void)
 
 static void end(struct running *running)
 {
-    assert_int_equal(qk__wait_until(&measured.over, UINT64_MAX), QK_OK);
+    finish(running->host, (qk_actor *[]){running->here, running->there}, 2);
     assert_int_equal(measured.handled, ALL);
-    qk_actor_release(running->here);
-    qk_actor_release(running->there);
-    fixture_finish(running->host);
-    counted_thread_close();
 }
 
 static void nothing_is_asked_of_the_system(uint32_t method)
@@ -231,6 +274,7 @@ static void nothing_is_asked_of_the_system(uint32_t method)
     assert_int_equal(measured.counts.allocations, 0);
     assert_int_equal(measured.counts.frees, 0);
     assert_int_equal(measured.counts.locks, 0);
+    assert_int_equal(measured.counts.sections, 0);
     if (measured.counts.system_calls > 0)
         fail_msg("%llu system calls, the first number %ld",
                  (unsigned long long)measured.counts.system_calls,
@@ -259,6 +303,29 @@ static void nor_does_a_call_through_the_mailbox(void **state)
 {
     (void)state;
     nothing_is_asked_of_the_system(ASK_QUEUED);
+}
+
+static void on_two_workers_a_message_takes_no_lock_nor_memory_of_its_own(void **state)
+{
+    qk_host  *host = start(2, CROWD_WARM, CROWD_COUNTED);
+    qk_actor *crowd[CROWD];
+    (void)state;
+
+    for (uint32_t i = 0; i < CROWD; i++) {
+        char key[12];
+
+        snprintf(key, sizeof key, "%u", i);
+        crowd[i] = fixture_actor(host, "plain", key);
+    }
+    for (uint32_t i = 0; i < TOKENS; i++) {
+        const struct token token = {crowd, i, 2 * i + 1};
+
+        assert_int_equal(qk_client_tell(host, crowd[i], PASS, &token, sizeof token), QK_OK);
+    }
+    finish(host, crowd, CROWD);
+    assert_int_equal(measured.handled, CROWD_WARM + CROWD_COUNTED + TOKENS - 1);
+    assert_int_equal(measured.counts.locks, 0);
+    assert_in_range(measured.counts.allocations, 0, CROWD_COUNTED / 100);
 }
 
 /* From this thread, as fast as the mailbox takes them. */
@@ -303,6 +370,7 @@ int main(void)
         cmocka_unit_test(nor_does_a_sender_that_a_full_mailbox_holds_back),
         cmocka_unit_test(nor_does_a_call_in_place),
         cmocka_unit_test(nor_does_a_call_through_the_mailbox),
+        cmocka_unit_test(on_two_workers_a_message_takes_no_lock_nor_memory_of_its_own),
         cmocka_unit_test(what_a_handler_asks_is_found),
         cmocka_unit_test(what_the_host_asks_is_found),
     };
