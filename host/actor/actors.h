@@ -45,7 +45,7 @@ struct qk__prewarm_books {
  */
 enum {
     QK__TRAIT_STATES = 1u << 0,       /* turn commit */
-    QK__TRAIT_MAILBOX = 1u << 1,      /* another overload policy than waiting, adaptive, unbounded */
+    QK__TRAIT_MAILBOX = 1u << 1,      /* another overload policy than waiting */
     QK__TRAIT_PROTECTED = 1u << 2,    /* breaker, rate limit, retries */
     QK__TRAIT_POOLED = 1u << 3,       /* stateless workers */
     QK__TRAIT_REENTRANT = 1u << 4,    /* calls of its own chain: reentry.h */
@@ -181,6 +181,7 @@ enum {
     QK__CONTROL_RETURN = 1u << 4,   /* a turn that was set aside asks to go on: interleave.c */
     QK__CONTROL_TICK = 1u << 3,     /* a timer of the actor is due: timers.c */
     QK__CONTROL_FAMILY = 1u << 8,   /* its family has an order for it: supervise.c */
+    QK__CONTROL_TRIM = 1u << 10,    /* more wait than the mailbox holds: overload.c */
     QK__CONTROL_SHED = 1u << 9,     /* the host holds too much memory: shed.c */
 };
 

@@ -17,23 +17,38 @@ static void summon(struct qk__home *home, qk_actor *actor)
     qk__strand_post(actor->type->actors->scheduler, strand);
 }
 
+static void push_remote(struct qk__home *home, qk_actor *actor, struct qk__mpsc_node *node)
+{
+    if (!qk__strand_push_remote(&actor->mailbox.strand, node))
+        return;
+    if (home != NULL)
+        qk__scheduler_interleave(actor->type->actors->scheduler);
+    summon(home, actor);
+}
+
 qk_status qk__actor_push_remote(struct qk__home *home, qk_actor *actor, struct qk__mpsc_node *node)
 {
     if (!qk__mailbox_reserve(&actor->mailbox))
         return QK_MAILBOX_FULL;
-    if (qk__strand_push_remote(&actor->mailbox.strand, node)) {
-        if (home != NULL)
-            qk__scheduler_interleave(actor->type->actors->scheduler);
-        summon(home, actor);
-    }
+    push_remote(home, actor, node);
     return QK_OK;
+}
+
+void qk__actor_push_over(struct qk__home *home, qk_actor *actor, struct qk__mpsc_node *node,
+                         bool is_awaited)
+{
+    if (home != NULL &&
+        qk__actor_push_local(home, actor, node, is_awaited, true) == QK__PUSHED)
+        return;
+    atomic_fetch_add_explicit(&actor->mailbox.reserved, 1, memory_order_relaxed);
+    push_remote(home, actor, node);
 }
 
 qk_status qk__actor_push(struct qk__home *home, qk_actor *actor, struct qk__mpsc_node *node,
                          bool is_awaited)
 {
     const enum qk__pushed pushed = home != NULL
-                                       ? qk__actor_push_local(home, actor, node, is_awaited)
+                                       ? qk__actor_push_local(home, actor, node, is_awaited, false)
                                        : QK__PUSHED_NOT_OURS;
 
     if (pushed == QK__PUSHED_NOT_OURS)

@@ -24,7 +24,8 @@ static inline void qk__actor_hold_for_run(qk_actor *actor)
  * from outside, by qk__actor_push_remote().
  */
 static inline enum qk__pushed qk__actor_push_local(struct qk__home *home, qk_actor *actor,
-                                                   struct qk__mpsc_node *node, bool is_awaited)
+                                                   struct qk__mpsc_node *node, bool is_awaited,
+                                                   bool is_over)
 {
     struct qk__mailbox *mailbox = &actor->mailbox;
     enum qk__pushed     pushed = QK__PUSHED_NOT_OURS;
@@ -32,7 +33,7 @@ static inline enum qk__pushed qk__actor_push_local(struct qk__home *home, qk_act
     qk__section_enter(&home->section);
     if (__builtin_expect(qk__strand_takes_local(home, &mailbox->strand), 1)) {
         pushed = QK__PUSHED_FULL;
-        if (__builtin_expect(qk__mailbox_has_room(mailbox), 1)) {
+        if (__builtin_expect(is_over || qk__mailbox_has_room(mailbox), 1)) {
             pushed = QK__PUSHED;
             qk__mailbox_push_local(mailbox, node);
             if (qk__strand_state(&mailbox->strand) == QK__STRAND_IDLE) {
@@ -49,6 +50,10 @@ static inline enum qk__pushed qk__actor_push_local(struct qk__home *home, qk_act
         qk__home_queued(home);
     return pushed;
 }
+
+/* As qk__actor_push(), but a full mailbox takes it, too. */
+void qk__actor_push_over(struct qk__home *home, qk_actor *actor, struct qk__mpsc_node *node,
+                         bool is_awaited);
 
 /* `home`: of the caller's worker; NULL: a thread, or unknown. QK_MAILBOX_FULL. Never blocks. */
 qk_status qk__actor_push_remote(struct qk__home *home, qk_actor *actor, struct qk__mpsc_node *node);

@@ -12,6 +12,7 @@
  * Activation takes one for itself, deactivation leaves it to the consumer.
  */
 #include "host/actor/interleave.h"
+#include "host/actor/overload.h"
 #include "host/actor/push.h"
 #include "host/actor/supervise.h"
 #include "host/actor/undelivered.h"
@@ -162,6 +163,8 @@ static bool run_control(qk_actor *actor)
 
     if (flags & QK__CONTROL_PREWARM)
         qk__prewarm_control(actor);
+    if (flags & QK__CONTROL_TRIM)
+        qk__overload_trim(actor);
     if ((flags & QK__CONTROL_TIMER) && qk__actor_life(actor) == QK__LIFE_WARM)
         qk__prewarm_expire(actor);
     else if ((flags & QK__CONTROL_TIMER) && actor->activation != NULL)

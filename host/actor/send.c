@@ -4,6 +4,7 @@
 #include "host/actor/fan_out.h"
 #include "host/actor/filter.h"
 #include "host/actor/interleave.h"
+#include "host/actor/overload.h"
 #include "host/actor/protect.h"
 #include "host/actor/push.h"
 #include "host/actor/undelivered.h"
@@ -73,6 +74,9 @@ static qk_status send_patiently(qk_turn *turn, struct qk__envelope *envelope, ui
     qk_status        status;
 
     while (qk__send_now(turn != NULL ? turn->scope->home : NULL, envelope, is_awaited) != QK_OK) {
+        if (to->type->traits & QK__TRAIT_MAILBOX)
+            return qk__overload_send(turn != NULL ? turn->scope->home : NULL, envelope, is_awaited,
+                                     error);
         if (turn == NULL || turn->actor == to)
             return qk__send_full(to, error);
         qk__aside_begin(turn, &aside);
@@ -295,7 +299,7 @@ qk_status qk_tell(qk_turn *turn, qk_actor *to, uint32_t method, const void *requ
     envelope = make_small_tell(turn->actors, home->index, &message);
     if (__builtin_expect(envelope == NULL, 0))
         return tell_slowly(turn, &message);
-    pushed = qk__actor_push_local(home, to, &envelope->node, false);
+    pushed = qk__actor_push_local(home, to, &envelope->node, false, false);
     if (__builtin_expect(pushed == QK__PUSHED, 1)) {
         breathe(turn);
         return QK_OK;

@@ -6,6 +6,7 @@
 #include "host/actor/actors.h"
 #include "host/actor/contract.h"
 #include "host/actor/filter.h"
+#include "host/actor/overload.h"
 #include "host/actor/protect.h"
 #include "host/actor/supervise.h"
 #include "host/actor/undelivered.h"
@@ -136,8 +137,6 @@ static qk_status refuse_unbuilt(const struct qk_type *type, const char *field,
 /* What can be declared but is not built yet is refused, never ignored. */
 static qk_status check_unbuilt(const struct qk_type *type, struct qk_error *error)
 {
-    if (type->mailbox != NULL)
-        return refuse_unbuilt(type, "mailbox", error);
     if (type->pool != NULL)
         return refuse_unbuilt(type, "pool", error);
     return QK_OK;
@@ -179,6 +178,8 @@ static qk_status check_type(const struct qk_type *type, struct qk_error *error)
         status = check_reentrancy(type, error);
     if (status == QK_OK && type->protection != NULL)
         status = qk__protect_check(type, error);
+    if (status == QK_OK && type->mailbox != NULL)
+        status = qk__overload_check(type, error);
     if (status == QK_OK)
         status = qk__supervise_check(type, error);
     if (status == QK_OK)
@@ -210,6 +211,8 @@ static struct qk__type *make_type(struct qk__actors *actors, const struct qk_typ
     type->traits = declared->state_count > 0 ? QK__TRAIT_STATES : 0;
     if (declared->protection != NULL)
         type->traits |= QK__TRAIT_PROTECTED;
+    if (declared->mailbox != NULL && declared->mailbox->overload != QK_OVERLOAD_WAIT)
+        type->traits |= QK__TRAIT_MAILBOX;
     if (actors->shed.limit_bytes > 0)
         type->traits |= QK__TRAIT_AGED;
     if (declared->contract != NULL)

@@ -16,6 +16,7 @@
 #define QUARK_ACTOR_H
 
 #include "quark/host.h"
+#include "quark/mailbox.h"
 
 /* The message being handled; valid inside its handler, on that handler only */
 typedef struct qk_turn qk_turn;
