@@ -59,14 +59,25 @@ qk_status qk__call_take_reply(struct qk__envelope *envelope, void *reply, struct
     return envelope->status;
 }
 
-qk_status qk__call_give_up(struct qk__envelope *envelope, qk_status status, struct qk_error *error)
+/* The callee may need the role of an actor of this stack to come to its end. */
+static void take_back(const qk_turn *turn, struct qk__envelope *envelope)
+{
+    struct qk__aside aside;
+
+    qk__aside_begin(turn, &aside);
+    qk__contract_take_back(envelope);
+    qk__aside_end(&aside);
+}
+
+qk_status qk__call_give_up(const qk_turn *turn, struct qk__envelope *envelope, qk_status status,
+                           struct qk_error *error)
 {
     const qk_actor *to = envelope->to;
 
     qk__envelope_hold_chain(envelope);
     qk__cancel_now(&envelope->cancel);
     if (to->type->traits & QK__TRAIT_CONTRACT)
-        qk__contract_take_back(envelope);
+        take_back(turn, envelope);
     return qk_error_set(error, status, "call of %s/%s.%s: %s", qk_actor_type(to), to->key,
                         to->type->declared.methods[envelope->method].name, qk_status_text(status));
 }
@@ -92,7 +103,7 @@ static qk_status give_up_circle(qk_turn *turn, struct qk__envelope *envelope,
                                 const struct qk_error *circle)
 {
     qk__call_count_cycle(turn);
-    (void)qk__call_give_up(envelope, QK_CYCLE, &turn->error);
+    (void)qk__call_give_up(turn, envelope, QK_CYCLE, &turn->error);
     return qk__turn_fail(turn, circle);
 }
 
@@ -105,7 +116,7 @@ static qk_status await_reply(qk_turn *turn, struct qk__envelope *envelope, void 
 
     if (__builtin_expect(is_of_a_family(turn), 0) &&
         qk__family_has_begun_end(turn, envelope->to)) {
-        (void)qk__call_give_up(envelope, QK_UNAVAILABLE, &turn->error);
+        (void)qk__call_give_up(turn, envelope, QK_UNAVAILABLE, &turn->error);
         return refuse_ending(turn, envelope->to);
     }
     status =
@@ -113,7 +124,7 @@ static qk_status await_reply(qk_turn *turn, struct qk__envelope *envelope, void 
     if (__builtin_expect(status == QK_CYCLE, 0))
         return give_up_circle(turn, envelope, &circle);
     return status == QK_OK ? qk__call_take_reply(envelope, reply, &turn->error)
-                           : qk__call_give_up(envelope, status, &turn->error);
+                           : qk__call_give_up(turn, envelope, status, &turn->error);
 }
 
 struct sent {

@@ -50,6 +50,7 @@ struct qk__envelope *qk__call_envelope(qk_turn *turn, const struct qk__message *
 qk_status qk__call_take_reply(struct qk__envelope *envelope, void *reply, struct qk_error *error);
 
 /* The caller waits no longer, since `status`, which is returned with a sentence. */
-qk_status qk__call_give_up(struct qk__envelope *envelope, qk_status status, struct qk_error *error);
+qk_status qk__call_give_up(const qk_turn *turn, struct qk__envelope *envelope, qk_status status,
+                           struct qk_error *error);
 
 #endif

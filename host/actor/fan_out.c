@@ -236,7 +236,7 @@ static void leave(struct qk__group *group, struct qk_call_item *calls, size_t co
 /* It is not waited for any longer. */
 static void give_up(const struct calls *calls, struct qk_call_item *call)
 {
-    qk__call_give_up(call->pending, calls->waited != QK_OK ? calls->waited : QK_CANCELLED,
+    qk__call_give_up(calls->turn, call->pending, calls->waited != QK_OK ? calls->waited : QK_CANCELLED,
                      &call->outcome);
     if (calls->waited == QK_CYCLE)
         call->outcome = calls->circle;

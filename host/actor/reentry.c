@@ -12,13 +12,16 @@
  * group of an envelope is read under the same lock under which the opening is taken out, and it is
  * not NULL only while the group's caller has not left.
  *
- * All is done under the lock of the actor's row, which is held for a few instructions.
+ * All is done under the lock of the actor's row, which is held for a few instructions. Who waits here
+ * gives up the role of the outermost actor of its stack, where that one is asked for it
+ * (interleave.h): whoever is inside may need that role to come out.
  */
 #include "host/actor/reentry.h"
 
 #include "base/memory.h"
 #include "host/actor/call.h"
 #include "host/actor/chain.h"
+#include "host/actor/interleave.h"
 #include "host/actor/undelivered.h"
 
 #define STACK_FOR_NESTED (24u * 1024u)
@@ -93,7 +96,7 @@ static void refuse_entrants(struct opening *opening)
     }
 }
 
-static void close_opening(struct opening *opening)
+static void close_opening(const qk_turn *turn, struct opening *opening)
 {
     struct qk__reentry_row *row = row_of(opening->actor);
     struct qk__wait         nobody_inside;
@@ -107,7 +110,7 @@ static void close_opening(struct opening *opening)
     pthread_mutex_unlock(&row->lock);
     /* Who leaves doesn't touch the opening after it has signalled. */
     if (opening->closer != NULL)
-        (void)qk__wait_until(&nobody_inside, QK__TIME_NEVER);
+        (void)qk__turn_wait_until(turn, &nobody_inside, QK__TIME_NEVER);
 }
 
 void qk__reentry_around(const qk_turn *turn, const void *way_in, void (*body)(void *arg), void *arg)
@@ -122,7 +125,7 @@ void qk__reentry_around(const qk_turn *turn, const void *way_in, void (*body)(vo
     }
     open_for(&opening, turn, way_in);
     qk__reentry_around(turn->caller, way_in, body, arg);
-    close_opening(&opening);
+    close_opening(turn, &opening);
 }
 
 /* ---- Who comes back ---- */
@@ -154,7 +157,7 @@ static qk_status queue_up(struct qk__reentry_row *row, struct opening **inout_op
     qk__wait_init(&entrant.wait);
     qk__list_push_back(&(*inout_opening)->entrants, &entrant.link);
     pthread_mutex_unlock(&row->lock);
-    status = qk__wait_until(&entrant.wait, deadline_ns);
+    status = qk__turn_wait_until(turn, &entrant.wait, deadline_ns);
     pthread_mutex_lock(&row->lock);
     if (status != QK_OK && qk__wait_is_signalled(&entrant.wait))
         status = QK_OK;
