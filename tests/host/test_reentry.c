@@ -7,8 +7,10 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "scheduler/worker.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* ---- An actor that knows whether another turn of it is at work ---- */
 
@@ -824,6 +826,63 @@ static void nobody_ever_meets_another_turn_of_himself(void **state)
     assert_int_equal(collisions, 0);
 }
 
+/*
+ * The same with three workers that a seed steps in every order, also in the middle of each other's
+ * steps. QUARK_SEEDS says how many, QUARK_SEED from which on.
+ */
+static uint32_t draw(void *arg, uint32_t choices)
+{
+    return (uint32_t)qk__random_below(arg, choices);
+}
+
+static uint64_t number_of(const char *variable, uint64_t otherwise)
+{
+    const char *text = getenv(variable);
+
+    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void wander_by_seed(uint64_t seed)
+{
+    enum { WANDERERS = 24, STEPS = 400 };
+    struct qk__random           random;
+    const struct qk__chooser    chooser = {draw, &random};
+    const struct qk_host_opts   opts = fixture_opts(3);
+    struct qk__virtual_clock    clock;
+    const struct qk__host_seams seams = {&clock.clock, true};
+    struct outcome              outcomes[WANDERERS];
+    qk_host                    *host;
+
+    qk__random_init(&random, seed);
+    qk__virtual_clock_init(&clock, 0);
+    qk__virtual_clock_advance(&clock, QK__NS_PER_S);
+    host = fixture_make(&opts, &seams, types, QK__COUNT_OF(types));
+    qk__host_scheduler(host)->chooser = &chooser;    /* before its first step */
+    for (uint32_t i = 0; i < WANDERERS; i++) {
+        const struct ball ball = {.seed = (uint32_t)seed * 100 + i, .hops = 5};
+
+        begin(host, (char)('e' + i % 8), WANDER, &ball, 0, &outcomes[i]);
+    }
+    for (int i = 0; i < STEPS; i++)
+        fixture_advance(host, &clock, 20000 + qk__random_below(&random, 200000));
+    for (uint32_t i = 0; i < WANDERERS; i++)
+        if (outcomes[i].count != 1)
+            fail_msg("seed %llu: wanderer %u was told %d times", (unsigned long long)seed, i,
+                     atomic_load(&outcomes[i].count));
+    if (collisions != 0)
+        fail_msg("seed %llu: two turns of one actor at once", (unsigned long long)seed);
+    fixture_finish(host);
+}
+
+static void nor_in_any_order_that_a_seed_chooses(void **state)
+{
+    const uint64_t first = number_of("QUARK_SEED", 1), count = number_of("QUARK_SEEDS", 30);
+    (void)state;
+
+    for (uint64_t seed = first; seed < first + count; seed++)
+        wander_by_seed(seed);
+}
+
 static void states_and_reentrancy_are_refused_together(void **state)
 {
     static const struct qk_named_state states[] = {{"s", 0, 8}};
@@ -866,6 +925,7 @@ int main(void)
         cmocka_unit_test_setup(a_stop_waits_for_turns_set_aside, reset),
         cmocka_unit_test_setup(a_stop_that_cuts_off_ends_them_too, reset),
         cmocka_unit_test_setup(nobody_ever_meets_another_turn_of_himself, reset),
+        cmocka_unit_test_setup(nor_in_any_order_that_a_seed_chooses, reset),
         cmocka_unit_test_setup(states_and_reentrancy_are_refused_together, reset),
     };
 
