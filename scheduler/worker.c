@@ -248,7 +248,7 @@ static void wake_another(const struct qk__worker *worker)
 {
     qk__scheduler *scheduler = worker->scheduler;
 
-    if (atomic_load_explicit(&scheduler->searching_count, memory_order_relaxed) != 0)
+    if (atomic_load_explicit(&scheduler->searching_count, memory_order_seq_cst) != 0)
         return;
     for (uint32_t i = 0; i + 1 < scheduler->worker_count; i++) {
         struct qk__worker *other = &scheduler->workers[worker->victims[i]];
@@ -640,7 +640,7 @@ static void stop_searching(struct qk__worker *worker)
     if (!worker->is_searching)
         return;
     worker->is_searching = false;
-    atomic_fetch_sub_explicit(&worker->scheduler->searching_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&worker->scheduler->searching_count, 1, memory_order_seq_cst);
 }
 
 static bool is_there_to_steal(const struct qk__worker *worker)
@@ -778,6 +778,19 @@ static void park(struct qk__worker *worker)
     wake_up(worker);
 }
 
+/*
+ * Whoever brought work while this worker searched has woken nobody, relying on it. It looks after it
+ * has said that it doesn't search any more, as they look whether it does after they have brought it.
+ */
+static void call_for_help(struct qk__worker *worker)
+{
+    const bool is_more_here = qk__run_queue_count(&worker->home.queue) > 0 ||
+                              qk__inbox_count(&worker->inbox) > 0;
+
+    if (is_behind(worker) || (is_more_here && !has_sentinel(worker)))
+        wake_another(worker);
+}
+
 static struct qk__work *find_work(struct qk__worker *worker)
 {
     qk__scheduler   *scheduler = worker->scheduler;
@@ -805,8 +818,7 @@ static struct qk__work *find_work(struct qk__worker *worker)
     }
     if (worker->is_searching) {
         stop_searching(worker);
-        if (is_behind(worker))
-            wake_another(worker);
+        call_for_help(worker);
     }
     return work;
 }

@@ -212,18 +212,23 @@ static inline enum qk__life qk__actor_life(const qk_actor *actor)
 
 /* ---- Activations and turns: life.c, turn.c ---- */
 
+/* What few activations have. Made by the consumer; the idle sweep reads `timers`, too. */
+struct qk__rooms {
+    void                      *slots[QK__SLOT_COUNT];
+    struct qk__timers *_Atomic timers;    /* timers.c; NULL: it has none */
+};
+
 struct qk__activation {
-    qk_actor               *actor;
-    void                  **rooms;          /* by enum qk__slot; NULL: none has anything to keep */
-    struct qk__list         idle_link;
-    uint32_t                idle_seen;      /* idle.c: uses at the last look */
-    uint8_t                 idle_looks;     /* since when they have not grown */
-    uint8_t                 ending;         /* enum qk_ending: why it is leaving */
-    uint16_t                turns_aside;    /* interleave.c */
-    uint32_t                left_to_do;     /* messages before it goes, when it is leaving */
-    bool                    leaves_later;   /* than the turns that are set aside */
-    _Atomic uint64_t        turns;          /* ended */
-    struct qk__timers *_Atomic timers;      /* timers.c; NULL: it has none */
+    qk_actor                  *actor;
+    struct qk__rooms *_Atomic  rooms;            /* NULL: none of them has anything to keep */
+    struct qk__list            idle_link;
+    uint32_t                   idle_seen;        /* idle.c: uses at the last look */
+    _Atomic uint32_t           turns;            /* ended */
+    uint32_t                   left_to_do;       /* messages before it goes, when it is leaving */
+    uint16_t                   turns_aside;      /* interleave.c */
+    uint8_t                    idle_looks;       /* since when the uses have not grown */
+    uint8_t                    ending : 7;       /* enum qk_ending: why it is leaving */
+    uint8_t                    leaves_later : 1; /* than the turns that are set aside */
     _Alignas(16) unsigned char self[];
 };
 
@@ -262,6 +267,14 @@ static inline uint64_t qk__profile_takes(const qk_turn *turn)
 {
     return __builtin_expect(turn->sample != NULL, 0) ? qk__thin_take(&turn->sample->sends) : 0;
 }
+
+/* NULL: there are none. need: makes them; NULL: no memory. Thread of need: the consumer. */
+static inline struct qk__rooms *qk__rooms_get(const qk__activation *activation)
+{
+    return atomic_load_explicit(&activation->rooms, memory_order_acquire);
+}
+
+struct qk__rooms *qk__rooms_need(qk__activation *activation);
 
 static inline void qk__turn_init(qk_turn *turn, qk_actor *actor, struct qk__scope *scope)
 {

@@ -53,7 +53,7 @@ static void drop(qk_actor *actor)
 {
     qk__timers_free(actor->activation);
     close_rooms(actor->activation);
-    qk__free(actor->activation->rooms);
+    qk__free(qk__rooms_get(actor->activation));
     qk__slab_free(slab_here(actor), actor->activation, activation_bytes(actor));
     actor->activation = NULL;
     if (actor->type->traits & QK__TRAIT_AGED)
@@ -78,7 +78,7 @@ void qk__life_leave(qk_actor *actor, uint32_t left_to_do, enum qk_ending ending)
 {
     actor->activation->left_to_do = left_to_do;
     if (actor->activation->ending < ending)
-        actor->activation->ending = (uint8_t)ending;
+        actor->activation->ending = ending & 0x7f;
     actor->activation->leaves_later = actor->activation->turns_aside > 0;
     if (!actor->activation->leaves_later)
         set_leaving(actor);

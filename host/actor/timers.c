@@ -67,7 +67,9 @@ void qk_timer_opts_init_sized(struct qk_timer_opts *opts, size_t size)
 
 static struct qk__timers *timers_of(const qk__activation *activation)
 {
-    return atomic_load_explicit(&activation->timers, memory_order_acquire);
+    const struct qk__rooms *rooms = qk__rooms_get(activation);
+
+    return rooms != NULL ? atomic_load_explicit(&rooms->timers, memory_order_acquire) : NULL;
 }
 
 static void count(_Atomic uint64_t *counter, uint64_t by)
@@ -103,14 +105,15 @@ static void add_block(struct qk__timers *timers, struct timer *block, uint32_t f
 
 static struct qk__timers *make(qk__activation *activation)
 {
-    struct qk__timers *timers = qk__alloc_zero(sizeof *timers);
+    struct qk__rooms  *rooms = qk__rooms_need(activation);
+    struct qk__timers *timers = rooms != NULL ? qk__alloc_zero(sizeof *timers) : NULL;
 
     if (timers == NULL)
         return NULL;
     timers->actor = activation->actor;
     timers->refs = 1;
     add_block(timers, timers->first, 0);
-    atomic_store_explicit(&activation->timers, timers, memory_order_release);
+    atomic_store_explicit(&rooms->timers, timers, memory_order_release);
     return timers;
 }
 
@@ -505,6 +508,6 @@ void qk__timers_free(qk__activation *activation)
     if (timers == NULL)
         return;
     qk__timers_close(activation);
-    atomic_store_explicit(&activation->timers, NULL, memory_order_relaxed);
+    atomic_store_explicit(&qk__rooms_get(activation)->timers, NULL, memory_order_relaxed);
     release(timers);
 }

@@ -90,7 +90,9 @@ run_handler(qk_turn *turn, const struct qk__profiled_method *method, uint32_t nu
         status = settle(turn, method->fn(turn, turn->activation->self, request, reply));
     if (__builtin_expect(status != QK_OK, 0))
         status = note_failure(turn, status);
-    qk__count_one(&turn->activation->turns);
+    atomic_store_explicit(&turn->activation->turns,
+                          atomic_load_explicit(&turn->activation->turns, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
     return status;
 }
 
@@ -429,14 +431,27 @@ qk_actor *qk__activation_actor(const qk__activation *activation)
     return activation->actor;
 }
 
+struct qk__rooms *qk__rooms_need(qk__activation *activation)
+{
+    struct qk__rooms *rooms = qk__rooms_get(activation);
+
+    if (rooms != NULL)
+        return rooms;
+    rooms = qk__alloc_zero(sizeof *rooms);
+    atomic_store_explicit(&activation->rooms, rooms, memory_order_release);
+    return rooms;
+}
+
 void **qk__activation_slot(qk__activation *activation, enum qk__slot slot)
 {
-    if (activation->rooms == NULL)
-        activation->rooms = qk__alloc_array(QK__SLOT_COUNT, sizeof(void *));
-    return activation->rooms != NULL ? &activation->rooms[slot] : NULL;
+    struct qk__rooms *rooms = qk__rooms_need(activation);
+
+    return rooms != NULL ? &rooms->slots[slot] : NULL;
 }
 
 void *qk__activation_room(const qk__activation *activation, enum qk__slot slot)
 {
-    return activation->rooms != NULL ? activation->rooms[slot] : NULL;
+    const struct qk__rooms *rooms = qk__rooms_get(activation);
+
+    return rooms != NULL ? rooms->slots[slot] : NULL;
 }
