@@ -10,6 +10,10 @@
  * unanswered while the lock is held, each was so for as long as the one before it in the circle was
  * looked at: none of them can be answered but by an actor that waits further on in the same circle.
  * And each circle is found: the last of its turns to come here sees all others.
+ *
+ * A place in a full mailbox is waited for in the same way: only the actor's own consumer makes one.
+ * But of a circle with a sender in it no call is refused, since the sender can go on. As it may have
+ * come before the call, a sender looks again, each time after twice as long.
  */
 #include "host/actor/deadlock.h"
 
@@ -92,9 +96,12 @@ static void leave(struct waiter *waiter)
         qk__list_remove(&waiter->edges[i].link);
 }
 
-/* The nth call that is unanswered; NULL: that was all. */
-static const struct qk__envelope *unanswered(const struct qk__awaited *awaited, size_t *inout_nth)
+/* The nth actor that is waited for; NULL: that was all. */
+static const qk_actor *held_up_by(const struct qk__awaited *awaited, size_t *inout_nth)
 {
+    if (awaited->full != NULL)
+        return (*inout_nth)++ == 0 && !qk__mailbox_has_room(&awaited->full->mailbox) ? awaited->full
+                                                                                     : NULL;
     while (*inout_nth < (awaited->envelope != NULL ? 1 : awaited->item_count)) {
         const struct qk__envelope *envelope = awaited->envelope != NULL
                                                   ? awaited->envelope
@@ -102,7 +109,7 @@ static const struct qk__envelope *unanswered(const struct qk__awaited *awaited, 
 
         ++*inout_nth;
         if (envelope != NULL && !qk__wait_is_signalled(&envelope->done))
-            return envelope;
+            return envelope->to;
     }
     return NULL;
 }
@@ -130,17 +137,18 @@ static bool leads_back(struct walk *walk, const qk_actor *to)
 
 static bool comes_back(struct walk *walk, const struct waiter *from)
 {
-    struct waiter             *waiter = (struct waiter *)(uintptr_t)from;
-    const struct qk__envelope *envelope;
-    size_t                     nth = 0;
+    struct waiter  *waiter = (struct waiter *)(uintptr_t)from;
+    const qk_actor *to;
+    size_t          nth = 0;
 
     if (waiter->seen == walk->lot->walks || walk->depth == DEPTH_MAX ||
-        (waiter->cancel != NULL && qk__cancel_is_set(waiter->cancel)))
+        (waiter->cancel != NULL && qk__cancel_is_set(waiter->cancel)) ||
+        (waiter->awaited->full != NULL && walk->start->awaited->full == NULL))
         return false;
     waiter->seen = walk->lot->walks;
-    while ((envelope = unanswered(waiter->awaited, &nth)) != NULL) {
-        walk->path[walk->depth++] = envelope->to;
-        if (leads_back(walk, envelope->to))
+    while ((to = held_up_by(waiter->awaited, &nth)) != NULL) {
+        walk->path[walk->depth++] = to;
+        if (leads_back(walk, to))
             return true;
         walk->depth--;
     }
@@ -162,17 +170,24 @@ static qk_status print(const struct walk *walk, struct qk_error *error)
 
 /* ---- The wait ---- */
 
+static qk_status look(struct qk__deadlock_lot *lot, struct waiter *waiter, struct qk_error *error)
+{
+    struct walk walk = {.lot = lot, .start = waiter};
+
+    lot->walks++;
+    if (waiter->edge_count > 0 && comes_back(&walk, waiter))
+        return print(&walk, error);
+    return QK_OK;
+}
+
 static qk_status enter_and_look(struct qk__deadlock_lot *lot, struct waiter *waiter,
                                 const qk_turn *turn, struct qk_error *error)
 {
-    struct walk walk = {.lot = lot, .start = waiter};
-    qk_status   status = QK_OK;
+    qk_status status;
 
     pthread_mutex_lock(&lot->lock);
     enter(lot, waiter, turn);
-    lot->walks++;
-    if (waiter->edge_count > 0 && comes_back(&walk, waiter))
-        status = print(&walk, error);
+    status = look(lot, waiter, error);
     pthread_mutex_unlock(&lot->lock);
     return status;
 }
@@ -206,6 +221,70 @@ qk_status qk__await_call(qk_turn *turn, struct qk__wait *wait, const struct qk__
     status = qk__wait_until(wait, patience_ns < deadline_ns ? patience_ns : deadline_ns);
     if (__builtin_expect(status == QK_DEADLINE_EXCEEDED && patience_ns < deadline_ns, 0))
         status = wait_longer(turn, wait, awaited, deadline_ns, error);
+    qk__aside_end(&aside);
+    return status;
+}
+
+/* ---- A place in a mailbox ---- */
+
+static qk_status look_again(struct qk__deadlock_lot *lot, struct waiter *waiter)
+{
+    struct qk_error error;
+    qk_status       status;
+
+    pthread_mutex_lock(&lot->lock);
+    status = look(lot, waiter, &error);
+    pthread_mutex_unlock(&lot->lock);
+    return status;
+}
+
+static qk_status await_room_longer(qk_turn *turn, qk_actor *to, uint64_t deadline_ns)
+{
+    struct qk__deadlock_lot *lot = turn->actors->deadlock_lot;
+    const struct qk__awaited awaited = {.full = to};
+    struct waiter            waiter = {.awaited = &awaited, .cancel = turn->scope->cancel};
+    uint64_t                 patience_ns = QK__PATIENCE_NS;
+    uint64_t                 until_ns = 0;
+    struct qk_error          error;
+    qk_status                status = enter_and_look(lot, &waiter, turn, &error);
+
+    while (status == QK_OK) {
+        until_ns = qk__time_after_ns(qk__actors_now_ns(turn->actors), patience_ns);
+        status = qk__mailbox_await_room(&turn->actors->full_lot, &to->mailbox,
+                                        until_ns < deadline_ns ? until_ns : deadline_ns);
+        if (status != QK_DEADLINE_EXCEEDED || until_ns >= deadline_ns)
+            break;
+        status = look_again(lot, &waiter);
+        patience_ns *= 2;
+    }
+    pthread_mutex_lock(&lot->lock);
+    leave(&waiter);
+    pthread_mutex_unlock(&lot->lock);
+    return status;
+}
+
+/* Once a circle was found, its further messages don't wait to find it again. */
+static bool is_overfull(const qk_actor *to)
+{
+    return qk__mailbox_depth(&to->mailbox) > to->mailbox.capacity;
+}
+
+qk_status qk__await_room(qk_turn *turn, qk_actor *to, uint64_t deadline_ns)
+{
+    const uint64_t   now_ns = qk__actors_now_ns(turn->actors);
+    const uint64_t   patience_ns = qk__time_after_ns(now_ns, QK__PATIENCE_NS);
+    struct qk__aside aside;
+    bool             is_urgent = is_overfull(to);
+    qk_status        status = QK_OK;
+
+    qk__aside_begin(turn, &aside);
+    if (!is_urgent) {
+        status = qk__mailbox_await_room(&turn->actors->full_lot, &to->mailbox,
+                                        patience_ns < deadline_ns ? patience_ns : deadline_ns);
+        is_urgent = status == QK_DEADLINE_EXCEEDED && patience_ns < deadline_ns;
+    }
+    if (is_urgent)
+        status = await_room_longer(turn, to, deadline_ns);
     qk__aside_end(&aside);
     return status;
 }

@@ -6,6 +6,9 @@
  * while B calls A, neither chain has both, and each would wait for its deadline. So a call that has
  * waited for a while says so here, and looks whether those that it waits for wait for it: then it
  * is refused. Calls that are answered sooner pay nothing.
+ *
+ * A turn that waits for a place in a full mailbox can be part of such a circle too. It is not
+ * refused, but let in beyond the capacity, so that actors that flood each other always go on.
  */
 #ifndef QUARK_HOST_ACTOR_DEADLOCK_H
 #define QUARK_HOST_ACTOR_DEADLOCK_H
@@ -27,6 +30,7 @@ struct qk__awaited {
     struct qk__envelope       *envelope; /* NULL: the list's */
     const struct qk_call_item *items;
     size_t                     item_count;
+    const qk_actor            *full; /* not NULL: a place in its mailbox */
 };
 
 /*
@@ -35,5 +39,11 @@ struct qk__awaited {
  */
 qk_status qk__await_call(qk_turn *turn, struct qk__wait *wait, const struct qk__awaited *awaited,
                          uint64_t now_ns, uint64_t deadline_ns, struct qk_error *error);
+
+/*
+ * Waits until there may be a place in the mailbox of `to`: QK_OK, or how the wait ended; QK_CYCLE:
+ * there will be none before the caller goes on.
+ */
+qk_status qk__await_room(qk_turn *turn, qk_actor *to, uint64_t deadline_ns);
 
 #endif

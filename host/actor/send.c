@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* send.c - into a mailbox, with backpressure; and out of a turn, with the outcome. */
 #include "host/actor/client.h"
+#include "host/actor/deadlock.h"
 #include "host/actor/fan_out.h"
 #include "host/actor/filter.h"
 #include "host/actor/interleave.h"
@@ -70,8 +71,7 @@ static qk_status send_patiently(qk_turn *turn, struct qk__envelope *envelope, ui
                                 bool is_awaited, struct qk_error *error)
 {
     qk_actor *to = envelope->to;
-    struct qk__aside aside;
-    qk_status        status;
+    qk_status status;
 
     while (qk__send_now(turn != NULL ? turn->scope->home : NULL, envelope, is_awaited) != QK_OK) {
         if (to->type->traits & QK__TRAIT_MAILBOX)
@@ -79,9 +79,11 @@ static qk_status send_patiently(qk_turn *turn, struct qk__envelope *envelope, ui
                                      error);
         if (turn == NULL || turn->actor == to)
             return qk__send_full(to, error);
-        qk__aside_begin(turn, &aside);
-        status = qk__mailbox_await_room(&turn->actors->full_lot, &to->mailbox, deadline_ns);
-        qk__aside_end(&aside);
+        status = qk__await_room(turn, to, deadline_ns);
+        if (status == QK_CYCLE) {
+            qk__actor_push_over(turn->scope->home, to, &envelope->node, is_awaited);
+            return QK_OK;
+        }
         if (status != QK_OK)
             return qk_error_set(error, status, "%s/%s: %s while its mailbox was full",
                                 qk_actor_type(to), to->key, qk_status_text(status));
