@@ -109,6 +109,7 @@ struct qk__type_stats {
     uint64_t handled, refused, dead;    /* how messages ended: actor/undelivered.h */
     uint64_t timers, timer_ticks, timer_skipped;    /* armed now; ticks that came, that did not */
     uint64_t stalls;    /* handlers that the watchdog named */
+    uint64_t suspended_ns;    /* its turns waited for places in full mailboxes */
     /* first_call by enum qk_warmth; [0] unused */
     struct { uint64_t count, p50_ns, p99_ns, max_ns; } turn, timer_late, first_call[4];
 };

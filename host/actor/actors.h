@@ -85,6 +85,7 @@ struct qk__type {
     struct qk__profile_type  profile;
     struct qk__supervise_books supervise;
     _Atomic uint64_t         stalls;           /* watchdog.h */
+    _Atomic uint64_t         suspended_ns;     /* its turns, for places in full mailboxes */
     _Atomic uint64_t         shed;             /* activations that went for others: shed.h */
     struct qk__histogram     first_call[QK_WAS_PREWARMED + 1];
 };

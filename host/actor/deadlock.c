@@ -286,5 +286,7 @@ qk_status qk__await_room(qk_turn *turn, qk_actor *to, uint64_t deadline_ns)
     if (is_urgent)
         status = await_room_longer(turn, to, deadline_ns);
     qk__aside_end(&aside);
+    atomic_fetch_add_explicit(&turn->actor->type->suspended_ns,
+                              qk__actors_now_ns(turn->actors) - now_ns, memory_order_relaxed);
     return status;
 }

@@ -368,6 +368,7 @@ void qk__host_type_stats(const qk_host *host, const struct qk_type *declared,
     out_stats->timers = atomic_load_explicit(&type->timers.started, memory_order_relaxed) -
                         atomic_load_explicit(&type->timers.ended, memory_order_relaxed);
     out_stats->stalls = atomic_load_explicit(&type->stalls, memory_order_relaxed);
+    out_stats->suspended_ns = atomic_load_explicit(&type->suspended_ns, memory_order_relaxed);
     FILL_TIMES(out_stats->timer_late, &type->timers.late);
     qk__profile_sum(type, &out_stats->messages, &out_stats->failures);
     qk__profile_merge_turns(type, &turns);

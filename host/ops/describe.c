@@ -328,6 +328,7 @@ static const struct number type_numbers[] = {
     {"escalations", IN(qk__type_stats, escalations)},
     {"shed", IN(qk__type_stats, shed)},
     {"mailbox_depth", IN(qk__type_stats, mailbox_depth)},
+    {"suspended_ns", IN(qk__type_stats, suspended_ns)},
     {"stalls", IN(qk__type_stats, stalls)},
     {"timers", IN(qk__type_stats, timers)},
     {"timer_ticks", IN(qk__type_stats, timer_ticks)},

@@ -196,6 +196,14 @@ static void one_that_floods_its_caller_goes_on(void **state)
     fixture_finish(host);
 }
 
+static uint64_t suspended_ns(const qk_host *host)
+{
+    struct qk__type_stats stats;
+
+    qk__host_type_stats(host, &type, &stats);
+    return stats.suspended_ns;
+}
+
 /* No circle: who is slow is waited for, and his mailbox keeps its bound. */
 static void a_slow_one_is_not_flooded(void **state)
 {
@@ -214,6 +222,7 @@ static void a_slow_one_is_not_flooded(void **state)
     }
     fixture_advance(host, &clock_, QK__NS_PER_S);
     assert_int_equal(status, QK_OK);
+    assert_in_range(suspended_ns(host), 900 * QK__NS_PER_MS, 1900 * QK__NS_PER_MS);
     expect_noted(host, "slow", FLOOD_SIZE);
     qk_actor_release(slow);
     fixture_finish(host);
