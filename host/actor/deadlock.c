@@ -250,7 +250,7 @@ static qk_status await_room_longer(qk_turn *turn, qk_actor *to, uint64_t deadlin
 
     while (status == QK_OK) {
         until_ns = qk__time_after_ns(qk__actors_now_ns(turn->actors), patience_ns);
-        status = qk__mailbox_await_room(&turn->actors->full_lot, &to->mailbox,
+        status = qk__mailbox_await_room(&turn->actors->full_lot, turn->scope->home, &to->mailbox,
                                         until_ns < deadline_ns ? until_ns : deadline_ns);
         if (status != QK_DEADLINE_EXCEEDED || until_ns >= deadline_ns)
             break;
@@ -279,7 +279,7 @@ qk_status qk__await_room(qk_turn *turn, qk_actor *to, uint64_t deadline_ns)
 
     qk__aside_begin(turn, &aside);
     if (!is_urgent) {
-        status = qk__mailbox_await_room(&turn->actors->full_lot, &to->mailbox,
+        status = qk__mailbox_await_room(&turn->actors->full_lot, turn->scope->home, &to->mailbox,
                                         patience_ns < deadline_ns ? patience_ns : deadline_ns);
         is_urgent = status == QK_DEADLINE_EXCEEDED && patience_ns < deadline_ns;
     }

@@ -72,8 +72,26 @@ struct sender {
     struct qk__wait           wait;
 };
 
-qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *mailbox,
-                                 uint64_t deadline_ns)
+/*
+ * The sender is counted as waiting, and looks once more. Where its own worker owns the mailbox, the
+ * consumer runs there, too, or takes the mailbox over in that worker's section: no fence is needed.
+ */
+static bool has_room_for_sender(struct qk__home *home, const struct qk__mailbox *mailbox)
+{
+    bool is_ours, has_room;
+
+    qk__section_enter(&home->section);
+    is_ours = qk__strand_is_owned(home, &mailbox->strand);
+    has_room = qk__mailbox_has_room(mailbox);
+    qk__section_leave(&home->section);
+    if (is_ours)
+        return has_room;
+    qk__section_fence_all();
+    return qk__mailbox_has_room(mailbox);
+}
+
+qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__home *home,
+                                 struct qk__mailbox *mailbox, uint64_t deadline_ns)
 {
     struct qk__full_row *row = row_of(lot, mailbox);
     struct sender        sender = {.mailbox = mailbox};
@@ -83,8 +101,7 @@ qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *m
     qk__list_init(&sender.link);
     pthread_mutex_lock(&row->lock);
     atomic_fetch_add_explicit(&mailbox->waiting, 1, memory_order_seq_cst);
-    qk__section_fence_all();
-    if (!qk__mailbox_has_room(mailbox))
+    if (!has_room_for_sender(home, mailbox))
         qk__list_push_back(&row->senders, &sender.link);
     else
         qk__wait_signal(&sender.wait);

@@ -79,9 +79,12 @@ static inline void qk__mailbox_push_local(struct qk__mailbox *mailbox, struct qk
  */
 bool qk__mailbox_reserve(struct qk__mailbox *mailbox);
 
-/* Waits until there may be a place: QK_OK, or how the wait ended. Thread: a turn. */
-qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__mailbox *mailbox,
-                                 uint64_t deadline_ns);
+/*
+ * Waits until there may be a place: QK_OK, or how the wait ended. Thread: a turn, on the worker of
+ * `home`.
+ */
+qk_status qk__mailbox_await_room(struct qk__full_lot *lot, struct qk__home *home,
+                                 struct qk__mailbox *mailbox, uint64_t deadline_ns);
 
 /* Lets senders that wait go on. */
 void qk__mailbox_wake_senders(struct qk__full_lot *lot, const struct qk__mailbox *mailbox);
