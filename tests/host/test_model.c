@@ -788,6 +788,29 @@ static void a_turn_that_leaves_at_its_deadline_leaves_nothing_dangling(void **st
     finish(fixture);
 }
 
+/* The turns of those who were told that it is too late leave a moment after that. */
+static void await_given_up(struct fixture *fixture, const struct qk_type *type, uint64_t count)
+{
+    struct qk__type_stats stats;
+
+    for (int i = 0; i < 10000; i++) {
+        qk__host_type_stats(fixture->host, type, &stats);
+        if (stats.failures + stats.expired >= count)
+            return;
+        usleep(1000);
+    }
+    fail_msg("%llu turns gave up", (unsigned long long)(stats.failures + stats.expired));
+}
+
+static const struct qk_type *type_named(const char *name)
+{
+    size_t at = 0;
+
+    while (strcmp(types[at].name, name) != 0)
+        at++;
+    return &types[at];
+}
+
 /* What the device has not begun when its turn leaves is not computed when the device goes on. */
 static void an_inference_that_nobody_waits_for_is_not_begun(void **state)
 {
@@ -803,6 +826,7 @@ static void an_inference_that_nobody_waits_for_is_not_begun(void **state)
         assert_int_equal(
             ask_actor(fixture, "prefers", "a", &asked, &answer, 20 * QK__NS_PER_MS, NULL),
             QK_DEADLINE_EXCEEDED);
+    await_given_up(fixture, type_named("prefers"), 3);
     inject(fixture, "sim:gpu:0", "restored");
     expect_answer(fixture, "prefers", "a", 1);    /* behind them in the device's queues */
     assert_true(find_status(fixture, "tiny", "sim:gpu:0", &status));
